@@ -1,0 +1,321 @@
+"""The command `odzera`. Commands are thin: they read options, call the engine and print.
+
+Heavy libraries are imported inside the commands, so that `odzera --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine import __version__, console, hub
+from engine.errors import DataError, OdzeraError
+from engine.paths import default_places
+
+app = typer.Typer(
+    name="odzera",
+    help="Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+TaskOption = Annotated[str, typer.Option("--task", help="slang or nli.")]
+TaskArgument = Annotated[str, typer.Argument(help="slang or nli.")]
+SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
+ValidationOption = Annotated[Path | None, typer.Option("--validation", help="File with the validation rows.")]
+TestOption = Annotated[Path | None, typer.Option("--test", help="File with the test rows.")]
+GroupsOption = Annotated[
+    Path | None, typer.Option("--groups", help="File with id,premise_group: groups that stay together.")
+]
+ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")]
+ResplitOption = Annotated[
+    str,
+    typer.Option("--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."),
+]
+RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def friendly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors a person can act on into one line and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        hub.be_quiet()
+        try:
+            command(*args, **kwargs)
+        except OdzeraError as error:
+            console.fail(str(error))
+            raise typer.Exit(2) from None
+        except OSError as error:
+            console.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            console.fail("Stopped. The same command goes on from the last whole epoch.")
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"odzera {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side."""
+
+
+def _options(
+    validation: Path | None,
+    test: Path | None,
+    groups: Path | None,
+    columns: list[str] | None,
+    resplit: str,
+    revision: str | None,
+) -> Any:
+    from engine.data.sources import SourceOptions
+
+    named = dict(column.split("=", 1) for column in columns or [] if "=" in column)
+    if len(named) != len(columns or []):
+        raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
+    return SourceOptions(
+        validation=validation, test=test, groups=groups, columns=named, resplit=resplit, revision=revision
+    )
+
+
+@app.command(name="app")
+@friendly
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+) -> None:
+    """Open the page: every model side by side.
+
+    Example: `odzera app --port 7861`
+    """
+    # The page is a program of its own on the floor above, so it is started rather than imported.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port)])  # noqa: S606
+
+
+@app.command()
+@friendly
+def data(
+    task: TaskArgument,
+    source: SourceOption = "sample",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a data set: rows, labels, languages, lengths, leaks between splits.
+
+    Example: `odzera data nli --source train.csv --json`
+    """
+    from engine.data.describe import describe
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+
+    chosen = get_task(task)
+    loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
+    console.show_data(describe(loaded), as_json)
+
+
+@app.command()
+@friendly
+def train(
+    recipe: Annotated[list[str], typer.Argument(help="One or more recipes; see `odzera recipes`.")],
+    task: TaskOption,
+    source: SourceOption = "sample",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4. Repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and dropout.")] = 0,
+    name: Annotated[str, typer.Option(help="Name of the model, beside others of its recipe.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    licence: Annotated[str, typer.Option("--data-licence", help="Licence of the data, kept with the model.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Train a recipe, choose the best epoch on validation, read test once, keep model and figures.
+
+    Stopped at any moment, the same command goes on from the last whole epoch.
+
+    Example: `odzera train scratch tfidf --task slang --source small_train.csv`
+    """
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.experiments import Request
+    from engine.store import Store
+    from engine.training.recipes import get_recipe
+
+    chosen = get_task(task)
+    recipes = [get_recipe(one, chosen, [*(change or []), f"seed={seed}"]) for one in recipe]
+    if name and len(recipes) > 1:
+        raise DataError("--name names one model; train one recipe at a time with it.")
+    loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
+    places = default_places()
+    store = Store.open(places.store)
+    for one in recipes:
+        request = Request(one, loaded, places.checkpoints, places.training, name, device, licence)
+        console.show_finished(console.follow(request, store, quiet=as_json), as_json)
+
+
+@app.command()
+@friendly
+def evaluate(
+    model: Annotated[str, typer.Argument(help="NAME, NAME@DATA or a checkpoint's folder.")],
+    task: TaskOption,
+    source: SourceOption = "sample",
+    split: Annotated[str, typer.Option(help="train, validation, test, or all rows of the file.")] = "test",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a trained model on any labelled file.
+
+    Example: `odzera evaluate minilm-last1 --task nli --source new_pairs.csv --split all --json`
+    """
+    from engine.data.sources import load_for_evaluation
+    from engine.data.tasks import get_task
+    from engine.serving.classifier import Shelf
+    from engine.serving.comparison import evaluate_model
+
+    chosen = get_task(task)
+    shelf = Shelf(default_places().checkpoints)
+    checkpoint = shelf.find(task, model)
+    options = _options(validation, test, groups, column, resplit, revision)
+    loaded = load_for_evaluation(chosen, source, options, split)
+    with console.waiting("scoring", as_json):
+        result = evaluate_model(shelf, checkpoint, loaded, split)
+    console.show_evaluation(result, as_json)
+
+
+@app.command()
+@friendly
+def classify(
+    task: TaskArgument,
+    text: Annotated[str | None, typer.Argument(help="The text, for slang.")] = None,
+    premise: Annotated[str | None, typer.Option(help="For nli.")] = None,
+    hypothesis: Annotated[str | None, typer.Option(help="For nli.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only these models. Repeatable.")] = None,
+    data: Annotated[str | None, typer.Option(help="Models trained on this data (fingerprint).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask every trained model about one text, or one premise and hypothesis.
+
+    Example: `odzera classify slang "ale kozak, serio"`
+    """
+    from engine.data.tasks import get_task
+    from engine.errors import TextError
+    from engine.serving.classifier import Shelf, check_input, classify_all
+
+    chosen = get_task(task)
+    given = {"text": text, "premise": premise, "hypothesis": hypothesis}
+    wrong = [name for name, value in given.items() if (value is not None) != (name in chosen.text_columns)]
+    if wrong:
+        wanted = "TEXT" if not chosen.is_pair else "--premise and --hypothesis"
+        raise TextError(f"The task {task} takes {wanted}.")
+    texts = [str(given[column]) for column in chosen.text_columns]
+    check_input(chosen, texts)
+    shelf = Shelf(default_places().checkpoints)
+    models = [shelf.find(task, one) for one in model] if model else shelf.models(task, shelf.match_data(task, data))
+    console.show_answers(chosen, classify_all(shelf, chosen, texts, models), shelf, models, as_json)
+
+
+@app.command()
+@friendly
+def compare(
+    task: TaskArgument,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Compare on this data instead of that trained on last.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Compare on the data with this fingerprint.")] = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the table of all models trained on the same data: quality with intervals, cost, latency.
+
+    Example: `odzera compare slang --json`
+    """
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.serving.comparison import compare_models, open_results
+
+    chosen = get_task(task)
+    places = default_places()
+    store, notes = open_results(places)
+    fingerprint = data
+    if source is not None:
+        options = _options(validation, test, groups, column, resplit, revision)
+        fingerprint = load(chosen, source, options).fingerprint
+    console.show_comparison(compare_models(store, chosen, fingerprint), notes, as_json)
+
+
+@app.command()
+@friendly
+def recipes(
+    task: Annotated[str | None, typer.Option("--task", help="Only recipes for this task.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every recipe with its parameters, counted without weights.
+
+    Example: `odzera recipes --json`
+    """
+    from engine.data.tasks import get_task
+    from engine.serving.comparison import list_recipes
+
+    if task:
+        get_task(task)
+    with console.waiting("counting parameters", as_json):
+        rows = [row for row in list_recipes() if task in (None, row["task"])]
+    console.show_recipes(rows, as_json)
+
+
+@app.command()
+@friendly
+def doctor(as_json: JsonOption = False) -> None:
+    """Check this machine: versions, device, checkpoints, results, hub.
+
+    Example: `odzera doctor`
+    """
+    from engine.serving.doctor import examine
+
+    with console.waiting("looking", as_json):
+        findings = examine(default_places())
+    console.show_findings(findings, as_json)
+    if any(not finding.fine and finding.needed for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,291 @@
+"""What the command line shows: tables, progress and one-line errors. Everything here prints and nothing decides."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from engine.data.tasks import Task
+    from engine.experiments import Finished, Request
+    from engine.serving.classifier import Answer, Failure, Shelf
+    from engine.serving.doctor import Finding
+    from engine.store import Store
+    from engine.training.checkpoints import Checkpoint
+
+# A pipe or a log has no width of its own; tables get one in which nothing is cut.
+WIDE = None if sys.stdout.isatty() else 160
+out = Console(highlight=False, width=WIDE)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(message: str) -> None:
+    """Print an error as one line on standard error, whatever it contains."""
+    err.print(f"[bold red]odzera:[/] {escape(' '.join(message.split()))}", soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Print a remark on standard error, so that it never mixes with results."""
+    err.print(f"[dim]{escape(message)}[/]", soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for a script: no colours, no wrapping."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def waiting(what: str, quiet: bool = False) -> Iterator[None]:
+    """Show a spinner while something runs whose length isn't known."""
+    if quiet or not err.is_terminal:
+        yield
+        return
+    with err.status(f"{what}…"):
+        yield
+
+
+def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished":
+    """Run an experiment with a progress bar, a line for each epoch, and return its end."""
+    from engine.experiments import Finished, run_experiment
+
+    finished: Finished | None = None
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} batches"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
+        bar = progress.add_task(f"{request.model_name}", total=None)
+
+        def tick(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        for event in run_experiment(request, store, tick):
+            if isinstance(event, Finished):
+                finished = event
+                continue
+            figures = event.validation
+            again = " (trained before)" if event.resumed else ""
+            stop = f", stopped by {event.stop}" if event.stop not in ("", "epochs") else ""
+            if not quiet:
+                note(
+                    f"{request.model_name} epoch {event.number}: train loss {event.train_loss:.4f}, validation loss "
+                    f"{figures['loss']:.4f}, accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
+                    f"{' *' if event.is_best else ''}, {event.seconds:.1f} s{again}{stop}"
+                )
+            progress.update(bar, description=f"{request.model_name} epoch {event.number + 1}", completed=0)
+    if finished is None:
+        raise RuntimeError("An experiment ends with Finished.")
+    return finished
+
+
+def show_finished(finished: "Finished", as_json: bool) -> None:
+    """One trained model: its test figures and costs."""
+    from engine.serving.comparison import table_row
+
+    row = table_row(finished.run)
+    if as_json:
+        print_json(row | {"checkpoint": str(finished.checkpoint.folder), "fingerprint": finished.run.fingerprint})
+        return
+    out.print(
+        f"[bold]{row['model']}[/] on {escape(finished.run.source)}: test accuracy {_with_interval(row, 'accuracy')}, "
+        f"macro F1 {_with_interval(row, 'macro_f1')}; {seconds(row['training_seconds'])} of training, "
+        f"{row['p50_ms']:.2f} ms a text"
+    )
+    out.print(f"[dim]kept in {escape(str(finished.checkpoint.folder))}[/]", soft_wrap=True)
+
+
+def show_answers(
+    task: "Task",
+    answers: Iterable["Answer | Failure"],
+    shelf: "Shelf",
+    models: Sequence["Checkpoint"],
+    as_json: bool,
+) -> None:
+    """Every model's verdict, the cheapest model first."""
+    from engine.serving.classifier import Failure
+
+    with waiting("asking", as_json):
+        answered = list(answers)
+    for failure in (one for one in answered if isinstance(one, Failure)):
+        fail(f"{failure.model}: {failure.reason}")
+    for line in shelf.refused[task.name]:
+        fail(line)
+    good = [one for one in answered if not isinstance(one, Failure)]
+    if as_json:
+        print_json([one.as_dict() for one in good])
+        return
+    if not good:
+        note(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
+        return
+    table = Table(box=None, header_style="bold")
+    table.add_column("model")
+    table.add_column("label")
+    for label in task.labels:
+        table.add_column(label, justify="right")
+    table.add_column("ms", justify="right")
+    for answer in good:
+        shares = (f"{answer.scores[label]:.0%}" for label in task.labels)
+        table.add_row(answer.model, f"[bold]{answer.label}[/]", *shares, f"{answer.ms:.1f}")
+    out.print(table)
+    trained_on = models[0].manifest["data"]
+    note(f"Models trained on {trained_on['source']} ({trained_on['fingerprint']}).")
+    others = [one for one in shelf.data_sets(task.name) if one != models[0].fingerprint]
+    if others:
+        note(f"Models trained on other data: --data {' or --data '.join(others)}")
+
+
+def _with_interval(row: Mapping[str, Any], figure: str) -> str:
+    low, high = row["intervals"][figure]
+    return f"{row[figure]:.4f} [dim]({low:.3f}-{high:.3f})[/]"
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`."""
+    if value is None:
+        return "-"
+    if value < 10:
+        return f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
+    """The table of models trained on the same data."""
+    if as_json:
+        print_json(comparison)
+        return
+    for line in notes:
+        note(line)
+    data = comparison["data"]
+    out.print(
+        f"[bold]{comparison['task']}[/] on {escape(data['source'])} ({data['fingerprint']}): {data['rows']:,} rows, "
+        f"{data['test_rows']:,} of them test. Figures on test, 95 % bootstrap intervals in brackets."
+    )
+    table = Table(box=None, header_style="bold")
+    for column in ("model", "accuracy", "macro F1", "MCC", "loss", "ECE", "parameters", "trained", "training", "ms"):
+        table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
+    for row in comparison["rows"]:
+        table.add_row(
+            row["model"],
+            _with_interval(row, "accuracy"),
+            _with_interval(row, "macro_f1"),
+            f"{row['mcc']:.3f}",
+            f"{row['loss']:.3f}",
+            f"{row['calibration_error']:.3f}",
+            f"{row['total_parameters']:,}",
+            f"{row['trained_parameters']:,}",
+            seconds(row["training_seconds"]),
+            f"{row['p50_ms']:.2f}",
+        )
+    out.print(table)
+    if comparison["rows"]:
+        best = comparison["rows"][0]["model"]
+        against = [one for one in comparison["mcnemar"] if best in (one["first"], one["second"])]
+        tests = ", ".join(
+            f"{one['second'] if one['first'] == best else one['first']} p = {one['p']:.2g}" for one in against
+        )
+        if tests:
+            note(f"McNemar's test of {best} against: {tests}.")
+    for other in comparison["other_data"]:
+        note(f"Not in this table: {other['models']} models on {other['source']} (--data {other['fingerprint']}).")
+
+
+def show_recipes(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Every recipe with its size and what its authors report."""
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("recipe", "task", "parameters", "trained", "reported", "what it is"):
+        table.add_column(column, justify="right" if column in ("parameters", "trained") else "left")
+    for row in rows:
+        sizes = (f"{row[key]:,}" if row[key] else "by data" for key in ("total_parameters", "trained_parameters"))
+        reported = row["reported"].get("accuracy")
+        table.add_row(
+            row["name"], row["task"], *sizes, f"acc {reported:.4f}" if reported else "", escape(row["summary"])
+        )
+    out.print(table)
+
+
+def show_data(description: Mapping[str, Any], as_json: bool) -> None:
+    """What a data set holds."""
+    if as_json:
+        print_json(description)
+        return
+    out.print(f"[bold]{description['task']}[/] from {escape(description['source'])} ({description['fingerprint']})")
+    table = Table(box=None, header_style="bold")
+    table.add_column("split")
+    table.add_column("rows", justify="right")
+    labels = list(description["splits"]["all"]["labels"])
+    for label in labels:
+        table.add_column(label, justify="right")
+    for split, values in description["splits"].items():
+        shares = (
+            f"{values['labels'][label]:,} ({values['labels'][label] / max(1, values['rows']):.0%})" for label in labels
+        )
+        table.add_row(split, f"{values['rows']:,}", *shares)
+    out.print(table)
+    languages = ", ".join(f"{code} {count:,}" for code, count in description["languages"].items())
+    out.print(f"languages: {languages}")
+    for column, units in description["length"].items():
+        for unit, figures in units.items():
+            out.print(
+                f"{column}, {unit}: median {figures['median']:.0f}, mean {figures['mean']}, 95 % up to "
+                f"{figures['p95']:.0f}, longest {figures['max']:.0f}"
+            )
+    leaks = ", ".join(f"{name} {count}" for name, count in description["leaks"].items())
+    out.print(f"on two sides of a split: {leaks}")
+    cleaning = description["cleaning"]
+    dropped = ", ".join(f"{count} {why}" for why, count in cleaning["dropped"].items()) or "none"
+    out.print(f"cleaning: {cleaning['read']:,} rows read, {cleaning['kept']:,} kept; dropped: {dropped}")
+    for line in cleaning["notes"]:
+        note(line)
+
+
+def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
+    """A model's figures on any labelled data."""
+    if as_json:
+        print_json(result)
+        return
+    data = result["data"]
+    out.print(
+        f"[bold]{result['model']}[/], trained on {escape(result['trained_on']['source'])}, on {data['rows']:,} rows of "
+        f"{escape(data['source'])} ({data['split']})"
+    )
+    for figure in ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss"):
+        out.print(f"  {figure:<18}{_with_interval(result, figure)}")
+    out.print(f"  {'calibration_error':<18}{result['calibration_error']:.4f}")
+    table = Table(box=None, header_style="bold")
+    for column in ("class", "precision", "recall", "F1", "rows"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for label, figures in zip(result["labels"], result["per_class"], strict=True):
+        numbers = (f"{figures[key]:.3f}" for key in ("precision", "recall", "f1"))
+        table.add_row(label, *numbers, f"{figures['support']:,}")
+    out.print(table)
+    for code, figures in result["per_language"].items():
+        out.print(
+            f"  {code}: accuracy {figures['accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f} ({figures['rows']} rows)"
+        )
+    if result["rows_seen_in_training"]:
+        fail(
+            f"{result['rows_seen_in_training']:,} of these rows were in the training data, so these figures flatter it."
+        )
+
+
+def show_findings(findings: Sequence["Finding"], as_json: bool) -> None:
+    """What the doctor found."""
+    if as_json:
+        print_json([one.as_dict() for one in findings])
+        return
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.fine else ("[red]BAD[/] " if finding.needed else "[yellow]note[/]")
+        out.print(f"{mark} [bold]{finding.name}[/]: {escape(finding.says)}", soft_wrap=True)

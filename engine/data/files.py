@@ -1,0 +1,147 @@
+"""Reading tables from disk and recognising their columns and labels."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from engine.data.tasks import Task
+from engine.errors import DataError
+
+READERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".parquet": None}
+_SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV, TSV, JSONL or Parquet file; every value becomes a string, missing ones the empty string.
+
+    Raises:
+        DataError: The file is missing, of another kind, not UTF-8, or broken.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    kind = path.suffix.lower()
+    if kind not in READERS:
+        raise DataError(f"{path.name}: files of kind '{kind}' are not read. Kinds: {', '.join(READERS)}.")
+    try:
+        if kind == ".parquet":
+            table = pd.read_parquet(path)
+        elif kind in (".jsonl", ".ndjson"):
+            table = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
+        else:
+            table = pd.read_csv(path, sep=READERS[kind], dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path.name} is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}). "
+            f"Convert it first, for example: iconv -f cp1250 -t utf-8 {path.name}"
+        ) from error
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path.name} can't be read: {_first_line(error)}") from error
+    if table.empty:
+        raise DataError(f"{path.name} has no rows.")
+    return table.map(_as_string)
+
+
+def _as_string(value: object) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    # JSON and Parquet may hold the label as 1.0 where another row had none.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def find_beside(path: Path, split: str) -> Path | None:
+    """`small_train.csv` → `small_validation.csv` or `small_test.csv` in the same folder, if it is there."""
+    stem = path.stem
+    if "train" not in stem:
+        return None
+    for name in _SPLIT_NAMES[split]:
+        candidate = path.with_name(stem.replace("train", name) + path.suffix)
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _match_columns(table: pd.DataFrame, task: Task, given: Mapping[str, str]) -> dict[str, str]:
+    """Canonical column → the table's own, for those that are there."""
+    seen = {str(column).strip().casefold(): str(column) for column in table.columns}
+    found = {}
+    for canonical, names in task.aliases.items():
+        if canonical in given:
+            if given[canonical] not in table.columns:
+                raise DataError(f"There is no column '{given[canonical]}'. Columns seen: {', '.join(table.columns)}.")
+            found[canonical] = given[canonical]
+            continue
+        for name in names:
+            if name in seen:
+                found[canonical] = seen[name]
+                break
+    unknown = set(given) - set(task.aliases)
+    if unknown:
+        raise DataError(f"--column names '{sorted(unknown)[0]}', which is none of: {', '.join(task.aliases)}.")
+    return found
+
+
+def has_labels(table: pd.DataFrame, task: Task, given: Mapping[str, str]) -> bool:
+    """Whether a label column is recognised in `table`."""
+    return "label" in _match_columns(table, task, given)
+
+
+def recognise(
+    table: pd.DataFrame, task: Task, given: Mapping[str, str] | None = None, *, where: str, split: str = ""
+) -> pd.DataFrame:
+    """Rename columns to their canonical names and turn labels into numbers.
+
+    Args:
+        table: As `read_table` returns it.
+        task: What to look for.
+        given: Columns named by the caller.
+        where: What to call the table in an error.
+        split: Split of all its rows, unless it has a column of its own.
+
+    Raises:
+        DataError: A column that the task needs isn't there, or a label is none of the task's.
+    """
+    found = _match_columns(table, task, given or {})
+    wanted = [*task.text_columns, "label"]
+    missing = [column for column in wanted if column not in found]
+    if missing:
+        raise DataError(
+            f"{where}: no column recognised as {' or '.join(missing)}. Columns seen: {', '.join(table.columns)}. "
+            f"Wanted: {', '.join(wanted)}; name them with --column {missing[0]}=NAME."
+        )
+    frame = table[list(found.values())].set_axis(list(found), axis=1)
+    frame = frame.assign(label=parse_labels(frame["label"], task, where))
+    own_split = frame["split"].str.strip().str.lower() if "split" in frame else ""
+    return frame.assign(split=split or own_split)
+
+
+def parse_labels(column: pd.Series, task: Task, where: str) -> pd.Series:
+    """Numbers or names of labels as numbers.
+
+    Raises:
+        DataError: A value is neither; the message names its row (the header is row 1).
+    """
+    names = {str(index): index for index in range(len(task.labels))} | dict(task.label_aliases)
+    labels = column.str.strip().str.casefold().map(names)
+    wrong = labels.isna()
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise DataError(
+            f"{where}: label '{column.iloc[place][:40]}' in row {place + 2} is none of {task.describe_labels()} "
+            f"({int(wrong.sum())} such rows)."
+        )
+    return labels.astype(int)
+
+
+def fill_ids(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Give every row an id: its own, or a hash of its text, so that a result can be traced without storing text."""
+    texts = frame[list(task.text_columns)].agg("\x1f".join, axis=1)
+    hashed = texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
+    if "id" not in frame:
+        return frame.assign(id=hashed)
+    return frame.assign(id=frame["id"].where(frame["id"] != "", hashed))

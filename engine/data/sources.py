@@ -1,0 +1,210 @@
+"""Three sources behind one call: the bundled sample, a local file, and the Hugging Face Hub."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from engine.data import files
+from engine.data.cleaning import CleaningReport, clean
+from engine.data.splits import split_rows
+from engine.data.tasks import SPLITS, Task
+from engine.errors import DataError
+
+SAMPLE = "sample"
+HUB = "hub"
+SAMPLES_DIR = Path(__file__).parent / "samples"
+RESPLITS = ("author", "all", "train")
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read a source; the defaults fit a file that follows the conventions."""
+
+    validation: Path | None = None
+    test: Path | None = None
+    groups: Path | None = None
+    """A file with `id,premise_group`; one called `premise_groups.csv` beside the source is found by itself."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Canonical column → the file's own name for it, where it isn't recognised."""
+    resplit: str = "author"
+    """`author` keeps splits that exist; `all` splits all rows anew 80/10/10; `train` splits the train part alone."""
+    revision: str | None = None
+    subset: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Cleaned and split rows of one task from one source."""
+
+    task: Task
+    source: str
+    """A name fit for tables: `sample`, a file's name, or `hub:owner/name@commit`; never a path of this machine."""
+    frame: pd.DataFrame
+    """Columns `id`, the task's text columns, `label` (int), `split`, and what else the source had."""
+    report: CleaningReport
+    fingerprint: str
+    """First 12 hexadecimal digits of the SHA-256 of the cleaned rows with labels and splits."""
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Rows of one split, or of all of them (`all`)."""
+        return self.frame if name == "all" else self.frame[self.frame["split"] == name].reset_index(drop=True)
+
+    def texts(self, name: str) -> list[tuple[str, ...]]:
+        """The inputs of a split, one tuple a row, as long as the task has text columns."""
+        return as_inputs(self.split(name), self.task)
+
+
+def as_inputs(frame: pd.DataFrame, task: Task) -> list[tuple[str, ...]]:
+    """The text columns of `frame` as one tuple a row."""
+    return list(frame[list(task.text_columns)].itertuples(index=False, name=None))
+
+
+def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None) -> TaskData:
+    """Read, recognise, clean and split a source.
+
+    Args:
+        task: What to look for in it.
+        source: `sample`, `hub`, or the path of a CSV, TSV, JSONL or Parquet file.
+        options: See `SourceOptions`.
+
+    Raises:
+        DataError: The file can't be read, its columns or labels aren't recognised, or it can't be split.
+        HubError: The hub can't be reached, or refuses.
+    """
+    options = options or SourceOptions()
+    if options.resplit not in RESPLITS:
+        raise DataError(f"--resplit takes one of {', '.join(RESPLITS)}, not '{options.resplit}'.")
+    notes: list[str] = []
+    if source == SAMPLE:
+        name, parts = SAMPLE, {"": files.read_table(SAMPLES_DIR / f"{task.name}.csv")}
+    elif source == HUB:
+        from engine.data.hub_source import read_hub
+
+        name, parts = read_hub(task, options.revision, options.subset)
+    else:
+        name, parts = _read_files(task, Path(source), options, notes)
+    frame = pd.concat(
+        [
+            files.recognise(part, task, options.columns, where=split or name, split=split)
+            for split, part in parts.items()
+        ],
+        ignore_index=True,
+    )
+    frame = _with_groups(frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
+    frame = files.fill_ids(frame, task)
+    return finish(task, name, frame, options, notes)
+
+
+def finish(task: Task, name: str, frame: pd.DataFrame, options: SourceOptions, notes: list[str]) -> TaskData:
+    """Clean, split and fingerprint recognised rows."""
+    if options.resplit == "train":
+        frame = frame[frame["split"].isin(("train", ""))]
+    cleaned, report = clean(frame, task)
+    if cleaned.empty:
+        raise DataError(f"{name} has no rows left after cleaning ({report.read} read).")
+    present = set(cleaned["split"]) - {""}
+    unknown = present - set(SPLITS)
+    if unknown:
+        raise DataError(f"Unknown split '{sorted(unknown)[0]}' in {name}. Splits: {', '.join(SPLITS)}.")
+    if options.resplit != "author" or not present:
+        cleaned = split_rows(cleaned, task, options.seed)
+    else:
+        cleaned = _complete_splits(cleaned, task, options.seed, notes)
+    report = replace(report, notes=(*report.notes, *notes))
+    return TaskData(task, name, cleaned, report, fingerprint(cleaned, task))
+
+
+def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str]) -> pd.DataFrame:
+    """Take what the author left out (validation or test) from the train part, and say so."""
+    frame = frame.assign(split=frame["split"].replace("", "train"))
+    missing = [name for name in SPLITS if not (frame["split"] == name).any()]
+    if "train" in missing:
+        raise DataError("The source has no train split; name the train file as --source.")
+    if not missing:
+        return frame
+    again = split_rows(frame[frame["split"] == "train"], task, seed)
+    again = again.assign(split=again["split"].where(again["split"].isin(missing), "train"))
+    frame.loc[again.index, "split"] = again["split"]
+    notes.append(f"no {' or '.join(missing)} split given: one row in ten of train each was taken for it")
+    return frame
+
+
+def fingerprint(frame: pd.DataFrame, task: Task) -> str:
+    """Hash of texts, labels and splits, independent of the rows' order."""
+    rows = sorted(
+        json.dumps([*texts, int(label), split], ensure_ascii=False)
+        for *texts, label, split in frame[[*task.text_columns, "label", "split"]].itertuples(index=False, name=None)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def load_for_evaluation(task: Task, source: str, options: SourceOptions, split: str) -> TaskData:
+    """Read a source to score a trained model on it.
+
+    With `split='all'` only the named file itself is read and nothing is split, so a file of any size will do.
+
+    Raises:
+        DataError: As `load`, or the split is unknown.
+    """
+    if split not in (*SPLITS, "all"):
+        raise DataError(f"Unknown split '{split}'. Splits: {', '.join(SPLITS)}, all.")
+    if split != "all" or source in (SAMPLE, HUB):
+        return load(task, source, options)
+    path = Path(source)
+    frame = files.fill_ids(files.recognise(files.read_table(path), task, options.columns, where=path.name), task)
+    cleaned, report = clean(frame.assign(split=""), task)
+    if cleaned.empty:
+        raise DataError(f"{path.name} has no rows left after cleaning ({report.read} read).")
+    return TaskData(task, path.name, cleaned, report, fingerprint(cleaned, task))
+
+
+def _read_files(
+    task: Task, path: Path, options: SourceOptions, notes: list[str]
+) -> tuple[str, dict[str, pd.DataFrame]]:
+    """The named file and, given or found beside it, its validation and test files."""
+    parts = {"": files.read_table(path)}
+    for split, given in (("validation", options.validation), ("test", options.test)):
+        beside = given or files.find_beside(path, split)
+        if beside is None:
+            continue
+        table = files.read_table(beside)
+        if given is None and not files.has_labels(table, task, options.columns):
+            notes.append(f"{beside.name} beside the source has no labels, so it was not used as {split} split")
+            continue
+        parts[split] = table
+        if given is None:
+            notes.append(f"{split} split: {beside.name}, found beside the source")
+    if len(parts) > 1:
+        parts = {"train" if split == "" else split: table for split, table in parts.items()}
+    return path.name, parts
+
+
+def _with_groups(
+    frame: pd.DataFrame, task: Task, path: Path | None, options: SourceOptions, notes: list[str]
+) -> pd.DataFrame:
+    """Join `premise_group` by id from the groups file, where there is one."""
+    groups_path = options.groups
+    if groups_path is None and path is not None and task.is_pair:
+        beside = path.parent / "premise_groups.csv"
+        groups_path = beside if beside.is_file() else None
+    if groups_path is None:
+        return frame
+    table = files.read_table(groups_path)
+    if not {"id", "premise_group"} <= set(table.columns):
+        raise DataError(f"{groups_path.name} needs the columns id, premise_group; it has {', '.join(table.columns)}.")
+    if "id" not in frame:
+        if options.groups is None:
+            return frame
+        raise DataError(f"{groups_path.name} names rows by id, but the source has no id column.")
+    by_id = table.drop_duplicates("id").set_index("id")["premise_group"]
+    group = frame["id"].map(by_id)
+    if options.groups is None and group.isna().all():
+        return frame
+    notes.append(f"premise groups: {groups_path.name}")
+    # A row that the file doesn't know is grouped by its premise, as it would be without the file.
+    return frame.assign(premise_group=group.fillna(frame["premise"]).astype(str))

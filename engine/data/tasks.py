@@ -1,0 +1,111 @@
+"""The two tasks: what goes in, what comes out, and how their columns are called in the wild."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from engine.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A data set on the Hugging Face Hub."""
+
+    repo_id: str
+    revision: str
+    """Branch, tag or commit. It is resolved to a commit before anything is loaded, and that commit is recorded."""
+    subset: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A frozen description of one classification task."""
+
+    name: str
+    title: str
+    text_columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    """Names of the classes; a label's number is its place here."""
+    languages: tuple[str, ...]
+    hub: HubDataset
+    select_on: str
+    """The validation metric on which the best epoch is chosen, a key of `engine.evaluation.metrics.BETTER`."""
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Canonical column → names it goes by, compared without case."""
+    label_aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the input is a pair of texts."""
+        return len(self.text_columns) == 2
+
+    def describe_labels(self) -> str:
+        """`0 negative, 1 neutral, 2 positive`, for messages."""
+        return ", ".join(f"{index} {name}" for index, name in enumerate(self.labels))
+
+
+_COMMON: dict[str, tuple[str, ...]] = {
+    "id": ("id", "guid", "pairid"),
+    "split": ("split", "fold"),
+    "label": ("label", "labels", "sentyment", "sentiment", "class", "gold_label", "target", "etykieta"),
+    "lang_abv": ("lang_abv", "lang", "language_code"),
+    "language": ("language", "język"),
+    "premise_group": ("premise_group", "group"),
+}
+
+SLANG = Task(
+    name="slang",
+    title="Sentiment of Polish youth slang",
+    text_columns=("text",),
+    labels=("negative", "neutral or ambiguous", "positive"),
+    languages=("pl",),
+    hub=HubDataset("jziebura/polish_youth_slang_classification", "main"),
+    select_on="macro_f1",
+    aliases=MappingProxyType(
+        _COMMON
+        | {
+            "text": ("text", "tekst", "sentence", "message", "comment", "content"),
+            "term": ("term", "słowo slangowe", "slang", "slang_word"),
+            "meaning": ("meaning", "znaczenie wyrazów slangowych", "znaczenie"),
+            "domain": ("domain",),
+        }
+    ),
+    label_aliases=MappingProxyType(
+        {"negative": 0, "neutral": 1, "ambiguous": 1, "neutral or ambiguous": 1, "positive": 2}
+        | {"negatywny": 0, "neutralny": 1, "pozytywny": 2}
+    ),
+)
+
+NLI = Task(
+    name="nli",
+    title="Natural language inference in 15 languages",
+    text_columns=("premise", "hypothesis"),
+    labels=("entailment", "neutral", "contradiction"),
+    languages=("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
+    hub=HubDataset("facebook/xnli", "main", "en"),
+    select_on="accuracy",
+    aliases=MappingProxyType(
+        _COMMON
+        | {
+            "premise": ("premise", "sentence1", "text_a", "przesłanka"),
+            "hypothesis": ("hypothesis", "sentence2", "text_b", "hipoteza"),
+        }
+    ),
+    label_aliases=MappingProxyType({"entailment": 0, "neutral": 1, "contradiction": 2}),
+)
+
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (SLANG, NLI)})
+
+
+def get_task(name: str) -> Task:
+    """Return the task called `name`.
+
+    Raises:
+        DataError: There is no such task.
+    """
+    try:
+        return TASKS[name]
+    except KeyError:
+        raise DataError(f"There is no task '{name}'. Tasks: {', '.join(TASKS)}.") from None

@@ -1,0 +1,99 @@
+"""Tokens: a byte-level BPE tokenizer trained on the train split alone, and inputs encoded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from engine.data.tasks import Task
+
+PAD, SEP, EOS = "<pad>", "<sep>", "<eos>"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokenised inputs without padding.
+
+    Token ids of all inputs lie in one flat array; input `i` is `ids[offsets[i]:offsets[i + 1]]`.
+    """
+
+    ids: NDArray[np.int32]
+    type_ids: NDArray[np.int32] | None
+    """0 for the first text of a pair and 1 for the second, for models that tell them apart."""
+    offsets: NDArray[np.int64]
+    pad_id: int
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens in each input, shape (n,)."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def train_tokenizer(texts: Sequence[tuple[str, ...]], vocab_size: int, lowercase: bool = False) -> Any:
+    """Train a byte-level BPE tokenizer (Sennrich et al., 2016, over bytes as in GPT-2), so no input is unknown.
+
+    Args:
+        texts: Inputs of the train split, and of no other.
+        vocab_size: Upper limit; a small corpus yields fewer merges.
+        lowercase: Fold case first: fewer, better trained tokens, and capitals are lost.
+
+    Returns:
+        A `PreTrainedTokenizerFast` that ends every input with `<eos>` and joins pairs with `<sep>`.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    steps: list[Any] = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, SEP, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((text for row in texts for text in row), trainer=trainer)
+    special = [(name, tokenizer.token_to_id(name)) for name in (SEP, EOS)]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {EOS}", pair=f"$A {SEP} $B {EOS}", special_tokens=special
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        sep_token=SEP,
+        eos_token=EOS,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def encode(tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_length: int) -> Encoded:
+    """Tokenise `inputs`, cutting each at `max_length` tokens (the longer text of a pair first)."""
+    columns = [[row[place] for row in inputs] for place in range(len(task.text_columns))]
+    wants_types = task.is_pair and "token_type_ids" in tokenizer.model_input_names
+    batch = tokenizer(
+        *columns,
+        truncation="longest_first" if task.is_pair else True,
+        max_length=max_length,
+        return_attention_mask=False,
+        return_token_type_ids=wants_types,
+    )
+    rows: list[list[int]] = batch["input_ids"]
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return Encoded(
+        ids=_flat(rows),
+        type_ids=_flat(batch["token_type_ids"]) if wants_types else None,
+        offsets=offsets,
+        pad_id=int(tokenizer.pad_token_id or 0),
+    )
+
+
+def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    return np.fromiter((token for row in rows for token in row), dtype=np.int32)

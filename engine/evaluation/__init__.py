@@ -1,0 +1,1 @@
+"""Pure functions over arrays: quality, significance and speed."""

@@ -1,0 +1,313 @@
+"""One experiment from data to record: train a recipe, choose on validation, read the test split once, keep it all."""
+
+import dataclasses
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save as save_tensors
+
+from engine import __version__
+from engine.data.batches import Batches
+from engine.data.sources import TaskData
+from engine.data.tasks import SPLITS, Task
+from engine.data.tokens import encode, train_tokenizer
+from engine.errors import CheckpointError, RecipeError
+from engine.evaluation.latency import measure_latency
+from engine.evaluation.metrics import Floats, Scores, score
+from engine.evaluation.significance import bootstrap_intervals
+from engine.models.baselines import BASELINES
+from engine.models.methods import adapt
+from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.store import Predictions, Run, Store
+from engine.training.checkpoints import (
+    PREDICTIONS,
+    SEEN,
+    WEIGHTS,
+    Checkpoint,
+    folder_name,
+    hash_inputs,
+    list_checkpoints,
+    require_writable,
+    save_checkpoint,
+)
+from engine.training.classify import BaselineModel, Classifier, NeuralModel
+from engine.training.loop import Epoch, Tick, train, trainable
+from engine.training.recipes import Recipe
+from engine.training.resources import describe_machine, peak_memory_mb
+
+LATENCY_TEXTS = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train, and where to keep it."""
+
+    recipe: Recipe
+    data: TaskData
+    checkpoints: Path
+    training: Path
+    name: str = ""
+    """Name of the model; the recipe's when empty."""
+    device: str = "auto"
+    licence: str = ""
+    """Licence of the data, for the manifest."""
+
+    @property
+    def model_name(self) -> str:
+        """Name under which the model is kept."""
+        return self.name or self.recipe.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoint goes."""
+        return self.checkpoints / self.data.task.name / folder_name(self.model_name, self.data.fingerprint)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of an experiment."""
+
+    checkpoint: Checkpoint
+    run: Run
+
+
+def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> Iterator[Epoch | Finished]:
+    """Train, select, test once, and keep the result.
+
+    Yields:
+        Each epoch, then `Finished`. Interrupted and called again, it goes on from the last whole epoch.
+
+    Raises:
+        OdzeraError: The device, the data or the place won't do; nothing that was there before is lost.
+    """
+    data, recipe = request.data, request.recipe
+    require_writable(request.checkpoints)
+    if not len(data.split("train")) or not len(data.split("validation")) or not len(data.split("test")):
+        raise RecipeError(f"{data.source} needs train, validation and test rows.")
+    device = choose_device(request.device)
+    start = time.perf_counter()
+    epochs: list[Epoch] = []
+    if recipe.kind == "baseline":
+        model: Classifier = _fit_baseline(recipe, data)
+    else:
+        accelerator = Accelerator(cpu=device == "cpu")
+        neural = build(recipe, data)
+        state_file = request.training / f"{_state_key(request)}.safetensors"
+        splits = {split: _batches(neural, data, split, recipe) for split in ("train", "validation")}
+        select_on = recipe.select_on or data.task.select_on
+        for epoch in train(
+            neural.model,
+            splits["train"],
+            splits["validation"],
+            recipe,
+            select_on,
+            accelerator=accelerator,
+            state_file=state_file,
+            tick=tick,
+        ):
+            epochs.append(epoch)
+            yield epoch
+        _round_to_half(neural)
+        model = neural
+    seconds = sum(epoch.seconds for epoch in epochs) if epochs else time.perf_counter() - start
+    finished = _conclude(request, model, epochs, seconds, torch.device(device), store)
+    if recipe.kind != "baseline":
+        state_file.unlink(missing_ok=True)
+    yield finished
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` → the GPU where there is one.
+
+    Raises:
+        RecipeError: The device isn't there.
+    """
+    available = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise RecipeError(f"--device takes auto, cpu or cuda, not '{wanted}'.")
+    if wanted == "cuda" and available != "cuda":
+        raise RecipeError("There is no CUDA device here; leave --device out to train on the CPU.")
+    return available if wanted == "auto" else wanted
+
+
+def build(recipe: Recipe, data: TaskData) -> NeuralModel:
+    """A model to train: its tokenizer, its weights and what of them is frozen; the seed fixes all of it."""
+    torch.manual_seed(recipe.seed)
+    labels = len(data.task.labels)
+    if recipe.kind == "pretrained":
+        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, labels)
+        opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
+    else:
+        from engine.models.decoder import make_decoder
+
+        tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
+        opened = Opened(make_decoder(recipe.decoder, labels, tokenizer.pad_token_id), tokenizer)
+    return NeuralModel(opened, data.task, recipe.max_length)
+
+
+def _fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
+    baseline = BASELINES[recipe.baseline]()
+    baseline.fit(data.texts("train"), _labels(data, "train"), len(data.task.labels))
+    return BaselineModel(baseline, data.task)
+
+
+def _labels(data: TaskData, split: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return data.split(split)["label"].to_numpy(dtype=np.int64)
+
+
+def _batches(model: NeuralModel, data: TaskData, split: str, recipe: Recipe) -> Batches:
+    encoded = encode(model.tokenizer, data.texts(split), data.task, recipe.max_length)
+    return Batches(encoded, _labels(data, split), recipe.batch_size, recipe.oversample and split == "train")
+
+
+def _state_key(request: Request) -> str:
+    """Names a training run: the same recipe on the same data goes on where it was; anything else starts anew."""
+    settings = json.dumps(request.recipe.as_dict(), sort_keys=True)
+    digest = hashlib.sha256(f"{settings} {request.data.fingerprint} {__version__}".encode()).hexdigest()[:12]
+    return f"{request.data.task.name}-{request.model_name}-{digest}"
+
+
+def _round_to_half(model: NeuralModel) -> None:
+    """Round what was trained to float16, as it is stored, so that the figures are those of the file."""
+    with torch.no_grad():
+        for weight in trainable(model.model).values():
+            weight.copy_(weight.half().float())
+
+
+def score_with_intervals(labels: Any, probabilities: Floats, languages: list[str] | None) -> Scores:
+    """Scores with their 95 % bootstrap intervals."""
+    scores = score(labels, probabilities, languages)
+    return dataclasses.replace(scores, intervals=bootstrap_intervals(labels, probabilities))
+
+
+def _conclude(
+    request: Request, model: Classifier, epochs: list[Epoch], seconds: float, device: torch.device, store: Store
+) -> Finished:
+    """Score on validation and, once, on test; time it; write the checkpoint and the record."""
+    data, recipe = request.data, request.recipe
+    peak = peak_memory_mb(device)
+    scores, test_probabilities = {}, np.empty(0)
+    for split in ("validation", "test"):
+        probabilities = model.probabilities(data.texts(split))
+        scores[split] = score_with_intervals(_labels(data, split), probabilities, _languages(data, split))
+        if split == "test":
+            test_probabilities = probabilities
+    latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
+    predictions = _predictions(data, test_probabilities)
+    files, origin = _files(model)
+    files[SEEN] = hash_inputs(data.texts("train")).tobytes()
+    files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
+    parameters = model.parameters()
+    best = next((epoch.number for epoch in reversed(epochs) if epoch.is_best), None)
+    record = {
+        "recipe": recipe.name,
+        "settings": recipe.as_dict(),
+        "seed": recipe.seed,
+        "rows": {split: len(data.split(split)) for split in SPLITS},
+        "licence": request.licence,
+        "parameters": {"total": parameters.total, "trained": parameters.trained},
+        "scores": {split: one.as_dict() for split, one in scores.items()},
+        "cost": {
+            "seconds": seconds,
+            "epochs": len(epochs),
+            "best_epoch": best,
+            "seconds_per_epoch": seconds / len(epochs) if epochs else None,
+            "peak_memory_mb": peak,
+            "size_bytes": sum(map(len, files.values())),
+            "stop": epochs[-1].stop if epochs else "",
+        },
+        "latency": latency.as_dict(),
+        "machine": describe_machine(device),
+        "version": __version__,
+    }
+    run = Run(
+        id=uuid.uuid4().hex[:12],
+        task=data.task.name,
+        model=request.model_name,
+        source=data.source,
+        fingerprint=data.fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        record=record,
+    )
+    curve = [_plain_epoch(epoch) for epoch in epochs]
+    manifest = {
+        "name": request.model_name,
+        "task": data.task.name,
+        "labels": list(data.task.labels),
+        "recipe": recipe.as_dict(),
+        "origin": dict(origin),
+        "data": {
+            "source": data.source,
+            "fingerprint": data.fingerprint,
+            "rows": record["rows"],
+            "licence": request.licence,
+        },
+        "run": dataclasses.asdict(run),
+        "epochs": curve,
+    }
+    checkpoint = save_checkpoint(request.folder, manifest, files)
+    store.add(run, curve, predictions)
+    return Finished(checkpoint, run)
+
+
+def _plain_epoch(epoch: Epoch) -> dict[str, Any]:
+    plain = dataclasses.asdict(epoch)
+    del plain["resumed"]
+    return plain
+
+
+def _languages(data: TaskData, split: str) -> list[str] | None:
+    return list(data.split(split)["lang_abv"]) if "lang_abv" in data.frame else None
+
+
+def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
+    test = data.split("test")
+    return Predictions(
+        rows=list(test["id"]),
+        labels=[int(label) for label in test["label"]],
+        predicted=[int(label) for label in probabilities.argmax(axis=1)],
+        probabilities=[[round(float(one), 5) for one in row] for row in probabilities],
+        languages=_languages(data, "test") or [""] * len(test),
+    )
+
+
+def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
+    """What a checkpoint keeps of a model, and where the rest came from."""
+    if isinstance(model, BaselineModel):
+        arrays, values = model.baseline.state()
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        vocabulary = json.dumps(values, ensure_ascii=False).encode()
+        return {WEIGHTS: save_tensors(tensors), "vocabulary.json": vocabulary}, {}
+    if not isinstance(model, NeuralModel):
+        raise CheckpointError(f"A {type(model).__name__} can't be kept.")
+    weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
+    files = {WEIGHTS: save_tensors(weights)}
+    if not model.origin:
+        files["tokenizer.json"] = model.tokenizer.backend_tokenizer.to_str().encode()
+    return files, model.origin
+
+
+def adopt_checkpoints(store: Store, root: Path, task: Task) -> list[str]:
+    """Copy the records that travel with checkpoints into the store; returns a line for each one refused."""
+    checkpoints, refused = list_checkpoints(root, task.name)
+    for checkpoint in checkpoints:
+        run = Run(**checkpoint.manifest["run"])
+        if store.has(run.id):
+            continue
+        try:
+            predictions = Predictions(**checkpoint.read_json(PREDICTIONS))
+        except CheckpointError as error:
+            refused.append(str(error))
+            continue
+        store.add(run, checkpoint.manifest["epochs"], predictions)
+    return refused

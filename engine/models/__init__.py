@@ -1,0 +1,1 @@
+"""The models: a decoder of our own, pretrained backbones with a method, and baselines."""

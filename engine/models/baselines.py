@@ -1,0 +1,159 @@
+"""Baselines that every trained model must beat: the majority class, and TF-IDF with logistic regression."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from engine.errors import CheckpointError
+
+Inputs = Sequence[tuple[str, ...]]
+Floats = NDArray[np.float64]
+
+
+class Baseline(Protocol):
+    """What both baselines can do; their state is arrays and plain values, never a pickle."""
+
+    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
+        """Learn from the train split."""
+
+    def probabilities(self, inputs: Inputs) -> Floats:
+        """Probabilities of shape (n, classes)."""
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays, and plain values."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take a state back."""
+
+
+class Majority:
+    """Answers the shares of the classes in training, whatever the text says."""
+
+    def __init__(self) -> None:
+        self.shares: Floats = np.zeros(0)
+
+    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
+        """Count the classes, with one added to each so that no probability is zero."""
+        counts = np.bincount(labels, minlength=classes) + 1.0
+        self.shares = counts / counts.sum()
+
+    def probabilities(self, inputs: Inputs) -> Floats:
+        """The same row for every input, shape (n, classes)."""
+        return np.tile(self.shares, (len(inputs), 1))
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The shares."""
+        return {"shares": self.shares}, {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take the shares back."""
+        self.shares = np.asarray(arrays["shares"], dtype=np.float64)
+
+
+class TfidfLogistic:
+    """TF-IDF of words (1-2) and characters (2-5) with multinomial logistic regression.
+
+    A pair is described by its hypothesis, by what both texts share (product) and by where they differ (distance).
+    """
+
+    VIEWS = ("word", "char")
+
+    def __init__(self, max_features: int = 60_000, regularisation: float = 4.0, balanced: bool = True) -> None:
+        """Keep the settings.
+
+        Args:
+            max_features: Most frequent n-grams kept, for words and characters each.
+            regularisation: Inverse strength, scikit-learn's `C`.
+            balanced: Weigh classes by the inverse of their frequency.
+        """
+        self.max_features = max_features
+        self.regularisation = regularisation
+        self.balanced = balanced
+        self.vectorizers = {"word": self._vectorizer("word", (1, 2)), "char": self._vectorizer("char_wb", (2, 5))}
+        self.coefficients: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
+        self.intercept: Floats = np.zeros(0)
+
+    def _vectorizer(self, analyzer: str, ngrams: tuple[int, int]) -> TfidfVectorizer:
+        return TfidfVectorizer(
+            analyzer=analyzer,
+            ngram_range=ngrams,
+            min_df=2,
+            max_features=self.max_features,
+            sublinear_tf=True,
+            # Emoji and punctuation count as words; the pattern is unused for characters.
+            token_pattern=r"(?u)\w+|[^\w\s]" if analyzer == "word" else None,
+            dtype=np.float32,
+        )
+
+    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
+        """Fit vocabularies and weights on the train split."""
+        texts = [text for row in inputs for text in row]
+        for vectorizer in self.vectorizers.values():
+            vectorizer.fit(texts)
+        model = LogisticRegression(
+            C=self.regularisation, class_weight="balanced" if self.balanced else None, max_iter=300, tol=1e-3
+        )
+        model.fit(self._features(inputs), labels)
+        # A class that training never saw gets a weight that never wins.
+        self.coefficients = np.zeros((classes, model.coef_.shape[1]), dtype=np.float32)
+        self.intercept = np.full(classes, -30.0)
+        if len(model.classes_) == 2:
+            model.coef_ = np.vstack([-model.coef_, model.coef_]) / 2
+            model.intercept_ = np.concatenate([-model.intercept_, model.intercept_]) / 2
+        self.coefficients[model.classes_] = model.coef_.astype(np.float16)
+        self.intercept[model.classes_] = model.intercept_
+
+    def _features(self, inputs: Inputs) -> sparse.csr_matrix:
+        sides = [
+            sparse.hstack([self.vectorizers[view].transform(column) for view in self.VIEWS], format="csr")
+            for column in ([row[place] for row in inputs] for place in range(len(inputs[0])))
+        ]
+        if len(sides) == 1:
+            return sides[0]
+        premise, hypothesis = sides
+        return sparse.hstack([hypothesis, premise.multiply(hypothesis), abs(premise - hypothesis)], format="csr")
+
+    def probabilities(self, inputs: Inputs) -> Floats:
+        """Softmax of the linear scores, shape (n, classes)."""
+        logits = self._features(inputs) @ self.coefficients.T + self.intercept
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Weights in half precision, and both vocabularies as lists in the order of their columns."""
+        arrays: dict[str, NDArray[Any]] = {
+            "coefficients": self.coefficients.astype(np.float16),
+            "intercept": self.intercept,
+        }
+        values: dict[str, Any] = {"max_features": self.max_features}
+        for view, vectorizer in self.vectorizers.items():
+            arrays[f"idf.{view}"] = vectorizer.idf_.astype(np.float32)
+            values[f"terms.{view}"] = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
+        return arrays, values
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take a state back.
+
+        Raises:
+            CheckpointError: Vocabulary and weights don't fit each other.
+        """
+        width = 0
+        for view, vectorizer in self.vectorizers.items():
+            terms = values[f"terms.{view}"]
+            if len(terms) != len(arrays[f"idf.{view}"]):
+                raise CheckpointError("The TF-IDF vocabulary and its weights have different sizes.")
+            vectorizer.vocabulary_ = {term: place for place, term in enumerate(terms)}
+            vectorizer.idf_ = np.asarray(arrays[f"idf.{view}"], dtype=np.float32)
+            width += len(terms)
+        self.coefficients = np.asarray(arrays["coefficients"], dtype=np.float32)
+        self.intercept = np.asarray(arrays["intercept"], dtype=np.float64)
+        if self.coefficients.shape[1] not in (width, 3 * width):
+            raise CheckpointError("The TF-IDF vocabulary and its weights have different sizes.")
+
+
+BASELINES: Mapping[str, type[Majority] | type[TfidfLogistic]] = {"majority": Majority, "tfidf": TfidfLogistic}

@@ -1,0 +1,211 @@
+"""The from-scratch decoder: a small causal transformer with a classification head.
+
+Pre-norm blocks as in GPT-2 (Radford et al., 2019). Its options cover both published from-scratch shapes exactly:
+3,410,627 and 5,728,003 parameters.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+POOLINGS = ("last", "mean")
+HEADS = ("linear", "mlp")
+
+
+class DecoderConfig(PreTrainedConfig):
+    """Shape of a `Decoder`; `num_labels` and `pad_token_id` come from the base class."""
+
+    model_type = "odzera-decoder"
+
+    vocab_size: int = 4096
+    hidden_size: int = 128
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    intermediate_size: int = 512
+    max_position_embeddings: int = 256
+    dropout: float = 0.1
+    embedding_dropout: float = 0.0
+    """Share of tokens whose whole embedding is zeroed in training, so that single words aren't learnt by heart."""
+    attention_bias: bool = True
+    """Biases in the four projections of attention; everywhere else there always are some."""
+    final_norm: bool = True
+    pooling: str = "last"
+    """`last`: the last real token; `mean`: the mean over real tokens."""
+    head: str = "linear"
+    """`linear`, or `mlp`: Linear-GELU-Dropout-Linear."""
+    pad_token_id: int | None = 0
+
+    def __post_init__(self, **kwargs: object) -> None:
+        """Check what the types can't say.
+
+        Raises:
+            ValueError: A shape doesn't divide, or an option is unknown.
+        """
+        super().__post_init__(**kwargs)
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"{self.num_attention_heads} heads don't divide a width of {self.hidden_size}.")
+        if self.pooling not in POOLINGS or self.head not in HEADS:
+            raise ValueError(f"pooling is one of {POOLINGS} and head one of {HEADS}.")
+
+
+class Block(nn.Module):
+    """Causal self-attention and a feed-forward layer, each with its norm before it and a residual around it."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.heads = config.num_attention_heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=config.attention_bias)
+        self.out = nn.Linear(width, width, bias=config.attention_bias)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, config.intermediate_size)
+        self.down = nn.Linear(config.intermediate_size, width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Hidden states of shape (batch, length, width) → the same shape; `mask` as in `Decoder.causal_mask`."""
+        batch, length, width = hidden.shape
+        shape = (batch, length, self.heads, width // self.heads)
+        query, key, value = (
+            part.view(shape).transpose(1, 2) for part in self.qkv(self.attention_norm(hidden)).split(width, dim=-1)
+        )
+        mixed = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            is_causal=mask is None,
+            dropout_p=self.dropout.p if self.training else 0.0,
+        )
+        hidden = hidden + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
+        return hidden + self.dropout(self.down(functional.gelu(self.up(self.feed_forward_norm(hidden)))))
+
+
+class Decoder(PreTrainedModel):
+    """A causal transformer that classifies a text by its last token or the mean of its tokens."""
+
+    config_class = DecoderConfig
+    base_model_prefix = ""
+    _supports_sdpa = True
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        width, classes = config.hidden_size, int(config.num_labels or 0)
+        self.tokens = nn.Embedding(config.vocab_size, width)
+        self.positions = nn.Embedding(config.max_position_embeddings, width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.norm = nn.LayerNorm(width) if config.final_norm else nn.Identity()
+        self.score: nn.Module
+        if config.head == "mlp":
+            self.score = nn.Sequential(
+                nn.Linear(width, width), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(width, classes)
+            )
+        else:
+            self.score = nn.Linear(width, classes)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """GPT-2's initialisation: normal with deviation 0.02, biases zero."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The token embedding, where attribution methods hook in."""
+        return self.tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the token embedding."""
+        self.tokens = cast("nn.Embedding", value)
+
+    @staticmethod
+    def causal_mask(attention_mask: torch.Tensor) -> torch.Tensor | None:
+        """What each token may look at, shape (batch, 1, length, length), or None for the plain causal mask.
+
+        Padding on the right lies in every real token's future, so it needs no mask of its own; only padding on the
+        left does. Padded positions look at themselves, as softmax over nothing is not a number.
+        """
+        if bool(attention_mask[:, 0].all()):
+            return None
+        length = attention_mask.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=attention_mask.device).tril()
+        itself = torch.eye(length, dtype=torch.bool, device=attention_mask.device)
+        return (causal & attention_mask[:, None, None, :].bool()) | itself
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **_: object,
+    ) -> SequenceClassifierOutput:
+        """Classify a batch.
+
+        Args:
+            input_ids: Shape (batch, length), padded on either side.
+            attention_mask: Same shape, 1 for real tokens; all are real when it is missing.
+            inputs_embeds: Shape (batch, length, width), instead of `input_ids`.
+            labels: Shape (batch,); the loss is computed when they are given.
+
+        Returns:
+            `logits` of shape (batch, num_labels), and `loss`.
+
+        Raises:
+            ValueError: An input is longer than `max_position_embeddings`, or there is none.
+        """
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("Either input_ids or inputs_embeds must be given.")
+            inputs_embeds = self.tokens(input_ids)
+        batch, length = inputs_embeds.shape[:2]
+        if length > self.config.max_position_embeddings:
+            raise ValueError(f"{length} tokens are more than the {self.config.max_position_embeddings} positions.")
+        if attention_mask is None:
+            attention_mask = torch.ones(batch, length, dtype=torch.long, device=inputs_embeds.device)
+        mask = self.causal_mask(attention_mask)
+        # Real tokens are numbered from 0 wherever the padding lies.
+        position_ids = (
+            torch.arange(length, device=inputs_embeds.device)
+            if mask is None
+            else (attention_mask.cumsum(1) - 1).clamp(min=0)
+        )
+        if self.training and self.config.embedding_dropout:
+            keep = torch.rand(batch, length, 1, device=inputs_embeds.device) >= self.config.embedding_dropout
+            inputs_embeds = inputs_embeds * keep / (1 - self.config.embedding_dropout)
+        hidden = self.dropout(inputs_embeds + self.positions(position_ids))
+        for block in self.blocks:
+            hidden = block(hidden, mask)
+        logits = self.score(self.pool(self.norm(hidden), attention_mask))
+        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def pool(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """One vector a text, shape (batch, width), from hidden states of shape (batch, length, width)."""
+        if self.config.pooling == "mean":
+            weights = attention_mask[:, :, None].to(hidden.dtype)
+            return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        places = torch.arange(hidden.shape[1], device=hidden.device)
+        last = (places * attention_mask).argmax(1)
+        return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+
+def make_decoder(shape: Mapping[str, Any], num_labels: int, pad_token_id: int = 0) -> Decoder:
+    """A freshly initialised decoder of `shape`, the arguments of `DecoderConfig`."""
+    arguments: dict[str, Any] = {**shape, "num_labels": num_labels, "pad_token_id": pad_token_id}
+    return Decoder(DecoderConfig(**arguments))
+
+
+AutoConfig.register(DecoderConfig.model_type, DecoderConfig)
+AutoModelForSequenceClassification.register(DecoderConfig, Decoder)

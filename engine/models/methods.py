@@ -1,0 +1,115 @@
+"""Ways of adapting a pretrained classifier: which of its weights are trained."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from engine.errors import RecipeError
+from engine.models.pretrained import head_names
+
+METHODS = ("full", "last", "head", "lora")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a backbone is adapted."""
+
+    kind: str = "full"
+    """`full`: every weight; `last`: last blocks and head; `head`: the head alone; `lora`: adapters and head."""
+    blocks: int = 1
+    """Blocks that `last` trains."""
+    train_final_norm: bool = False
+    """Whether `last` trains the norm after the last block too."""
+    train_pooler: bool = False
+    """Whether BERT's pooler is trained with the head: right where it comes from no pretraining task of use here."""
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.1
+
+
+def adapt(model: Any, method: Method) -> Any:
+    """Freeze what the method doesn't train, and add what it needs.
+
+    Args:
+        model: A classifier of `engine.models.pretrained`, on any device, the meta device included.
+        method: What to train.
+
+    Returns:
+        The model, wrapped by peft for `lora`.
+
+    Raises:
+        RecipeError: The method is unknown, or wants more blocks than there are.
+    """
+    if method.kind not in METHODS:
+        raise RecipeError(f"There is no method '{method.kind}'. Methods: {', '.join(METHODS)}.")
+    if method.kind == "full":
+        return model
+    if method.kind == "lora":
+        return _with_lora(model, method)
+    model.requires_grad_(False)
+    for name in head_names(model):
+        getattr(model, name).requires_grad_(True)
+    if method.kind == "last":
+        blocks = find_blocks(model)
+        if not 1 <= method.blocks <= len(blocks):
+            raise RecipeError(f"The backbone has {len(blocks)} blocks; {method.blocks} can't be trained.")
+        for block in list(blocks)[-method.blocks :]:
+            block.requires_grad_(True)
+        if method.train_final_norm:
+            model.base_model.norm.requires_grad_(True)
+    if method.train_pooler:
+        model.base_model.pooler.requires_grad_(True)
+    return model
+
+
+def _with_lora(model: Any, method: Method) -> Any:
+    """Low-rank adapters (Hu et al., 2022) on the attention projections that peft knows for the architecture."""
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=method.rank,
+        lora_alpha=method.alpha,
+        lora_dropout=method.dropout,
+        fan_in_fan_out=model.config.model_type == "gpt2",
+        modules_to_save=[*head_names(model), *(["pooler"] if method.train_pooler else [])],
+    )
+    return get_peft_model(model, config)
+
+
+def find_blocks(model: Any) -> nn.ModuleList:
+    """The backbone's stack of blocks: its longest module list."""
+    stacks = [module for module in model.base_model.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len)
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """Parameters in all, and those that are trained."""
+
+    total: int
+    trained: int
+
+
+def count_parameters(model: nn.Module) -> ParameterCount:
+    """Count what the model needs to answer, each weight once.
+
+    peft keeps an untrained copy of the head beside the trained one; it is not counted.
+    """
+    counted = [(name, weight) for name, weight in model.named_parameters() if "original_module" not in name]
+    return ParameterCount(
+        total=sum(weight.numel() for _, weight in counted),
+        trained=sum(weight.numel() for _, weight in counted if weight.requires_grad),
+    )
+
+
+def is_head(name: str) -> bool:
+    """Whether a parameter belongs to the head, by its name."""
+    return any(part in ("score", "classifier", "pooler") for part in name.split("."))
+
+
+def decays(name: str, shape: Iterable[int]) -> bool:
+    """Whether weight decay applies: to matrices, not to biases and norms."""
+    return len(tuple(shape)) >= 2

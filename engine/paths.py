@@ -1,0 +1,29 @@
+"""Default places. Only the entry points read them; everything else is handed its paths."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a command reads and writes."""
+
+    checkpoints: Path
+    """Trained models, one folder each: `TASK/RECIPE@DATA/`."""
+    store: Path
+    """SQLite file with runs, epochs, predictions and latencies."""
+    training: Path
+    """State of unfinished training runs, from which they resume."""
+
+
+def default_places() -> Places:
+    """The repository's own folders, or those under `ODZERA_HOME` when it is set."""
+    home = Path(os.environ.get("ODZERA_HOME", ROOT))
+    return Places(
+        checkpoints=home / "checkpoints",
+        store=home / "studies" / "results.db",
+        training=home / "checkpoints" / ".training",
+    )

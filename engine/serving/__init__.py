@@ -1,0 +1,1 @@
+"""Trained models answering: every model side by side."""

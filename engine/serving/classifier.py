@@ -1,0 +1,188 @@
+"""Every model side by side: which there are, and what each says of one text."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.data.cleaning import clean_text
+from engine.data.tasks import TASKS, Task, get_task
+from engine.errors import CheckpointError, OdzeraError, TextError
+from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
+from engine.training.classify import Classifier, open_checkpoint
+
+MAX_CHARACTERS = 5000
+"""Longest text taken, about five times the longest of the published slang set."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model says of one input."""
+
+    model: str
+    label: str
+    scores: Mapping[str, float]
+    """Class name → probability."""
+    ms: float
+    """Milliseconds of the model's own work, tokenising included, loading and waiting not."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "model": self.model,
+            "label": self.label,
+            "scores": {name: round(value, 6) for name, value in self.scores.items()},
+            "ms": round(self.ms, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A model that can't answer, and why, in one line."""
+
+    model: str
+    reason: str
+
+
+@dataclass
+class _Opened:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    classifier: Classifier | None = None
+    reason: str = ""
+
+
+class Shelf:
+    """The trained models in a folder, opened when they are first asked."""
+
+    def __init__(self, root: Path) -> None:
+        """Read the manifests under `root`; damaged checkpoints are set aside with a reason each in `refused`."""
+        self.root = root
+        self.refused: dict[str, list[str]] = {}
+        self._checkpoints: dict[str, list[Checkpoint]] = {}
+        self._opened: dict[Path, _Opened] = {}
+        for task in TASKS:
+            self._checkpoints[task], self.refused[task] = list_checkpoints(root, task)
+
+    def data_sets(self, task: str) -> list[str]:
+        """Fingerprints of the data that models were trained on: most models first, then the latest."""
+        checkpoints = self._checkpoints[task]
+        latest = {one.fingerprint: place for place, one in enumerate(checkpoints)}
+        counts = {key: sum(one.fingerprint == key for one in checkpoints) for key in latest}
+        return sorted(latest, key=lambda key: (counts[key], latest[key]), reverse=True)
+
+    def match_data(self, task: str, beginning: str | None) -> str | None:
+        """The fingerprint that begins so.
+
+        Raises:
+            CheckpointError: No model was trained on such data.
+        """
+        if beginning is None:
+            return None
+        for fingerprint in self.data_sets(task):
+            if fingerprint.startswith(beginning):
+                return fingerprint
+        known = ", ".join(self.data_sets(task)) or "none"
+        raise CheckpointError(f"No model for {task} was trained on data '{beginning}'. Data: {known}.")
+
+    def models(self, task: str, fingerprint: str | None = None) -> list[Checkpoint]:
+        """Models trained on one data set (the first of `data_sets` when not named), the cheapest first."""
+        sets = self.data_sets(task)
+        wanted = fingerprint or (sets[0] if sets else None)
+        found = [one for one in self._checkpoints[task] if one.fingerprint == wanted]
+        return sorted(found, key=lambda one: one.manifest["run"]["record"]["latency"]["p50_ms"])
+
+    def find(self, task: str, name: str) -> Checkpoint:
+        """A model by `NAME`, `NAME@FINGERPRINT` (or its beginning) or the path of its folder; the latest of several.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        if "/" in name and Path(name).is_dir():
+            return read_checkpoint(Path(name))
+        model, _, fingerprint = name.partition("@")
+        found = [
+            one for one in self._checkpoints[task] if one.name == model and one.fingerprint.startswith(fingerprint)
+        ]
+        if found:
+            return found[-1]
+        damaged = [line for line in self.refused[task] if f" {model}@" in line]
+        if damaged:
+            raise CheckpointError(damaged[0])
+        names = sorted({one.name for one in self._checkpoints[task]})
+        raise CheckpointError(
+            f"There is no trained model '{name}' for {task}. Trained: {', '.join(names) or 'none'}. "
+            f"Train one: odzera train RECIPE --task {task}"
+        )
+
+    def classifier(self, checkpoint: Checkpoint) -> Classifier:
+        """The opened, warmed-up model.
+
+        Raises:
+            OdzeraError: It can't be opened; the same error comes again without another try.
+        """
+        slot = self._opened.setdefault(checkpoint.folder, _Opened())
+        with slot.lock:
+            if slot.reason:
+                raise CheckpointError(slot.reason)
+            if slot.classifier is None:
+                try:
+                    classifier = open_checkpoint(checkpoint)
+                except OdzeraError as error:
+                    slot.reason = str(error)
+                    raise
+                # The first call pays for start-up, so it is made here and not timed.
+                classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
+                slot.classifier = classifier
+            return slot.classifier
+
+
+def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
+    """Clean the texts of one input as training texts were.
+
+    Raises:
+        TextError: One is empty, too long or holds NUL bytes.
+    """
+    cleaned = []
+    for column, text in zip(task.text_columns, texts, strict=True):
+        name = "text" if column == "text" else column
+        if len(text) > MAX_CHARACTERS:
+            raise TextError(f"The {name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken.")
+        if "\0" in text:
+            raise TextError(f"The {name} holds NUL bytes, so it is not plain text.")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise TextError(f"The {name} is not valid Unicode (it holds half of a surrogate pair).")
+        ready = clean_text(text)
+        if not ready:
+            raise TextError(f"The {name} is empty; type some words first.")
+        cleaned.append(ready)
+    return tuple(cleaned)
+
+
+def classify_all(
+    shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint]
+) -> Iterator[Answer | Failure]:
+    """Ask `models` in turn about one input; each answer comes as soon as it is ready.
+
+    Raises:
+        TextError: The input won't do; see `check_input`.
+    """
+    ready = check_input(task, texts)
+    return _answers(shelf, task, ready, models)
+
+
+def _answers(
+    shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint]
+) -> Iterator[Answer | Failure]:
+    for checkpoint in models:
+        try:
+            classifier = shelf.classifier(checkpoint)
+        except OdzeraError as error:
+            yield Failure(checkpoint.name, str(error))
+            continue
+        start = time.perf_counter()
+        row = classifier.probabilities([ready])[0]
+        ms = (time.perf_counter() - start) * 1000
+        scores = dict(zip(task.labels, map(float, row), strict=True))
+        yield Answer(checkpoint.name, task.labels[int(row.argmax())], scores, ms)

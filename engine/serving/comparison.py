@@ -1,0 +1,179 @@
+"""Tables as plain values: trained models on the same data, a model on any file, and the recipes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.data.sources import TaskData
+from engine.data.tasks import Task
+from engine.errors import DataError, StoreError
+from engine.evaluation.significance import mcnemar
+from engine.experiments import adopt_checkpoints, score_with_intervals
+from engine.paths import Places
+from engine.serving.classifier import Shelf
+from engine.store import DataSet, Run, Store
+from engine.training.checkpoints import Checkpoint
+from engine.training.recipes import RECIPES, count_recipe
+
+
+def open_results(places: Places) -> tuple[Store, list[str]]:
+    """The store with the records of all checkpoints in it, and notes on what was refused.
+
+    Where the store's file can't be opened or written, one in memory takes its place.
+    """
+    from engine.data.tasks import TASKS
+
+    notes = []
+    try:
+        store = Store.open(places.store)
+    except StoreError as error:
+        notes.append(f"{error} Only results that travel with checkpoints are shown.")
+        store = Store.in_memory()
+    for task in TASKS.values():
+        notes.extend(adopt_checkpoints(store, places.checkpoints, task))
+    return store, notes
+
+
+def choose_data(store: Store, task: Task, fingerprint: str | None) -> tuple[DataSet, list[DataSet]]:
+    """The data set to compare on (that trained on last, unless named), and the others.
+
+    Raises:
+        DataError: No model was trained on such data.
+    """
+    sets = store.data_sets(task.name)
+    if not sets:
+        raise DataError(
+            f"No model is trained for {task.name} yet: odzera train majority tfidf scratch --task {task.name}"
+        )
+    chosen = (
+        sets[0] if fingerprint is None else next((one for one in sets if one.fingerprint.startswith(fingerprint)), None)
+    )
+    if chosen is None:
+        known = ", ".join(f"{one.fingerprint} ({one.source})" for one in sets)
+        raise DataError(f"No model for {task.name} was trained on data {fingerprint}. There are results on: {known}.")
+    return chosen, [one for one in sets if one is not chosen]
+
+
+def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> dict[str, Any]:
+    """All models trained on one data set, best first, with their test figures, costs and pairwise tests.
+
+    Returns:
+        `{data: {source, fingerprint, rows, licence}, rows: [...], mcnemar: [...], other_data: [...]}`.
+
+    Raises:
+        DataError: No model was trained on such data.
+    """
+    chosen, others = choose_data(store, task, fingerprint)
+    runs = store.runs(task.name, chosen.fingerprint)
+    rows = sorted((table_row(run) for run in runs), key=lambda row: row[task.select_on], reverse=True)
+    order = {row["model"]: place for place, row in enumerate(rows)}
+    return {
+        "task": task.name,
+        "data": {
+            "source": chosen.source,
+            "fingerprint": chosen.fingerprint,
+            "rows": chosen.rows,
+            "test_rows": runs[-1].record["rows"]["test"],
+            "licence": chosen.licence,
+        },
+        "rows": rows,
+        "mcnemar": pairwise_tests(store, sorted(runs, key=lambda run: order[run.model])),
+        "other_data": [{"source": one.source, "fingerprint": one.fingerprint, "models": one.models} for one in others],
+    }
+
+
+def table_row(run: Run) -> dict[str, Any]:
+    """One model as a flat row of plain values."""
+    record: Mapping[str, Any] = run.record
+    test = record["scores"]["test"]
+    figures = ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss", "calibration_error")
+    return {
+        "model": run.model,
+        "recipe": record["recipe"],
+        "run": run.id,
+        **{name: test[name] for name in figures},
+        "intervals": test["intervals"],
+        "per_class": test["per_class"],
+        "confusion": test["confusion"],
+        "per_language": test["per_language"],
+        "total_parameters": record["parameters"]["total"],
+        "trained_parameters": record["parameters"]["trained"],
+        "training_seconds": record["cost"]["seconds"],
+        "seconds_per_epoch": record["cost"]["seconds_per_epoch"],
+        "epochs": record["cost"]["epochs"],
+        "peak_memory_mb": record["cost"]["peak_memory_mb"],
+        "size_bytes": record["cost"]["size_bytes"],
+        "p50_ms": record["latency"]["p50_ms"],
+        "p95_ms": record["latency"]["p95_ms"],
+        "samples_per_second": record["latency"]["samples_per_second"],
+        "device": record["machine"]["device_name"],
+        "created": run.created,
+    }
+
+
+def pairwise_tests(store: Store, runs: list[Run]) -> list[dict[str, Any]]:
+    """McNemar's test between every two runs that predicted the same rows."""
+    predictions = {run.id: store.predictions(run.id) for run in runs}
+    tests = []
+    for place, first in enumerate(runs):
+        for second in runs[place + 1 :]:
+            one, two = predictions[first.id], predictions[second.id]
+            if one.rows != two.rows or not one.rows:
+                continue
+            result = mcnemar(np.array(one.labels), np.array(one.predicted), np.array(two.predicted))
+            tests.append(
+                {
+                    "first": first.model,
+                    "second": second.model,
+                    "only_first_right": result.only_first_right,
+                    "only_second_right": result.only_second_right,
+                    "p": result.p_value,
+                }
+            )
+    return tests
+
+
+def evaluate_model(shelf: Shelf, checkpoint: Checkpoint, data: TaskData, split: str) -> dict[str, Any]:
+    """Score a trained model on a split of any labelled data.
+
+    Raises:
+        DataError: The split has no rows.
+        OdzeraError: The model can't be opened.
+    """
+    rows = data.split(split)
+    if not len(rows):
+        raise DataError(f"{data.source} has no {split} rows.")
+    classifier = shelf.classifier(checkpoint)
+    probabilities = classifier.probabilities(data.texts(split))
+    languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
+    scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)
+    return {
+        "model": checkpoint.name,
+        "task": checkpoint.task,
+        "trained_on": {"source": checkpoint.manifest["data"]["source"], "fingerprint": checkpoint.fingerprint},
+        "data": {"source": data.source, "fingerprint": data.fingerprint, "split": split, "rows": len(rows)},
+        "rows_seen_in_training": checkpoint.count_seen(data.texts(split)),
+        "dropped": dict(data.report.dropped),
+        **scores.as_dict(),
+        "labels": list(data.task.labels),
+    }
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Every recipe for each of its tasks; baselines have no parameters before they see data."""
+    rows: list[dict[str, Any]] = []
+    for recipe in RECIPES.values():
+        count = count_recipe(recipe)
+        rows.extend(
+            {
+                "name": recipe.name,
+                "task": task,
+                "total_parameters": count.total if count else None,
+                "trained_parameters": count.trained if count else None,
+                "summary": recipe.summary,
+                "reported": dict(recipe.reported),
+            }
+            for task in recipe.tasks
+        )
+    return rows

@@ -1,0 +1,264 @@
+"""The store: what was measured, in one SQLite file. It keeps row ids and numbers, never a user's text."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+from sqlite_utils.db import NotFoundError, Table
+
+from engine.errors import StoreError
+
+BUSY_SECONDS = 30
+
+
+def _create_first_tables(db: Database) -> None:
+    tables: dict[str, Any] = {
+        "runs": (
+            {
+                "id": str,
+                "task": str,
+                "model": str,
+                "source": str,
+                "fingerprint": str,
+                "created": str,
+                "record": str,
+            },
+            "id",
+        ),
+        "epochs": (
+            {
+                "run": str,
+                "number": int,
+                "train_loss": float,
+                "validation_loss": float,
+                "validation_accuracy": float,
+                "validation_macro_f1": float,
+                "lr": float,
+                "seconds": float,
+            },
+            ("run", "number"),
+        ),
+        "predictions": (
+            {"run": str, "row": str, "label": int, "predicted": int, "probabilities": str, "language": str},
+            ("run", "row"),
+        ),
+        "latencies": (
+            {
+                "run": str,
+                "device": str,
+                "device_name": str,
+                "p50_ms": float,
+                "p95_ms": float,
+                "samples_per_second": float,
+                "calls": int,
+            },
+            ("run", "device"),
+        ),
+    }
+    for name, (columns, key) in tables.items():
+        foreign = [] if name == "runs" else [("run", "runs", "id")]
+        db.table(name).create(columns, pk=key, foreign_keys=foreign, if_not_exists=True)
+    db.table("runs").create_index(["task", "fingerprint"], if_not_exists=True)
+
+
+MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables,)
+"""Schema changes in order; the database's `user_version` says how many it has seen."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model's record: what it is, what it got and what it cost."""
+
+    id: str
+    task: str
+    model: str
+    source: str
+    fingerprint: str
+    created: str
+    """UTC, ISO 8601."""
+    record: Mapping[str, Any]
+    """`recipe`, `rows`, `scores` (`test`, `validation`), `cost`, `latency`, `machine`, `parameters`, …"""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that models of a task were trained on."""
+
+    source: str
+    fingerprint: str
+    rows: int
+    models: int
+    latest: str
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Test predictions of one run, ordered by row id."""
+
+    rows: list[str]
+    labels: list[int]
+    predicted: list[int]
+    probabilities: list[list[float]]
+    languages: list[str]
+
+
+class Store:
+    """Runs, epochs, test predictions and latencies in a `sqlite_utils.Database`."""
+
+    def __init__(self, db: Database) -> None:
+        """Take a database and bring its schema up to date.
+
+        Raises:
+            StoreError: It was written by a newer version.
+        """
+        self.db = db
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise StoreError(f"The results were stored by a newer version of Odzera (schema {version}).")
+        for number, migrate in enumerate(MIGRATIONS[version:], start=version + 1):
+            with db.conn:
+                migrate(db)
+                db.execute(f"PRAGMA user_version = {number}")
+
+    @staticmethod
+    def open(path: Path) -> "Store":
+        """Open or create the store at `path`, in WAL mode, so that the page reads while a run writes.
+
+        Raises:
+            StoreError: The file can't be opened, written, or isn't a database.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+            db = Database(connection)
+            db.enable_wal()
+            return Store(db)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"The results in {path} can't be opened: {error}.") from error
+
+    @staticmethod
+    def in_memory() -> "Store":
+        """A store that is gone with the process, where the disk can't be written."""
+        return Store(Database(sqlite3.connect(":memory:", check_same_thread=False)))
+
+    def add(self, run: Run, epochs: Sequence[Mapping[str, Any]], predictions: Predictions) -> None:
+        """Store a run whole or not at all; a run that is there already stays as it is."""
+        if self.has(run.id):
+            return
+        latency = run.record.get("latency")
+        machine = run.record.get("machine", {})
+        with self.db.conn:
+            self._table("runs").insert(
+                {
+                    "id": run.id,
+                    "task": run.task,
+                    "model": run.model,
+                    "source": run.source,
+                    "fingerprint": run.fingerprint,
+                    "created": run.created,
+                    "record": json.dumps(run.record, ensure_ascii=False),
+                }
+            )
+            self._table("epochs").insert_all({"run": run.id, **_epoch_row(epoch)} for epoch in epochs)
+            self._table("predictions").insert_all(
+                {
+                    "run": run.id,
+                    "row": row,
+                    "label": label,
+                    "predicted": predicted,
+                    "probabilities": json.dumps(probabilities),
+                    "language": language,
+                }
+                for row, label, predicted, probabilities, language in zip(
+                    predictions.rows,
+                    predictions.labels,
+                    predictions.predicted,
+                    predictions.probabilities,
+                    predictions.languages,
+                    strict=True,
+                )
+            )
+            if latency:
+                self._table("latencies").insert(
+                    {
+                        "run": run.id,
+                        "device": machine.get("device", ""),
+                        "device_name": machine.get("device_name", ""),
+                        **latency,
+                    }
+                )
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run is stored."""
+        try:
+            self._table("runs").get(run_id)
+        except NotFoundError:
+            return False
+        return True
+
+    def runs(self, task: str, fingerprint: str) -> list[Run]:
+        """The latest run of every model on one data set, oldest first; never runs on different data."""
+        rows = self._table("runs").rows_where(
+            "task = ? and fingerprint = ?", [task, fingerprint], order_by="created, id"
+        )
+        latest = {row["model"]: row for row in rows}
+        return [Run(**{**row, "record": json.loads(row["record"])}) for row in latest.values()]
+
+    def data_sets(self, task: str) -> list[DataSet]:
+        """Data sets with at least one run, the one trained on last first."""
+        fingerprints = self.db.query(
+            "select fingerprint, max(created) as latest from runs where task = ? group by fingerprint "
+            "order by latest desc",
+            [task],
+        )
+        sets = []
+        for row in fingerprints:
+            runs = self.runs(task, row["fingerprint"])
+            record = runs[-1].record
+            sets.append(
+                DataSet(
+                    source=runs[-1].source,
+                    fingerprint=row["fingerprint"],
+                    rows=sum(record["rows"].values()),
+                    models=len(runs),
+                    latest=row["latest"],
+                    licence=record.get("licence", ""),
+                )
+            )
+        return sets
+
+    def epochs(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's learning curve, one row an epoch."""
+        return list(self._table("epochs").rows_where("run = ?", [run_id], order_by="number"))
+
+    def predictions(self, run_id: str) -> Predictions:
+        """A run's test predictions, ordered by row id, so that two runs on the same data line up."""
+        rows = list(self._table("predictions").rows_where("run = ?", [run_id], order_by="row"))
+        return Predictions(
+            rows=[row["row"] for row in rows],
+            labels=[row["label"] for row in rows],
+            predicted=[row["predicted"] for row in rows],
+            probabilities=[json.loads(row["probabilities"]) for row in rows],
+            languages=[row["language"] for row in rows],
+        )
+
+    def _table(self, name: str) -> Table:
+        return self.db.table(name)
+
+
+def _epoch_row(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    figures = epoch["validation"]
+    return {
+        "number": epoch["number"],
+        "train_loss": epoch["train_loss"],
+        "validation_loss": figures["loss"],
+        "validation_accuracy": figures["accuracy"],
+        "validation_macro_f1": figures["macro_f1"],
+        "lr": epoch["lr"],
+        "seconds": epoch["seconds"],
+    }

@@ -1,0 +1,1 @@
+"""Recipes, the one training loop, and checkpoints."""

@@ -1,0 +1,188 @@
+"""Checkpoints: only what was trained, as safetensors, with a manifest that proves and explains it."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import CheckpointError
+from engine.training.recipes import Recipe
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+PREDICTIONS = "predictions.json"
+SEEN = "seen.bin"
+"""Hashes of the training inputs, by which an evaluation notices that it scores rows the model was trained on."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model on disk, as its manifest describes it; weights are read later."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's name, by default its recipe's."""
+        return str(self.manifest["name"])
+
+    @property
+    def task(self) -> str:
+        """Name of its task."""
+        return str(self.manifest["task"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the data it was trained on."""
+        return str(self.manifest["data"]["fingerprint"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe it was made with."""
+        return Recipe.from_dict(self.manifest["recipe"])
+
+    def path(self, name: str) -> Path:
+        """Path of one of its files, after checking that the file is what the manifest says.
+
+        Raises:
+            CheckpointError: The file is missing or has changed.
+        """
+        listed = self.manifest["files"].get(name)
+        file = self.folder / name
+        if listed is None or not file.is_file():
+            raise CheckpointError(f"Checkpoint {self.folder.name}: {name} is missing.")
+        if file.stat().st_size != listed["bytes"] or _sha256(file) != listed["sha256"]:
+            raise CheckpointError(f"Checkpoint {self.folder.name}: {name} is damaged (it differs from its manifest).")
+        return file
+
+    def read_json(self, name: str) -> Any:
+        """Content of one of its JSON files, checked as by `path`."""
+        return json.loads(self.path(name).read_text(encoding="utf-8"))
+
+    def count_seen(self, inputs: Sequence[tuple[str, ...]]) -> int:
+        """How many of `inputs` the model was trained on."""
+        seen = np.frombuffer(self.path(SEEN).read_bytes(), dtype="<u8")
+        return int(np.isin(hash_inputs(inputs), seen).sum())
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of its files on disk."""
+        return sum(file["bytes"] for file in self.manifest["files"].values())
+
+
+def hash_inputs(inputs: Sequence[tuple[str, ...]]) -> NDArray[np.uint64]:
+    """Sorted 64-bit hashes of inputs; texts can't be read back from them."""
+    hashes = [hashlib.sha256("\x1f".join(row).encode()).digest()[:8] for row in inputs]
+    return np.sort(np.frombuffer(b"".join(hashes), dtype="<u8"))
+
+
+def folder_name(name: str, fingerprint: str) -> str:
+    """`scratch@0123456789ab`: models trained on different data live side by side."""
+    return f"{name}@{fingerprint}"
+
+
+def save_checkpoint(folder: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Checkpoint:
+    """Write a checkpoint to a temporary folder and rename it, replacing an older one of the same name.
+
+    Args:
+        folder: Where it shall be.
+        manifest: What it is; `format` and `files` with sizes and SHA-256 are added.
+        files: File name → content.
+
+    Raises:
+        CheckpointError: The place can't be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    except OSError as error:
+        raise CheckpointError(f"{folder.parent} can't be written: {error.strerror}.") from error
+    try:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        listed = {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        }
+        whole = {"format": FORMAT, **manifest, "files": listed}
+        text = json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True)
+        (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        temporary.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+            os.rename(folder, old / folder.name)
+            os.rename(temporary, folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(temporary, folder)
+    except OSError as error:
+        raise CheckpointError(f"{folder} can't be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Checkpoint(folder, whole)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint's manifest.
+
+    Raises:
+        CheckpointError: It is missing, broken, of a newer format or not one of ours.
+    """
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} is missing.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} can't be read.") from error
+    wanted = {"format", "name", "task", "labels", "recipe", "data", "files", "run"}
+    if not isinstance(manifest, dict) or not wanted <= set(manifest):
+        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} is not one of Odzera's.")
+    if manifest["format"] > FORMAT:
+        raise CheckpointError(f"Checkpoint {folder.name} was made by a newer version of Odzera.")
+    if any(Path(name).name != name for name in manifest["files"]):
+        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} names files outside its folder.")
+    return Checkpoint(folder, manifest)
+
+
+def list_checkpoints(root: Path, task: str) -> tuple[list[Checkpoint], list[str]]:
+    """All readable checkpoints of a task, oldest first, and a line for each one that is refused."""
+    found, refused = [], []
+    folders = sorted(path for path in (root / task).glob("*") if path.is_dir() and not path.name.startswith("."))
+    for folder in folders:
+        try:
+            found.append(read_checkpoint(folder))
+        except CheckpointError as error:
+            refused.append(str(error))
+    return sorted(found, key=lambda one: str(one.manifest["run"].get("created", ""))), refused
+
+
+def require_writable(root: Path) -> None:
+    """Fail before hours of training rather than after them.
+
+    Raises:
+        CheckpointError: Nothing can be written to `root`.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise CheckpointError(
+            f"{root} can't be written ({error.strerror}); name another place with ODZERA_HOME."
+        ) from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,133 @@
+"""Trained models as functions from texts to probabilities, opened from their checkpoints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.torch import load_file as load_tensors
+
+from engine.data.batches import Batches
+from engine.data.tasks import Task, get_task
+from engine.data.tokens import EOS, PAD, SEP, encode
+from engine.errors import CheckpointError, RecipeError
+from engine.evaluation.metrics import Floats
+from engine.models.baselines import BASELINES, Baseline
+from engine.models.methods import ParameterCount, adapt, count_parameters
+from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.training.checkpoints import WEIGHTS, Checkpoint
+from engine.training.loop import predict, trainable
+from engine.training.recipes import Recipe
+
+
+class Classifier(Protocol):
+    """What every model can do, whatever it is made of."""
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        """Probabilities of shape (n, classes) for n inputs."""
+
+    def parameters(self) -> ParameterCount:
+        """Its size."""
+
+
+class BaselineModel:
+    """A baseline as a classifier."""
+
+    def __init__(self, baseline: Baseline, task: Task) -> None:
+        self.baseline = baseline
+        self.task = task
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        """See `Classifier`."""
+        return self.baseline.probabilities(inputs)
+
+    def parameters(self) -> ParameterCount:
+        """Fitted weights; all of them are trained."""
+        arrays, _ = self.baseline.state()
+        size = sum(array.size for array in arrays.values())
+        return ParameterCount(size, size)
+
+
+class NeuralModel:
+    """A transformer with its tokenizer as a classifier."""
+
+    def __init__(self, opened: Opened, task: Task, max_length: int) -> None:
+        self.model = opened.model
+        self.tokenizer = opened.tokenizer
+        self.origin: Mapping[str, str] = opened.origin
+        self.task = task
+        self.max_length = max_length
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        """See `Classifier`."""
+        encoded = encode(self.tokenizer, inputs, self.task, self.max_length)
+        batches = Batches(encoded, np.zeros(len(inputs), dtype=np.int64), batch_size=64)
+        return predict(self.model, batches, next(self.model.parameters()).device)
+
+    def parameters(self) -> ParameterCount:
+        """In all and trained."""
+        return count_parameters(self.model)
+
+
+def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
+    """Open a trained model on the CPU.
+
+    Raises:
+        CheckpointError: Its files are missing, damaged or don't fit its recipe.
+        HubError: Its frozen backbone isn't here and can't be had.
+    """
+    task = get_task(checkpoint.task)
+    label = f"Checkpoint {checkpoint.folder.name}"
+    if tuple(checkpoint.manifest["labels"]) != task.labels:
+        raise CheckpointError(f"{label}: its labels are not those of the task {task.name}.")
+    weights_file = checkpoint.path(WEIGHTS)
+    try:
+        recipe = checkpoint.recipe
+        if recipe.kind == "baseline":
+            baseline = BASELINES[recipe.baseline]()
+            baseline.restore(load_arrays(weights_file), json.loads(checkpoint.path("vocabulary.json").read_bytes()))
+            return BaselineModel(baseline, task)
+        model = _rebuild(checkpoint, recipe, task)
+        stored = load_tensors(weights_file)
+    except (SafetensorError, RecipeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{label} can't be opened: {error}") from error
+    weights = trainable(model.model)
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    if shapes != {name: tuple(tensor.shape) for name, tensor in stored.items()}:
+        raise CheckpointError(f"{label}: its weights are not those of the recipe {recipe.name}.")
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(stored[name].float())
+    model.model.eval()
+    return model
+
+
+def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
+    """The model before its trained weights are put in."""
+    if recipe.kind == "pretrained":
+        revision = checkpoint.manifest["origin"].get("revision")
+        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, len(task.labels), revision)
+        return NeuralModel(
+            Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length
+        )
+    from engine.models.decoder import make_decoder
+
+    tokenizer = _open_tokenizer(checkpoint)
+    model = make_decoder(recipe.decoder, len(task.labels), tokenizer.pad_token_id)
+    return NeuralModel(Opened(model, tokenizer), task, recipe.max_length)
+
+
+def _open_tokenizer(checkpoint: Checkpoint) -> Any:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(checkpoint.path("tokenizer.json").read_text(encoding="utf-8")),
+        pad_token=PAD,
+        sep_token=SEP,
+        eos_token=EOS,
+        model_input_names=["input_ids", "attention_mask"],
+    )
