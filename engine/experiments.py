@@ -145,7 +145,7 @@ def build(recipe: Recipe, data: TaskData) -> NeuralModel:
     torch.manual_seed(recipe.seed)
     labels = len(data.task.labels)
     if recipe.kind == "pretrained":
-        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, labels)
+        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, data.task.is_pair, labels)
         opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
     else:
         from engine.models.decoder import make_decoder

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ def be_quiet() -> None:
         "TOKENIZERS_PARALLELISM": "false",
     }.items():
         os.environ.setdefault(name, value)
+    # The libraries' notes to their own developers.
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def is_reachable(timeout: float = PROBE_SECONDS) -> bool:

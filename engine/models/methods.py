@@ -22,8 +22,6 @@ class Method:
     """Blocks that `last` trains."""
     train_final_norm: bool = False
     """Whether `last` trains the norm after the last block too."""
-    train_pooler: bool = False
-    """Whether BERT's pooler is trained with the head: right where it comes from no pretraining task of use here."""
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.1
@@ -59,8 +57,6 @@ def adapt(model: Any, method: Method) -> Any:
             block.requires_grad_(True)
         if method.train_final_norm:
             model.base_model.norm.requires_grad_(True)
-    if method.train_pooler:
-        model.base_model.pooler.requires_grad_(True)
     return model
 
 
@@ -69,12 +65,13 @@ def _with_lora(model: Any, method: Method) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        # peft's own wrapper for classifiers drops arguments that a model of ours may want.
+        task_type=TaskType.SEQ_CLS if hasattr(model, "prepare_inputs_for_generation") else None,
         r=method.rank,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
         fan_in_fan_out=model.config.model_type == "gpt2",
-        modules_to_save=[*head_names(model), *(["pooler"] if method.train_pooler else [])],
+        modules_to_save=list(head_names(model)),
     )
     return get_peft_model(model, config)
 
@@ -107,7 +104,7 @@ def count_parameters(model: nn.Module) -> ParameterCount:
 
 def is_head(name: str) -> bool:
     """Whether a parameter belongs to the head, by its name."""
-    return any(part in ("score", "classifier", "pooler") for part in name.split("."))
+    return any(part in ("score", "classifier") for part in name.split("."))
 
 
 def decays(name: str, shape: Iterable[int]) -> bool:

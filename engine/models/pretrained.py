@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from engine import hub
 from engine.errors import RecipeError
@@ -115,9 +116,75 @@ class Head:
     """The classification head on top of a backbone."""
 
     kind: str = "linear"
-    """`linear`: the architecture's own; `mlp`: Linear-LayerNorm-GELU-Dropout-Linear."""
+    """`linear`: the architecture's own; `mlp`: Linear-LayerNorm-GELU-Dropout-Linear; `pooled`: `PooledClassifier`."""
     width: int = 512
     dropout: float = 0.4
+
+
+class PooledClassifier(nn.Module):
+    """An encoder read by mean pooling, which is how sentence encoders are pretrained, and a two-layer head.
+
+    A pair is encoded together, so that its texts attend to each other, and pooled apart: the head sees both means,
+    their distance and their product (as InferSent does for texts encoded apart; Conneau et al., 2017).
+    """
+
+    def __init__(self, backbone: Any, head: Head, pair: bool, num_labels: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pair = pair
+        self.config = backbone.config
+        width = backbone.config.hidden_size
+        self.classifier = nn.Sequential(
+            nn.Dropout(head.dropout),
+            nn.Linear(4 * width if pair else width, head.width),
+            nn.GELU(),
+            nn.Dropout(head.dropout),
+            nn.Linear(head.width, num_labels),
+        )
+
+    @property
+    def base_model(self) -> Any:
+        """The encoder, under the name that transformers' models give it."""
+        return self.backbone
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **_: object,
+    ) -> SequenceClassifierOutput:
+        """Classify a batch.
+
+        Args:
+            input_ids: Shape (batch, length).
+            attention_mask: Same shape, 1 for real tokens.
+            token_type_ids: Same shape, 1 for the second text of a pair.
+            inputs_embeds: Shape (batch, length, width), instead of `input_ids`.
+
+        Raises:
+            ValueError: Pairs come without `token_type_ids`.
+        """
+        hidden = self.backbone(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            inputs_embeds=inputs_embeds,
+        ).last_hidden_state
+        real = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
+        if not self.pair:
+            return SequenceClassifierOutput(logits=self.classifier(_mean(hidden, real)))
+        if token_type_ids is None:
+            raise ValueError("A pair needs token_type_ids to tell its texts apart.")
+        first, second = _mean(hidden, real * (1 - token_type_ids)), _mean(hidden, real * token_type_ids)
+        features = torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
+        return SequenceClassifierOutput(logits=self.classifier(features))
+
+
+def _mean(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean over tokens: (batch, length, width) and (batch, length) → (batch, width)."""
+    return (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True).clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -145,19 +212,21 @@ def get_backbone(name: str) -> Backbone:
     )
 
 
-def build_without_weights(backbone: Backbone, head: Head, num_labels: int) -> Any:
+def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels: int) -> Any:
     """Build the classifier on the meta device: every shape, no weights, no memory, no network."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
     shape = dict(backbone.shape)
     with torch.device("meta"):
         config = AutoConfig.for_model(shape.pop("model_type"), num_labels=num_labels, **shape)
+        if head.kind == "pooled":
+            return PooledClassifier(AutoModel.from_config(config, add_pooling_layer=False), head, pair, num_labels)
         model = AutoModelForSequenceClassification.from_config(config)
         attach_head(model, head, num_labels)
     return model
 
 
-def open_backbone(backbone: Backbone, head: Head, num_labels: int, revision: str | None = None) -> Opened:
+def open_backbone(backbone: Backbone, head: Head, pair: bool, num_labels: int, revision: str | None = None) -> Opened:
     """Open the classifier with pretrained weights, from its package, a folder, the local cache or the hub.
 
     Only safetensors are read and no code from a repository is run.
@@ -165,24 +234,33 @@ def open_backbone(backbone: Backbone, head: Head, num_labels: int, revision: str
     Args:
         backbone: Which one.
         head: The head to put on it, freshly initialised.
+        pair: Whether inputs are pairs.
         num_labels: Classes.
         revision: Commit to insist on, for a trained checkpoint.
 
     Raises:
         HubError: It isn't here and can't be had.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
 
+    # The bar and the report of new head weights come for every model at every start and help nobody.
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    safely: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
     with hub.one_line_errors(backbone.repo_id):
         folder, commit = locate(backbone, revision)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=num_labels, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        if head.kind == "pooled":
+            backbone_model = AutoModel.from_pretrained(folder, add_pooling_layer=False, **safely)
+            model: Any = PooledClassifier(backbone_model, head, pair, num_labels)
+        else:
+            model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=num_labels, **safely)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
-    attach_head(model, head, num_labels)
+    if head.kind == "mlp":
+        attach_head(model, head, num_labels)
     return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.sources import TaskData
-from engine.data.tasks import Task
+from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
 from engine.evaluation.significance import mcnemar
 from engine.experiments import adopt_checkpoints, score_with_intervals
@@ -22,8 +22,6 @@ def open_results(places: Places) -> tuple[Store, list[str]]:
 
     Where the store's file can't be opened or written, one in memory takes its place.
     """
-    from engine.data.tasks import TASKS
-
     notes = []
     try:
         store = Store.open(places.store)
@@ -164,16 +162,16 @@ def list_recipes() -> list[dict[str, Any]]:
     """Every recipe for each of its tasks; baselines have no parameters before they see data."""
     rows: list[dict[str, Any]] = []
     for recipe in RECIPES.values():
-        count = count_recipe(recipe)
-        rows.extend(
-            {
-                "name": recipe.name,
-                "task": task,
-                "total_parameters": count.total if count else None,
-                "trained_parameters": count.trained if count else None,
-                "summary": recipe.summary,
-                "reported": dict(recipe.reported),
-            }
-            for task in recipe.tasks
-        )
+        for task in recipe.tasks:
+            count = count_recipe(recipe, TASKS[task].is_pair)
+            rows.append(
+                {
+                    "name": recipe.name,
+                    "task": task,
+                    "total_parameters": count.total if count else None,
+                    "trained_parameters": count.trained if count else None,
+                    "summary": recipe.summary,
+                    "reported": dict(recipe.reported),
+                }
+            )
     return rows

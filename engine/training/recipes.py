@@ -155,6 +155,7 @@ _MINILM = Recipe(
     summary="",
     kind="pretrained",
     backbone="minilm",
+    head=Head("pooled", width=384, dropout=0.1),
     batch_size=32,
     lr=5e-5,
     head_lr=5e-4,
@@ -225,18 +226,18 @@ _ALL = (
     dataclasses.replace(
         _MINILM,
         name="minilm-last1",
-        summary="MiniLM (22.7M, English), all frozen but the last block, the pooler and the head",
-        method=Method("last", 1, train_pooler=True),
-        lr=3e-4,
+        summary="MiniLM (22.7M, English), all frozen but the last block and the head",
+        method=Method("last", 1),
+        lr=5e-4,
         head_lr=1e-3,
-        epochs=5,
+        epochs=6,
         patience=2,
     ),
     dataclasses.replace(
         _MINILM,
         name="minilm-lora",
-        summary="MiniLM with low-rank adapters on query and value, pooler and head trained",
-        method=Method("lora", rank=16, alpha=32, train_pooler=True),
+        summary="MiniLM with low-rank adapters on query and value",
+        method=Method("lora", rank=16, alpha=32),
         lr=1e-3,
         head_lr=1e-3,
         epochs=5,
@@ -371,15 +372,15 @@ _PARSERS: Mapping[Any, Any] = {
 }
 
 
-def count_recipe(recipe: Recipe, num_labels: int = 3) -> ParameterCount | None:
-    """Parameters of a recipe's model, counted on the meta device; None for baselines, whose size the data decides."""
+def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:
+    """Count a recipe's model, for single texts or pairs, on the meta device; None for baselines, sized by the data."""
     import torch
 
     if recipe.kind == "baseline":
         return None
     if recipe.kind == "pretrained":
         backbone = get_backbone(recipe.backbone)
-        return count_parameters(adapt(build_without_weights(backbone, recipe.head, num_labels), recipe.method))
+        return count_parameters(adapt(build_without_weights(backbone, recipe.head, pair, num_labels), recipe.method))
     from engine.models.decoder import make_decoder
 
     with torch.device("meta"):

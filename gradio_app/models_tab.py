@@ -1,0 +1,23 @@
+"""The Models tab: layout and wiring."""
+
+import gradio as gr
+
+from engine.data.tasks import NLI, SLANG
+from gradio_app import handlers
+from gradio_app.context import Context
+
+
+def create_models_tab(context: Context) -> None:
+    """Every model's test figures and costs, one data set at a time."""
+    with gr.Tab("Models", id="models"):
+        for task in (SLANG, NLI):
+            gr.Markdown(f"### {task.title}")
+            choices = context.data_choices(task.name)
+            first = choices[0][1] if choices else None
+            data = gr.Dropdown(choices, value=first, label="Trained on", visible=len(choices) > 1)
+            table = gr.HTML(handlers.show_models(context, task.name, first), elem_id=f"models-{task.name}")
+
+            def show(fingerprint: str | None, task_name: str = task.name) -> str:
+                return handlers.show_models(context, task_name, fingerprint)
+
+            data.change(show, inputs=[data], outputs=table, api_visibility="private")

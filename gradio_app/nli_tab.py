@@ -1,0 +1,64 @@
+"""The NLI tab: layout and wiring."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from engine.data.tasks import NLI
+from engine.serving.classifier import MAX_CHARACTERS
+from gradio_app import cards, handlers
+from gradio_app.context import Context
+from gradio_app.slang_tab import create_data_choice
+
+EXAMPLES = [
+    [
+        "The bakery on the corner opens at six and sells out of rye bread before eight.",
+        "You can buy bread there at seven.",
+    ],
+    ["She has lived on the third floor since the lift broke down.", "The lift works."],
+    ["Der Zug nach Leipzig fiel wegen Schnee aus, wir nahmen den Bus.", "Wir sind mit dem Zug gefahren."],
+    ["El perro durmió toda la tarde junto a la estufa.", "El perro es negro."],
+    ["Кот спит на подоконнике, пока идёт дождь.", "На улице идёт дождь."],
+    ["这家小店只收现金，不能刷卡。", "在这里可以用信用卡付款。"],
+]
+
+
+def create_nli_tab(context: Context) -> None:
+    """A premise and a hypothesis in, every model's verdict side by side."""
+    with gr.Tab("NLI", id="nli"):
+        gr.Markdown(
+            "Does the hypothesis follow from the premise (**entailment**), contradict it (**contradiction**), "
+            "or neither (**neutral**)? Any of 15 languages; MiniLM was pretrained on English."
+        )
+        with gr.Row():
+            premise = gr.Textbox(
+                label="Premise", lines=2, max_lines=8, max_length=MAX_CHARACTERS, min_width=280, elem_id="nli-premise"
+            )
+            hypothesis = gr.Textbox(
+                label="Hypothesis",
+                lines=2,
+                max_lines=8,
+                max_length=MAX_CHARACTERS,
+                min_width=280,
+                elem_id="nli-hypothesis",
+            )
+        data = create_data_choice(context, NLI.name)
+        button = gr.Button("Ask every model", variant="primary", elem_id="nli-ask")
+        gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label="Try one", api_visibility="private")
+        answers = gr.HTML(
+            cards.render_empty("Every model's verdict will stand here, side by side."), elem_id="nli-answers"
+        )
+
+        def ask(premise: str, hypothesis: str, data: str | None) -> Iterator[str]:
+            yield from handlers.ask(context, NLI, data, premise, hypothesis)
+
+        gr.on(
+            [button.click, premise.submit, hypothesis.submit],
+            ask,
+            inputs=[premise, hypothesis, data],
+            outputs=answers,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=2,
+            concurrency_id="classify",
+        )

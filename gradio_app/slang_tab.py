@@ -1,0 +1,66 @@
+"""The Slang tab: layout and wiring."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from engine.data.tasks import SLANG
+from engine.serving.classifier import MAX_CHARACTERS
+from gradio_app import cards, handlers
+from gradio_app.context import Context
+
+EXAMPLES = [
+    "ale kozak, serio, szacun za ten występ",
+    "no i znowu lipa, autobus odjechał mi sprzed nosa",
+    "ktoś ogarnia, o której jutro zbiórka na orliku?",
+    "super, że mi powiedzieliście dzień po terminie, sztos po prostu",
+    "Wbijasz na domówkę do Kuby czy odpuszczasz?",
+]
+
+
+def create_slang_tab(context: Context) -> None:
+    """One text in, every model's verdict side by side."""
+    with gr.Tab("Slang", id="slang"):
+        gr.Markdown(
+            "How does a message in Polish youth slang feel: **negative**, **neutral or ambiguous**, or **positive**?"
+        )
+        text = gr.Textbox(
+            label="Message in Polish",
+            placeholder="np. ale kozak, serio",
+            lines=2,
+            max_lines=8,
+            max_length=MAX_CHARACTERS,
+            autofocus=True,
+            elem_id="slang-text",
+        )
+        data = create_data_choice(context, SLANG.name)
+        button = gr.Button("Ask every model", variant="primary", elem_id="slang-ask")
+        gr.Examples([[one] for one in EXAMPLES], inputs=[text], label="Try one", api_visibility="private")
+        answers = gr.HTML(
+            cards.render_empty("Every model's verdict will stand here, side by side."), elem_id="slang-answers"
+        )
+
+        def ask(text: str, data: str | None) -> Iterator[str]:
+            yield from handlers.ask(context, SLANG, data, text)
+
+        gr.on(
+            [button.click, text.submit],
+            ask,
+            inputs=[text, data],
+            outputs=answers,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=2,
+            concurrency_id="classify",
+        )
+
+
+def create_data_choice(context: Context, task: str) -> gr.Dropdown:
+    """Which data the models were trained on; out of sight while there is only one."""
+    choices = context.data_choices(task)
+    return gr.Dropdown(
+        choices,
+        value=choices[0][1] if choices else None,
+        label="Models trained on",
+        visible=len(choices) > 1,
+    )

@@ -1,0 +1,79 @@
+"""Tables as HTML: pure functions over plain values."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from gradio_app.cards import short
+
+Row = Mapping[str, Any]
+
+
+def _interval(name: str) -> Callable[[Row], str]:
+    def show(row: Row) -> str:
+        low, high = row["intervals"][name]
+        return f"{row[name]:.3f}<small>{low:.3f}–{high:.3f}</small>"
+
+    return show
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 s`, `57 s`, `3 min 20 s`; a dash where there is none."""
+    if value is None:
+        return "–"
+    if value < 10:
+        return f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | None]] = (
+    ("accuracy", "accuracy", _interval("accuracy"), max),
+    ("macro_f1", "macro F1", _interval("macro_f1"), max),
+    ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),
+    ("mcc", "MCC", _interval("mcc"), max),
+    ("loss", "loss", _interval("loss"), min),
+    ("calibration_error", "calibration error", lambda row: f"{row['calibration_error']:.3f}", min),
+    ("total_parameters", "parameters", lambda row: short(row["total_parameters"]), None),
+    ("trained_parameters", "trained", lambda row: short(row["trained_parameters"]), None),
+    ("training_seconds", "training", lambda row: seconds(row["training_seconds"]), None),
+    ("peak_memory_mb", "peak memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB", None),
+    ("p50_ms", "ms, p50", lambda row: f"{row['p50_ms']:.2f}", None),
+    ("p95_ms", "ms, p95", lambda row: f"{row['p95_ms']:.2f}", None),
+    ("samples_per_second", "texts a second", lambda row: f"{row['samples_per_second']:,.0f}", None),
+)
+"""Key, heading, how a cell is written, and which end of the column is marked as best.
+
+Costs aren't marked: the majority baseline would win all of them and say nothing.
+"""
+
+
+def render_comparison(comparison: Mapping[str, Any]) -> str:
+    """The metric and latency table of models trained on the same data, with the data named above it."""
+    rows = comparison["rows"]
+    best = {key: end(row[key] for row in rows) for key, _, _, end in COLUMNS if end is not None}
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in COLUMNS)
+    body = []
+    for row in rows:
+        cells = []
+        for key, _, write, _ in COLUMNS:
+            marked = ' class="oz-best"' if key in best and row[key] == best[key] else ""
+            cells.append(f"<td{marked}>{write(row)}</td>")
+        body.append(f'<tr><th scope="row">{escape(row["model"])}</th>{"".join(cells)}</tr>')
+    return (
+        f"{describe_data(comparison['data'])}"
+        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="Model table">'
+        f'<table class="oz-table"><thead><tr><th scope="col">model</th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
+        f"Green: the best of a column. Milliseconds: one text at a time, warm, on {escape(rows[0]['device'])}.</p>"
+    )
+
+
+def describe_data(data: Mapping[str, Any]) -> str:
+    """One line that names the data a table is about."""
+    source = "the bundled sample" if data["source"] == "sample" else data["source"]
+    licence = f" · {escape(data['licence'])}" if data["licence"] else ""
+    return (
+        f'<p class="oz-data">Trained and tested on <b>{escape(source)}</b>: {data["rows"]:,} rows, '
+        f"{data['test_rows']:,} of them test · fingerprint <code>{escape(data['fingerprint'])}</code>{licence}</p>"
+    )
