@@ -14,7 +14,7 @@ BIN := .venv/bin
 setup: .venv/.installed
 
 app: setup
-	@$(BIN)/odzera app
+	@$(BIN)/odzera app $(ARGS)
 
 test: lint types contract pytest
 

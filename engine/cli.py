@@ -6,6 +6,7 @@ Heavy libraries are imported inside the commands, so that `odzera --help` answer
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,9 @@ ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Name a
 ResplitOption = Annotated[
     str,
     typer.Option("--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."),
+]
+ChangeOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4, decoder.hidden_size=64. Repeatable.")
 ]
 RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -149,10 +153,11 @@ def train(
     column: ColumnOption = None,
     resplit: ResplitOption = "author",
     revision: RevisionOption = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4. Repeatable.")] = None,
+    change: ChangeOption = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and dropout.")] = 0,
     name: Annotated[str, typer.Option(help="Name of the model, beside others of its recipe.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    data_name: Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")] = "",
     licence: Annotated[str, typer.Option("--data-licence", help="Licence of the data, kept with the model.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -173,6 +178,10 @@ def train(
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
     loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
+    if data_name:
+        loaded = replace(loaded, source=data_name)
+    if not as_json:
+        console.show_source(loaded)
     places = default_places()
     store = Store.open(places.store)
     for one in recipes:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from engine.data.sources import TaskData
     from engine.data.tasks import Task
     from engine.experiments import Finished, Request
     from engine.serving.classifier import Answer, Failure, Shelf
@@ -48,6 +49,17 @@ def waiting(what: str, quiet: bool = False) -> Iterator[None]:
         return
     with err.status(f"{what}…"):
         yield
+
+
+def show_source(data: "TaskData") -> None:
+    """What is about to be trained on, and what was done to it."""
+    sizes = data.frame["split"].value_counts()
+    rows = ", ".join(f"{sizes.get(split, 0):,} {split}" for split in ("train", "validation", "test"))
+    note(f"{data.source} ({data.fingerprint}): {rows}")
+    for why, count in data.report.dropped.items():
+        note(f"dropped: {count} {why}")
+    for line in data.report.notes:
+        note(line)
 
 
 def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished":

@@ -334,7 +334,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe
 
 
 def get_recipe(name: str, task: Task, changes: Sequence[str] = ()) -> Recipe:
-    """Return the recipe called `name` for `task`, with `FIELD=VALUE` changes applied.
+    """Return the recipe called `name` for `task`, with changes like `lr=3e-4` or `decoder.hidden_size=64` applied.
 
     Raises:
         RecipeError: There is no such recipe, it isn't for this task, or a change doesn't fit.
@@ -344,19 +344,44 @@ def get_recipe(name: str, task: Task, changes: Sequence[str] = ()) -> Recipe:
     recipe = RECIPES[name]
     if task.name not in recipe.tasks:
         raise RecipeError(f"The recipe {name} is for {', '.join(recipe.tasks)}, not for {task.name}.")
-    return dataclasses.replace(recipe, **dict(_parse_change(recipe, change) for change in changes))
+    for change in changes:
+        recipe = _change(recipe, change)
+    return recipe
 
 
-def _parse_change(recipe: Recipe, change: str) -> tuple[str, Any]:
-    """`lr=3e-4` → `("lr", 0.0003)`, by the type of the field."""
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """Every setting of `recipe` that can be changed, by the name that `--set` takes, with its present value."""
+    own = {one.name: getattr(recipe, one.name) for one in dataclasses.fields(recipe) if one.type in _PARSERS}
+    flat = {name: value for name, value in own.items() if name not in ("name", "summary", "kind", "baseline")}
+    if recipe.kind == "scratch":
+        flat |= {f"decoder.{name}": value for name, value in recipe.decoder.items()}
+    if recipe.kind == "pretrained":
+        flat |= {f"method.{name}": value for name, value in dataclasses.asdict(recipe.method).items()}
+        flat |= {f"head.{name}": value for name, value in dataclasses.asdict(recipe.head).items()}
+    return flat
+
+
+def _change(recipe: Recipe, change: str) -> Recipe:
+    """Apply one `FIELD=VALUE`, read by the type of the field or of its present value."""
     name, equals, text = change.partition("=")
-    types = {one.name: one.type for one in dataclasses.fields(Recipe) if one.type in _PARSERS}
-    if not equals or name not in types:
-        raise RecipeError(f"--set takes FIELD=VALUE; the fields are {', '.join(sorted(types))}. Got '{change}'.")
+    known = settings(recipe)
+    if not equals or name not in known:
+        raise RecipeError(f"--set takes FIELD=VALUE with a field of: {', '.join(known)}. Got '{change}'.")
+    kind = next((one.type for one in dataclasses.fields(recipe) if one.name == name), type(known[name]))
     try:
-        return name, _PARSERS[types[name]](text)
+        value = _PARSERS[kind](text)
     except (ValueError, KeyError) as error:
-        raise RecipeError(f"--set {name}: '{text}' is not a {_type_name(types[name])}.") from error
+        raise RecipeError(f"--set {name}: '{text}' is not a {_type_name(kind)}.") from error
+    part, _, inner = name.partition(".")
+    if not inner:
+        return _replace(recipe, name, value)
+    whole = getattr(recipe, part)
+    return _replace(recipe, part, {**whole, inner: value} if part == "decoder" else _replace(whole, inner, value))
+
+
+def _replace(record: Any, name: str, value: Any) -> Any:
+    """`dataclasses.replace` for a field named at run time."""
+    return dataclasses.replace(record, **{name: value})
 
 
 def _type_name(kind: Any) -> str:
