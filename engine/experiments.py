@@ -43,7 +43,7 @@ from engine.training.checkpoints import (
 from engine.training.classify import BaselineModel, Classifier, NeuralModel
 from engine.training.loop import Epoch, Tick, train, trainable
 from engine.training.recipes import Recipe
-from engine.training.resources import describe_machine, peak_memory_mb
+from engine.training.resources import describe_machine, peak_memory_mb, reset_peak_memory
 
 LATENCY_TEXTS = 64
 
@@ -95,6 +95,7 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
     if not len(data.split("train")) or not len(data.split("validation")) or not len(data.split("test")):
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
     device = choose_device(request.device)
+    reset_peak_memory(torch.device(device))
     start = time.perf_counter()
     epochs: list[Epoch] = []
     if recipe.kind == "baseline":

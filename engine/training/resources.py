@@ -3,7 +3,9 @@
 import platform
 import resource
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,10 +13,23 @@ import torch
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "scikit-learn", "tokenizers")
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Forget the largest memory so far, so that one model's figure isn't that of the one trained before it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    # Linux alone can do this; elsewhere the figure is that of the whole process.
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far: of the allocator on a GPU, of the whole process (resident set) on a CPU."""
+    """Largest memory since `reset_peak_memory`: the allocator's on a GPU, the process's resident set on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
