@@ -170,6 +170,7 @@ def train(
     from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.experiments import Request
+    from engine.serving.comparison import table_row
     from engine.store import Store
     from engine.training.recipes import get_recipe
 
@@ -184,9 +185,15 @@ def train(
         console.show_source(loaded)
     places = default_places()
     store = Store.open(places.store)
+    rows = []
     for one in recipes:
         request = Request(one, loaded, places.checkpoints, places.training, name, device, licence)
-        console.show_finished(console.follow(request, store, quiet=as_json), as_json)
+        finished = console.follow(request, store, quiet=as_json)
+        rows.append(table_row(finished.run) | {"checkpoint": str(finished.checkpoint.folder)})
+        if not as_json:
+            console.show_finished(finished)
+    if as_json:
+        console.print_json(rows)
 
 
 @app.command()

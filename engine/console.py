@@ -100,14 +100,11 @@ def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished
     return finished
 
 
-def show_finished(finished: "Finished", as_json: bool) -> None:
+def show_finished(finished: "Finished") -> None:
     """One trained model: its test figures and costs."""
     from engine.serving.comparison import table_row
 
     row = table_row(finished.run)
-    if as_json:
-        print_json(row | {"checkpoint": str(finished.checkpoint.folder), "fingerprint": finished.run.fingerprint})
-        return
     out.print(
         f"[bold]{row['model']}[/] on {escape(finished.run.source)}: test accuracy {_with_interval(row, 'accuracy')}, "
         f"macro F1 {_with_interval(row, 'macro_f1')}; {seconds(row['training_seconds'])} of training, "

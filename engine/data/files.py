@@ -1,6 +1,7 @@
 """Reading tables from disk and recognising their columns and labels."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,21 +31,35 @@ def read_table(path: Path) -> pd.DataFrame:
         elif kind in (".jsonl", ".ndjson"):
             table = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
         else:
-            table = pd.read_csv(path, sep=READERS[kind], dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            with warnings.catch_warnings():
+                # Rows with a field too many would be cut with no more than a warning.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                table = pd.read_csv(
+                    path,
+                    sep=READERS[kind],
+                    dtype=str,
+                    keep_default_na=False,
+                    encoding="utf-8-sig",
+                    index_col=False,
+                )
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path.name} is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}). "
             f"Convert it first, for example: iconv -f cp1250 -t utf-8 {path.name}"
         ) from error
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{path.name} can't be read: its rows have more fields than its header. Quote commas."
+        ) from error
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path.name} can't be read: {_first_line(error)}") from error
     if table.empty:
         raise DataError(f"{path.name} has no rows.")
-    return table.map(_as_string)
+    return table.map(_as_string).rename(columns=str)
 
 
 def _as_string(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     # JSON and Parquet may hold the label as 1.0 where another row had none.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -126,7 +141,8 @@ def parse_labels(column: pd.Series, task: Task, where: str) -> pd.Series:
     Raises:
         DataError: A value is neither; the message names its row (the header is row 1).
     """
-    names = {str(index): index for index in range(len(task.labels))} | dict(task.label_aliases)
+    numbers = {f"{index}{end}": index for index in range(len(task.labels)) for end in ("", ".0")}
+    names = numbers | dict(task.label_aliases)
     labels = column.str.strip().str.casefold().map(names)
     wrong = labels.isna()
     if wrong.any():
@@ -144,4 +160,4 @@ def fill_ids(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     hashed = texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
     if "id" not in frame:
         return frame.assign(id=hashed)
-    return frame.assign(id=frame["id"].where(frame["id"] != "", hashed))
+    return frame.assign(id=frame["id"].where(frame["id"].fillna("") != "", hashed))

@@ -96,6 +96,10 @@ def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None)
         ignore_index=True,
     )
     frame = _with_groups(frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
+    if "premise_group" in frame:
+        # A row whose group isn't known is grouped by its premise, as it would be without groups.
+        blank = frame["premise_group"].fillna("").str.strip() == ""
+        frame = frame.assign(premise_group=frame["premise_group"].mask(blank, frame["premise"]))
     frame = files.fill_ids(frame, task)
     return finish(task, name, frame, options, notes)
 
@@ -194,6 +198,8 @@ def _with_groups(
         groups_path = beside if beside.is_file() else None
     if groups_path is None:
         return frame
+    if not task.is_pair:
+        raise DataError(f"--groups is for pairs; the task {task.name} has no premises to group.")
     table = files.read_table(groups_path)
     if not {"id", "premise_group"} <= set(table.columns):
         raise DataError(f"{groups_path.name} needs the columns id, premise_group; it has {', '.join(table.columns)}.")
@@ -206,5 +212,4 @@ def _with_groups(
     if options.groups is None and group.isna().all():
         return frame
     notes.append(f"premise groups: {groups_path.name}")
-    # A row that the file doesn't know is grouped by its premise, as it would be without the file.
-    return frame.assign(premise_group=group.fillna(frame["premise"]).astype(str))
+    return frame.assign(premise_group=group)

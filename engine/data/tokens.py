@@ -83,6 +83,8 @@ def encode(tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_le
         max_length=max_length,
         return_attention_mask=False,
         return_token_type_ids=wants_types,
+        # A text that spells "<sep>" is a text, not the mark between premise and hypothesis.
+        split_special_tokens=True,
     )
     rows: list[list[int]] = batch["input_ids"]
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)

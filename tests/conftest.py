@@ -1,0 +1,102 @@
+"""Shared fixtures: small real data, small real models, real databases; no mocks."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from engine.data.sources import TaskData, load
+from engine.data.tasks import NLI, SLANG, Task
+from engine.experiments import Finished, Request, run_experiment
+from engine.paths import Places
+from engine.store import Store
+from engine.training.recipes import RECIPES, Recipe
+
+TINY_DECODER = {
+    "vocab_size": 600,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "dropout": 0.1,
+}
+
+
+def tiny_recipe(**changes: object) -> Recipe:
+    """A decoder that trains in a second or two."""
+    base = dataclasses.replace(RECIPES["scratch"], decoder=TINY_DECODER, epochs=2, batch_size=64, precision="float32")
+    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+def places_in(folder: Path) -> Places:
+    """The usual places, under a folder of the test's own."""
+    return Places(folder / "checkpoints", folder / "studies" / "results.db", folder / "checkpoints" / ".training")
+
+
+def train_model(recipe: Recipe, data: TaskData, places: Places, store: Store, name: str = "") -> Finished:
+    """Run an experiment to its end."""
+    request = Request(recipe, data, places.checkpoints, places.training, name, device="cpu")
+    return next(event for event in run_experiment(request, store) if isinstance(event, Finished))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def slang() -> TaskData:
+    """The bundled slang sample."""
+    return load(SLANG)
+
+
+@pytest.fixture(scope="session")
+def nli() -> TaskData:
+    """The bundled NLI sample."""
+    return load(NLI)
+
+
+@pytest.fixture
+def store() -> Store:
+    """A real store, in memory."""
+    return Store.in_memory()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Empty places of the test's own."""
+    return places_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: TaskData) -> Places:
+    """Places with four small trained models for each task: majority, tfidf, scratch, and a second scratch."""
+    places = places_in(tmp_path_factory.mktemp("trained"))
+    store = Store.open(places.store)
+    for data in (slang, nli):
+        for name in ("majority", "tfidf"):
+            train_model(RECIPES[name], data, places, store)
+        train_model(tiny_recipe(), data, places, store)
+        train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
+    return places
+
+
+@pytest.fixture
+def home(trained: Places, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`ODZERA_HOME` set to the trained models, for tests of the command line."""
+    folder = trained.checkpoints.parent
+    monkeypatch.setenv("ODZERA_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(params=[SLANG, NLI], ids=lambda task: task.name)
+def task(request: pytest.FixtureRequest) -> Task:
+    """Each task in turn."""
+    chosen: Task = request.param
+    return chosen
