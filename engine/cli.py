@@ -61,7 +61,8 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
             console.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            console.fail("Stopped. The same command goes on from the last whole epoch.")
+            again = " The same command goes on from the last whole epoch." if command.__name__ == "train" else ""
+            console.fail(f"Stopped.{again}")
             raise typer.Exit(130) from None
 
     return wrapped
@@ -154,7 +155,7 @@ def train(
     resplit: ResplitOption = "author",
     revision: RevisionOption = None,
     change: ChangeOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, batches and dropout.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and dropout.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model, beside others of its recipe.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     data_name: Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")] = "",
@@ -175,7 +176,8 @@ def train(
     from engine.training.recipes import get_recipe
 
     chosen = get_task(task)
-    recipes = [get_recipe(one, chosen, [*(change or []), f"seed={seed}"]) for one in recipe]
+    changes = [*(change or []), *([] if seed is None else [f"seed={seed}"])]
+    recipes = [get_recipe(one, chosen, changes) for one in recipe]
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
     loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
@@ -202,7 +204,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="NAME, NAME@DATA or a checkpoint's folder.")],
     task: TaskOption,
     source: SourceOption = "sample",
-    split: Annotated[str, typer.Option(help="train, validation, test, or all rows of the file.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="train, validation, test or all; without it, all rows of a file, else test.")
+    ] = None,
     validation: ValidationOption = None,
     test: TestOption = None,
     groups: GroupsOption = None,
@@ -224,9 +228,10 @@ def evaluate(
     shelf = Shelf(default_places().checkpoints)
     checkpoint = shelf.find(task, model)
     options = _options(validation, test, groups, column, resplit, revision)
-    loaded = load_for_evaluation(chosen, source, options, split)
-    with console.waiting("scoring", as_json):
-        result = evaluate_model(shelf, checkpoint, loaded, split)
+    wanted = split or ("test" if source in ("sample", "hub") else "all")
+    loaded = load_for_evaluation(chosen, source, options, wanted)
+    with console.progress_bar("scoring", as_json) as tick:
+        result = evaluate_model(shelf, checkpoint, loaded, wanted, tick)
     console.show_evaluation(result, as_json)
 
 
@@ -259,7 +264,8 @@ def classify(
     check_input(chosen, texts)
     shelf = Shelf(default_places().checkpoints)
     models = [shelf.find(task, one) for one in model] if model else shelf.models(task, shelf.match_data(task, data))
-    console.show_answers(chosen, classify_all(shelf, chosen, texts, models), shelf, models, as_json)
+    if not console.show_answers(chosen, classify_all(shelf, chosen, texts, models), shelf, models, as_json):
+        raise typer.Exit(2)
 
 
 @app.command()

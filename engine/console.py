@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,17 @@ def show_source(data: "TaskData") -> None:
         note(line)
 
 
+@contextmanager
+def progress_bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar for work that says how much is done; yields what to tell it with."""
+    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
+    with Progress(
+        *columns, TimeRemainingColumn(), console=err, transient=True, disable=quiet or not err.is_terminal
+    ) as bar:
+        line = bar.add_task(what, total=1)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
+
+
 def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished":
     """Run an experiment with a progress bar, a line for each epoch, and return its end."""
     from engine.experiments import Finished, run_experiment
@@ -94,7 +105,8 @@ def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished
                     f"{figures['loss']:.4f}, accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
                     f"{' *' if event.is_best else ''}, {event.seconds:.1f} s{again}{stop}"
                 )
-            progress.update(bar, description=f"{request.model_name} epoch {event.number + 1}", completed=0)
+            upcoming = "scoring and timing" if event.stop else f"epoch {event.number + 1}"
+            progress.update(bar, description=f"{request.model_name} {upcoming}", completed=0)
     if finished is None:
         raise RuntimeError("An experiment ends with Finished.")
     return finished
@@ -119,8 +131,8 @@ def show_answers(
     shelf: "Shelf",
     models: Sequence["Checkpoint"],
     as_json: bool,
-) -> None:
-    """Every model's verdict, the cheapest model first."""
+) -> bool:
+    """Every model's verdict, the cheapest model first; returns whether any model answered."""
     from engine.serving.classifier import Failure
 
     with waiting("asking", as_json):
@@ -132,10 +144,10 @@ def show_answers(
     good = [one for one in answered if not isinstance(one, Failure)]
     if as_json:
         print_json([one.as_dict() for one in good])
-        return
+        return bool(good)
     if not good:
-        note(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
-        return
+        fail(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
+        return False
     table = Table(box=None, header_style="bold")
     table.add_column("model")
     table.add_column("label")
@@ -151,6 +163,7 @@ def show_answers(
     others = [one for one in shelf.data_sets(task.name) if one != models[0].fingerprint]
     if others:
         note(f"Models trained on other data: --data {' or --data '.join(others)}")
+    return True
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:
@@ -169,11 +182,11 @@ def seconds(value: float | None) -> str:
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
     """The table of models trained on the same data."""
+    for line in notes:
+        note(line)
     if as_json:
         print_json(comparison)
         return
-    for line in notes:
-        note(line)
     data = comparison["data"]
     out.print(
         f"[bold]{comparison['task']}[/] on {escape(data['source'])} ({data['fingerprint']}): {data['rows']:,} rows, "

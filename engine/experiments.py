@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
 from safetensors.torch import save as save_tensors
 
 from engine import __version__
@@ -21,11 +24,12 @@ from engine.data.batches import Batches
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
 from engine.data.tokens import encode, train_tokenizer
-from engine.errors import CheckpointError, RecipeError
+from engine.errors import CheckpointError, DataError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
 from engine.evaluation.significance import bootstrap_intervals
 from engine.models.baselines import BASELINES
+from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, get_backbone, open_backbone
 from engine.store import Predictions, Run, Store
@@ -41,9 +45,9 @@ from engine.training.checkpoints import (
     save_checkpoint,
 )
 from engine.training.classify import BaselineModel, Classifier, NeuralModel
-from engine.training.loop import Epoch, Tick, train, trainable
+from engine.training.loop import Epoch, Tick, choose_precision, train, trainable
 from engine.training.recipes import Recipe
-from engine.training.resources import describe_machine, peak_memory_mb, reset_peak_memory
+from engine.training.resources import describe_machine, one_thread, peak_memory_mb, reset_peak_memory
 
 LATENCY_TEXTS = 64
 
@@ -61,6 +65,15 @@ class Request:
     device: str = "auto"
     licence: str = ""
     """Licence of the data, for the manifest."""
+
+    def __post_init__(self) -> None:
+        """Check the name, as it becomes part of a path.
+
+        Raises:
+            RecipeError: It isn't a plain word.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", self.model_name):
+            raise RecipeError(f"--name takes letters, digits and . _ + -, not '{self.model_name}'.")
 
     @property
     def model_name(self) -> str:
@@ -96,35 +109,48 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
     device = choose_device(request.device)
     reset_peak_memory(torch.device(device))
-    start = time.perf_counter()
-    epochs: list[Epoch] = []
     if recipe.kind == "baseline":
-        model: Classifier = _fit_baseline(recipe, data)
-    else:
-        accelerator = Accelerator(cpu=device == "cpu")
+        start = time.perf_counter()
+        model = _fit_baseline(recipe, data)
+        yield _conclude(request, model, [], time.perf_counter() - start, torch.device(device), store)
+        return
+    state_file = request.training / f"{_state_key(request)}.safetensors"
+    with _alone(state_file, request):
         neural = build(recipe, data)
-        state_file = request.training / f"{_state_key(request)}.safetensors"
         splits = {split: _batches(neural, data, split, recipe) for split in ("train", "validation")}
-        select_on = recipe.select_on or data.task.select_on
+        epochs = []
         for epoch in train(
             neural.model,
             splits["train"],
             splits["validation"],
             recipe,
-            select_on,
-            accelerator=accelerator,
+            recipe.select_on or data.task.select_on,
+            accelerator=Accelerator(cpu=device == "cpu"),
             state_file=state_file,
             tick=tick,
         ):
             epochs.append(epoch)
             yield epoch
         _round_to_half(neural)
-        model = neural
-    seconds = sum(epoch.seconds for epoch in epochs) if epochs else time.perf_counter() - start
-    finished = _conclude(request, model, epochs, seconds, torch.device(device), store)
-    if recipe.kind != "baseline":
+        seconds = sum(epoch.seconds for epoch in epochs)
+        finished = _conclude(request, neural, epochs, seconds, torch.device(device), store)
         state_file.unlink(missing_ok=True)
     yield finished
+
+
+@contextmanager
+def _alone(state_file: Path, request: Request) -> Iterator[None]:
+    """Hold the training run, so that two processes don't write one state.
+
+    Raises:
+        RecipeError: Another process holds it.
+    """
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(state_file.with_suffix(".lock"), timeout=0):
+            yield
+    except Timeout:
+        raise RecipeError(f"{request.model_name} is being trained on this data by another process.") from None
 
 
 def choose_device(wanted: str) -> str:
@@ -145,12 +171,17 @@ def build(recipe: Recipe, data: TaskData) -> NeuralModel:
     """A model to train: its tokenizer, its weights and what of them is frozen; the seed fixes all of it."""
     torch.manual_seed(recipe.seed)
     labels = len(data.task.labels)
+    try:
+        return _build(recipe, data, labels)
+    except ValueError as error:
+        raise RecipeError(f"{recipe.name} can't be built: {error}") from error
+
+
+def _build(recipe: Recipe, data: TaskData, labels: int) -> NeuralModel:
     if recipe.kind == "pretrained":
         opened = open_backbone(get_backbone(recipe.backbone), recipe.head, data.task.is_pair, labels)
         opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
     else:
-        from engine.models.decoder import make_decoder
-
         tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
         opened = Opened(make_decoder(recipe.decoder, labels, tokenizer.pad_token_id), tokenizer)
     return NeuralModel(opened, data.task, recipe.max_length)
@@ -158,7 +189,10 @@ def build(recipe: Recipe, data: TaskData) -> NeuralModel:
 
 def _fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
     baseline = BASELINES[recipe.baseline]()
-    baseline.fit(data.texts("train"), _labels(data, "train"), len(data.task.labels))
+    try:
+        baseline.fit(data.texts("train"), _labels(data, "train"), len(data.task.labels))
+    except ValueError as error:
+        raise DataError(f"{recipe.name} can't learn from {data.source}: {error}") from error
     return BaselineModel(baseline, data.task)
 
 
@@ -203,7 +237,8 @@ def _conclude(
         scores[split] = score_with_intervals(_labels(data, split), probabilities, _languages(data, split))
         if split == "test":
             test_probabilities = probabilities
-    latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
+    with one_thread():
+        latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, test_probabilities)
     files, origin = _files(model)
     files[SEEN] = hash_inputs(data.texts("train")).tobytes()
@@ -227,7 +262,8 @@ def _conclude(
             "size_bytes": sum(map(len, files.values())),
             "stop": epochs[-1].stop if epochs else "",
         },
-        "latency": latency.as_dict(),
+        "latency": latency.as_dict() | {"threads": 1},
+        "precision": "" if recipe.kind == "baseline" else str(choose_precision(recipe.precision, device)),
         "machine": describe_machine(device),
         "version": __version__,
     }
@@ -307,8 +343,9 @@ def adopt_checkpoints(store: Store, root: Path, task: Task) -> list[str]:
             continue
         try:
             predictions = Predictions(**checkpoint.read_json(PREDICTIONS))
+            store.add(run, checkpoint.manifest["epochs"], predictions)
         except CheckpointError as error:
             refused.append(str(error))
-            continue
-        store.add(run, checkpoint.manifest["epochs"], predictions)
+        except (TypeError, ValueError, KeyError):
+            refused.append(f"Checkpoint {checkpoint.folder.name}: its results can't be read.")
     return refused

@@ -1,12 +1,10 @@
 """The Hugging Face Hub, asked politely: reachable or not is known in seconds, and every refusal is one line."""
 
 import os
-import socket
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from engine.errors import HubError
 
@@ -36,31 +34,33 @@ def be_quiet() -> None:
 
 
 def is_reachable(timeout: float = PROBE_SECONDS) -> bool:
-    """Whether a connection to the hub opens within `timeout` seconds; asked once a process."""
+    """Whether the hub answers a request within `timeout` seconds, through a proxy where one is set; asked once."""
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("0", ""):
         return False
     address = endpoint()
     if address not in _probed:
-        parts = urlsplit(address)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        _probed[address] = _connects(parts.hostname or "", port, timeout)
+        _probed[address] = _answers(address, timeout)
     return _probed[address]
 
 
-def _connects(host: str, port: int, timeout: float) -> bool:
+def _answers(address: str, timeout: float) -> bool:
     answer: list[bool] = []
 
-    def connect() -> None:
+    def ask() -> None:
+        from huggingface_hub import get_session
+
         try:
-            socket.create_connection((host, port), timeout=timeout).close()
-            answer.append(True)
-        except OSError:
+            get_session().head(address, timeout=timeout)
+        except Exception:
+            # Whatever went wrong, there is no answer; the caller says so in words.
             answer.append(False)
+        else:
+            answer.append(True)
 
     # In a thread, because looking a name up knows no time limit of its own.
-    thread = threading.Thread(target=connect, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(timeout)
+    thread.join(timeout + 0.5)
     return bool(answer and answer[0])
 
 

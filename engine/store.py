@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from sqlite_utils import Database
-from sqlite_utils.db import NotFoundError, Table
+from sqlite_utils.db import Table
 
 from engine.errors import StoreError
 
@@ -55,6 +57,7 @@ def _create_first_tables(db: Database) -> None:
                 "p95_ms": float,
                 "samples_per_second": float,
                 "calls": int,
+                "threads": int,
             },
             ("run", "device"),
         ),
@@ -107,6 +110,15 @@ class Predictions:
     languages: list[str]
 
 
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn the database's and the disk's errors into one `StoreError`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, Timeout) as error:
+        raise StoreError(f"{what}: {error}.") from error
+
+
 class Store:
     """Runs, epochs, test predictions and latencies in a `sqlite_utils.Database`."""
 
@@ -117,11 +129,11 @@ class Store:
             StoreError: It was written by a newer version.
         """
         self.db = db
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise StoreError(f"The results were stored by a newer version of Odzera (schema {version}).")
-        for number, migrate in enumerate(MIGRATIONS[version:], start=version + 1):
-            with db.conn:
+        with _explained("The results can't be opened"):
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise StoreError(f"The results were stored by a newer version of Odzera (schema {version}).")
+            for number, migrate in enumerate(MIGRATIONS[version:], start=version + 1):
                 migrate(db)
                 db.execute(f"PRAGMA user_version = {number}")
 
@@ -132,14 +144,14 @@ class Store:
         Raises:
             StoreError: The file can't be opened, written, or isn't a database.
         """
-        try:
+        with _explained(f"The results in {path} can't be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-            db = Database(connection)
-            db.enable_wal()
-            return Store(db)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"The results in {path} can't be opened: {error}.") from error
+            # Switching to WAL and creating the schema don't wait for each other as plain writes do.
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=BUSY_SECONDS):
+                connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+                db = Database(connection)
+                db.enable_wal()
+                return Store(db)
 
     @staticmethod
     def in_memory() -> "Store":
@@ -147,12 +159,16 @@ class Store:
         return Store(Database(sqlite3.connect(":memory:", check_same_thread=False)))
 
     def add(self, run: Run, epochs: Sequence[Mapping[str, Any]], predictions: Predictions) -> None:
-        """Store a run whole or not at all; a run that is there already stays as it is."""
+        """Store a run whole or not at all; a run that is there already stays as it is.
+
+        Raises:
+            StoreError: It can't be written.
+        """
         if self.has(run.id):
             return
         latency = run.record.get("latency")
         machine = run.record.get("machine", {})
-        with self.db.conn:
+        with _explained("The results can't be written"), self.db.atomic():
             self._table("runs").insert(
                 {
                     "id": run.id,
@@ -195,29 +211,30 @@ class Store:
 
     def has(self, run_id: str) -> bool:
         """Whether a run is stored."""
-        try:
-            self._table("runs").get(run_id)
-        except NotFoundError:
-            return False
-        return True
+        with _explained("The results can't be read"):
+            return self._table("runs").count_where("id = ?", [run_id]) > 0
 
     def runs(self, task: str, fingerprint: str) -> list[Run]:
         """The latest run of every model on one data set, oldest first; never runs on different data."""
-        rows = self._table("runs").rows_where(
-            "task = ? and fingerprint = ?", [task, fingerprint], order_by="created, id"
-        )
-        latest = {row["model"]: row for row in rows}
+        with _explained("The results can't be read"):
+            rows = self._table("runs").rows_where(
+                "task = ? and fingerprint = ?", [task, fingerprint], order_by="created, id"
+            )
+            latest = {row["model"]: row for row in rows}
         return [Run(**{**row, "record": json.loads(row["record"])}) for row in latest.values()]
 
     def data_sets(self, task: str) -> list[DataSet]:
         """Data sets with at least one run, the one trained on last first."""
-        fingerprints = self.db.query(
-            "select fingerprint, max(created) as latest from runs where task = ? group by fingerprint "
-            "order by latest desc",
-            [task],
-        )
+        with _explained("The results can't be read"):
+            found = list(
+                self.db.query(
+                    "select fingerprint, max(created) as latest from runs where task = ? group by fingerprint "
+                    "order by latest desc",
+                    [task],
+                )
+            )
         sets = []
-        for row in fingerprints:
+        for row in found:
             runs = self.runs(task, row["fingerprint"])
             record = runs[-1].record
             sets.append(
@@ -238,7 +255,8 @@ class Store:
 
     def predictions(self, run_id: str) -> Predictions:
         """A run's test predictions, ordered by row id, so that two runs on the same data line up."""
-        rows = list(self._table("predictions").rows_where("run = ?", [run_id], order_by="row"))
+        with _explained("The results can't be read"):
+            rows = list(self._table("predictions").rows_where("run = ?", [run_id], order_by="row"))
         return Predictions(
             rows=[row["row"] for row in rows],
             labels=[row["label"] for row in rows],

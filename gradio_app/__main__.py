@@ -56,13 +56,14 @@ def main() -> None:
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
 
-    context = open_context(default_places())
+    places = default_places()
+    context = open_context(places)
     for line in context.notes:
         console.note(line)
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=context.warm_up, daemon=True).start()
-    launch(app, arguments.host, arguments.port)
+    launch(app, arguments.host, arguments.port, blocked=[places.checkpoints, places.store.parent])
     console.note(
         f"Odzera is on http://{arguments.host}:{arguments.port} "
         f"({time.perf_counter() - started:.1f} s). Ctrl-C stops it."

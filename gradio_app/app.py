@@ -1,5 +1,6 @@
 """Assembly of the page, and how it is served."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ MONO = ("ui-monospace", "Consolas", "Menlo", "monospace")
 
 def build_app(context: Context) -> gr.Blocks:
     """The page as a function of its models and results."""
-    with gr.Blocks(title="Odzera: from scratch or pretrained?", analytics_enabled=False) as app:
+    with gr.Blocks(
+        title="Odzera: from scratch or pretrained?", analytics_enabled=False, delete_cache=(3600, 3600)
+    ) as app:
         gr.HTML(
             '<header class="oz-header"><h1>Odzera</h1>'
             "<p>Train a small model from scratch, or adapt something pretrained? "
@@ -57,8 +60,8 @@ def _create_endpoints(context: Context) -> None:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=2, concurrency_id="classify")
 
 
-def launch(app: gr.Blocks, host: str, port: int, **more: Any) -> None:
-    """Serve the page without holding the thread."""
+def launch(app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), **more: Any) -> None:
+    """Serve the page without holding the thread; no file under `blocked` is ever served."""
     app.queue(max_size=200).launch(
         server_name=host,
         server_port=port,
@@ -68,7 +71,8 @@ def launch(app: gr.Blocks, host: str, port: int, **more: Any) -> None:
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
-        max_file_size="5mb",
+        max_file_size="1mb",
+        blocked_paths=[str(path) for path in blocked],
         footer_links=["api"],
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=MONO),
         css_paths=ASSETS / "style.css",

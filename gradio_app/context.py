@@ -1,6 +1,7 @@
 """What the page is a function of: the models and their results."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ from engine.paths import Places
 from engine.serving.classifier import Answer, Failure, Shelf, classify_all
 from engine.serving.comparison import compare_models, open_results
 from engine.store import Store
+from engine.training.checkpoints import Checkpoint
+from engine.training.resources import serve_on_one_thread
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,18 @@ class Context:
             choices.append((f"{source} · {rows:,} rows · {fingerprint}", fingerprint))
         return choices
 
+    def models(self, task: Task, fingerprint: str | None = None) -> list[Checkpoint]:
+        """The models on one data set, the first one's where the fingerprint isn't known."""
+        known = fingerprint if fingerprint in self.shelf.data_sets(task.name) else None
+        return self.shelf.models(task.name, known)
+
     def answers(self, task: Task, texts: Sequence[str], fingerprint: str | None = None) -> Iterator[Answer | Failure]:
         """Each model's answer, the cheapest model first.
 
         Raises:
             TextError: The input won't do.
         """
-        known = fingerprint if fingerprint in self.shelf.data_sets(task.name) else None
-        return classify_all(self.shelf, task, texts, self.shelf.models(task.name, known))
+        return classify_all(self.shelf, task, texts, self.models(task, fingerprint))
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The table of models on one data set, or None where nothing is trained."""
@@ -48,17 +55,17 @@ class Context:
             return None
 
     def warm_up(self) -> None:
-        """Open every model that the page shows first; a damaged one is reported when it is asked."""
+        """Open every model that the page shows first."""
         for task in TASKS:
             for checkpoint in self.shelf.models(task):
-                try:
+                # One that can't be opened says so on its card when it is asked.
+                with suppress(OdzeraError):
                     self.shelf.classifier(checkpoint)
-                except OdzeraError as error:
-                    self.notes.append(str(error))
 
 
 def open_context(places: Places) -> Context:
     """Read manifests and results; weights are opened later."""
+    serve_on_one_thread()
     store, notes = open_results(places)
     shelf = Shelf(places.checkpoints)
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.data.tasks import NLI, SLANG, Task
-from engine.errors import OdzeraError
+from engine.errors import CheckpointError, OdzeraError
 from engine.serving.classifier import Answer, Failure
 from gradio_app import cards, tables
 from gradio_app.context import Context
@@ -17,8 +17,7 @@ def ask(context: Context, task: Task, fingerprint: str | None, *texts: str) -> I
     except OdzeraError as error:
         yield cards.render_notice(str(error))
         return
-    known = fingerprint if fingerprint in context.shelf.data_sets(task.name) else None
-    models = context.shelf.models(task.name, known)
+    models = context.models(task, fingerprint)
     if not models:
         yield cards.render_notice(
             f"No model is trained for this task yet. Train some: odzera train majority tfidf scratch --task {task.name}"
@@ -36,9 +35,13 @@ def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]
     """The same for a program: a list of `{model, label, scores, ms}`.
 
     Raises:
-        OdzeraError: The input won't do.
+        OdzeraError: The input won't do, or no model can answer.
     """
-    return [answer.as_dict() for answer in context.answers(task, texts) if isinstance(answer, Answer)]
+    answers = list(context.answers(task, texts))
+    if not any(isinstance(answer, Answer) for answer in answers):
+        reasons = "; ".join(answer.reason for answer in answers if isinstance(answer, Failure))
+        raise CheckpointError(f"No model can answer. {reasons or 'None is trained yet.'}")
+    return [answer.as_dict() for answer in answers if isinstance(answer, Answer)]
 
 
 def show_models(context: Context, task_name: str, fingerprint: str | None) -> str:

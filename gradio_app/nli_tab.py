@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import gradio as gr
 
 from engine.data.tasks import NLI
-from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app import cards, handlers
 from gradio_app.context import Context
 from gradio_app.slang_tab import create_data_choice
@@ -31,14 +30,11 @@ def create_nli_tab(context: Context) -> None:
             "or neither (**neutral**)? Any of 15 languages; MiniLM was pretrained on English."
         )
         with gr.Row():
-            premise = gr.Textbox(
-                label="Premise", lines=2, max_lines=8, max_length=MAX_CHARACTERS, min_width=280, elem_id="nli-premise"
-            )
+            premise = gr.Textbox(label="Premise", lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
             hypothesis = gr.Textbox(
                 label="Hypothesis",
                 lines=2,
                 max_lines=8,
-                max_length=MAX_CHARACTERS,
                 min_width=280,
                 elem_id="nli-hypothesis",
             )

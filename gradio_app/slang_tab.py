@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import gradio as gr
 
 from engine.data.tasks import SLANG
-from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app import cards, handlers
 from gradio_app.context import Context
 
@@ -29,7 +28,6 @@ def create_slang_tab(context: Context) -> None:
             placeholder="np. ale kozak, serio",
             lines=2,
             max_lines=8,
-            max_length=MAX_CHARACTERS,
             autofocus=True,
             elem_id="slang-text",
         )

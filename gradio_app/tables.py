@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.console import seconds
 from gradio_app.cards import short
 
 Row = Mapping[str, Any]
@@ -15,15 +16,6 @@ def _interval(name: str) -> Callable[[Row], str]:
         return f"{row[name]:.3f}<small>{low:.3f}–{high:.3f}</small>"
 
     return show
-
-
-def seconds(value: float | None) -> str:
-    """`0.4 s`, `57 s`, `3 min 20 s`; a dash where there is none."""
-    if value is None:
-        return "–"
-    if value < 10:
-        return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
 
 
 COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | None]] = (
@@ -50,6 +42,7 @@ Costs aren't marked: the majority baseline would win all of them and say nothing
 def render_comparison(comparison: Mapping[str, Any]) -> str:
     """The metric and latency table of models trained on the same data, with the data named above it."""
     rows = comparison["rows"]
+    devices = ", ".join(dict.fromkeys(row["device"] for row in rows))
     best = {key: end(row[key] for row in rows) for key, _, _, end in COLUMNS if end is not None}
     head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in COLUMNS)
     body = []
@@ -65,7 +58,7 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         f'<table class="oz-table"><thead><tr><th scope="col">model</th>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
         f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
-        f"Green: the best of a column. Milliseconds: one text at a time, warm, on {escape(rows[0]['device'])}.</p>"
+        f"Green: the best of a column. Milliseconds: one text at a time, warm, one thread, on {escape(devices)}.</p>"
     )
 
 

@@ -30,17 +30,21 @@ class Batch:
 class Batches:
     """The batches of one split."""
 
-    def __init__(self, encoded: Encoded, labels: NDArray[np.int64], batch_size: int, oversample: bool = False) -> None:
+    def __init__(
+        self, encoded: Encoded, labels: NDArray[np.int64], batch_size: int, oversample: bool = False, classes: int = 3
+    ) -> None:
         """Keep tokenised inputs and their labels.
 
         Args:
             encoded: Tokenised inputs.
             labels: Class numbers, shape (n,).
             batch_size: Inputs in a batch.
+            classes: How many classes there are, with rows or not.
             oversample: Repeat rows of the rarer classes in training until all classes are as frequent.
         """
         self.encoded = encoded
         self.labels = labels
+        self.classes = classes
         self.batch_size = batch_size
         self.oversample = oversample
 

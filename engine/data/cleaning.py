@@ -8,8 +8,8 @@ import pandas as pd
 
 from engine.data.tasks import SPLITS, Task
 
-# Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs
-# and separators stay until white space is squeezed. Zero-width joiners are not control characters, so emoji sequences survive.
+# Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs and
+# separators stay until white space is squeezed. Zero-width joiners are no control characters, so emoji survive.
 _CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0E, 0x1C), 0x7F, 0xFEFF)}
 
 

@@ -8,6 +8,10 @@ import pandas as pd
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS
+from engine.data.tokens import train_tokenizer
+
+VOCAB_SIZE = 4096
+"""That of the recipe `scratch`."""
 
 
 def describe(data: TaskData) -> dict[str, Any]:
@@ -15,6 +19,7 @@ def describe(data: TaskData) -> dict[str, Any]:
     task, frame = data.task, data.frame
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
+    tokens = _count_tokens(data)
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -29,7 +34,7 @@ def describe(data: TaskData) -> dict[str, Any]:
         "splits": splits,
         "languages": _languages(frame, task.languages),
         "length": {
-            column: {"characters": spread(frame[column].str.len()), "tokens": spread(_words(frame[column]))}
+            column: {"characters": spread(frame[column].str.len()), "tokens": spread(tokens[column])}
             for column in task.text_columns
         },
         "leaks": find_leaks(frame, task),
@@ -48,12 +53,14 @@ def _languages(frame: pd.DataFrame, default: tuple[str, ...]) -> dict[str, int]:
     return {default[0]: len(frame)} if len(default) == 1 else {"unknown": len(frame)}
 
 
-def _words(texts: pd.Series) -> pd.Series:
-    """Tokens of the byte-level pre-tokenizer (words, numbers, runs of punctuation), before any model's merges."""
-    from tokenizers import pre_tokenizers
-
-    splitter = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    return texts.map(lambda text: len(splitter.pre_tokenize_str(text)))
+def _count_tokens(data: TaskData) -> dict[str, pd.Series]:
+    """Tokens of every text, by the byte-level BPE that a model from scratch would get from the train split."""
+    rows = data.texts("train") or data.texts("all")
+    tokenizer = train_tokenizer(rows, VOCAB_SIZE).backend_tokenizer
+    return {
+        column: pd.Series([len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)])
+        for column, texts in ((column, data.frame[column]) for column in data.task.text_columns)
+    }
 
 
 def spread(values: pd.Series) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Reading tables from disk and recognising their columns and labels."""
 
+import csv
 import hashlib
 import warnings
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from engine.errors import DataError
 
 READERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".parquet": None}
 _SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+_SPLIT_ALIASES = {alias: split for split, aliases in _SPLIT_NAMES.items() for alias in aliases}
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -29,7 +31,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if kind == ".parquet":
             table = pd.read_parquet(path)
         elif kind in (".jsonl", ".ndjson"):
-            table = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
+            table = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8-sig")
         else:
             with warnings.catch_warnings():
                 # Rows with a field too many would be cut with no more than a warning.
@@ -41,11 +43,13 @@ def read_table(path: Path) -> pd.DataFrame:
                     keep_default_na=False,
                     encoding="utf-8-sig",
                     index_col=False,
+                    # Tab-separated files quote nothing: a message may well begin with a quotation mark.
+                    quoting=csv.QUOTE_NONE if kind == ".tsv" else csv.QUOTE_MINIMAL,
                 )
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path.name} is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}). "
-            f"Convert it first, for example: iconv -f cp1250 -t utf-8 {path.name}"
+            f"Convert it first; from the usual Polish Windows encoding: iconv -f cp1250 -t utf-8 {path.name}"
         ) from error
     except pd.errors.ParserWarning as error:
         raise DataError(
@@ -131,7 +135,7 @@ def recognise(
         )
     frame = table[list(found.values())].set_axis(list(found), axis=1)
     frame = frame.assign(label=parse_labels(frame["label"], task, where))
-    own_split = frame["split"].str.strip().str.lower() if "split" in frame else ""
+    own_split = frame["split"].str.strip().str.lower().replace(_SPLIT_ALIASES) if "split" in frame else ""
     return frame.assign(split=split or own_split)
 
 
@@ -158,6 +162,7 @@ def fill_ids(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     """Give every row an id: its own, or a hash of its text, so that a result can be traced without storing text."""
     texts = frame[list(task.text_columns)].agg("\x1f".join, axis=1)
     hashed = texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
-    if "id" not in frame:
-        return frame.assign(id=hashed)
-    return frame.assign(id=frame["id"].where(frame["id"].fillna("") != "", hashed))
+    ids = frame["id"].where(frame["id"].fillna("") != "", hashed) if "id" in frame else hashed
+    # The same id may stand for a pair in several languages; results are kept by id, so the later ones get a number.
+    place = ids.groupby(ids).cumcount()
+    return frame.assign(id=ids.where(place == 0, ids + "#" + (place + 1).astype(str)))

@@ -29,7 +29,7 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
         token = os.environ.get("HF_TOKEN")
         commit = (
             HfApi(endpoint=hub.endpoint())
-            .dataset_info(repo_id, revision=revision or task.hub.revision, token=token)
+            .dataset_info(repo_id, revision=revision or task.hub.revision, token=token, timeout=10)
             .sha
         )
         loaded = load_dataset(repo_id, name=subset or task.hub.subset, revision=commit, token=token)

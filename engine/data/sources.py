@@ -81,18 +81,16 @@ def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None)
         raise DataError(f"--resplit takes one of {', '.join(RESPLITS)}, not '{options.resplit}'.")
     notes: list[str] = []
     if source == SAMPLE:
-        name, parts = SAMPLE, {"": files.read_table(SAMPLES_DIR / f"{task.name}.csv")}
+        name, parts = SAMPLE, [("", SAMPLE, files.read_table(SAMPLES_DIR / f"{task.name}.csv"))]
     elif source == HUB:
         from engine.data.hub_source import read_hub
 
-        name, parts = read_hub(task, options.revision, options.subset)
+        name, tables = read_hub(task, options.revision, options.subset)
+        parts = [(split, f"{name} {split}", table) for split, table in tables.items()]
     else:
         name, parts = _read_files(task, Path(source), options, notes)
     frame = pd.concat(
-        [
-            files.recognise(part, task, options.columns, where=split or name, split=split)
-            for split, part in parts.items()
-        ],
+        [files.recognise(table, task, options.columns, where=where, split=split) for split, where, table in parts],
         ignore_index=True,
     )
     frame = _with_groups(frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
@@ -169,9 +167,9 @@ def load_for_evaluation(task: Task, source: str, options: SourceOptions, split: 
 
 def _read_files(
     task: Task, path: Path, options: SourceOptions, notes: list[str]
-) -> tuple[str, dict[str, pd.DataFrame]]:
-    """The named file and, given or found beside it, its validation and test files."""
-    parts = {"": files.read_table(path)}
+) -> tuple[str, list[tuple[str, str, pd.DataFrame]]]:
+    """The named file and, given or found beside it, its validation and test files, as (split, name, table)."""
+    parts = [("", path.name, files.read_table(path))]
     for split, given in (("validation", options.validation), ("test", options.test)):
         beside = given or files.find_beside(path, split)
         if beside is None:
@@ -180,11 +178,11 @@ def _read_files(
         if given is None and not files.has_labels(table, task, options.columns):
             notes.append(f"{beside.name} beside the source has no labels, so it was not used as {split} split")
             continue
-        parts[split] = table
+        parts.append((split, beside.name, table))
         if given is None:
             notes.append(f"{split} split: {beside.name}, found beside the source")
     if len(parts) > 1:
-        parts = {"train" if split == "" else split: table for split, table in parts.items()}
+        parts = [(split or "train", name, table) for split, name, table in parts]
     return path.name, parts
 
 

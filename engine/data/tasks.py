@@ -48,7 +48,7 @@ class Task:
 
 _COMMON: dict[str, tuple[str, ...]] = {
     "id": ("id", "guid", "pairid"),
-    "split": ("split", "fold"),
+    "split": ("split",),
     "label": ("label", "labels", "sentyment", "sentiment", "class", "gold_label", "target", "etykieta"),
     "lang_abv": ("lang_abv", "lang", "language_code"),
     "language": ("language", "język"),

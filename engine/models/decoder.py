@@ -50,7 +50,12 @@ class DecoderConfig(PreTrainedConfig):
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(f"{self.num_attention_heads} heads don't divide a width of {self.hidden_size}.")
         if self.pooling not in POOLINGS or self.head not in HEADS:
-            raise ValueError(f"pooling is one of {POOLINGS} and head one of {HEADS}.")
+            raise ValueError(f"pooling is one of {', '.join(POOLINGS)} and head one of {', '.join(HEADS)}.")
+        if not (0 <= self.dropout < 1 and 0 <= self.embedding_dropout < 1):
+            raise ValueError("dropout and embedding_dropout are from 0 to below 1.")
+        # 256 bytes and three special tokens: with fewer, some input would be unknown.
+        if self.vocab_size < 259:
+            raise ValueError(f"A vocabulary of {self.vocab_size} can't hold all bytes; it needs at least 259.")
 
 
 class Block(nn.Module):

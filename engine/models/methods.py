@@ -26,6 +26,17 @@ class Method:
     alpha: int = 16
     dropout: float = 0.1
 
+    def __post_init__(self) -> None:
+        """Check what the types can't say.
+
+        Raises:
+            RecipeError: A setting is unknown or out of range.
+        """
+        if self.kind not in METHODS:
+            raise RecipeError(f"There is no method '{self.kind}'. Methods: {', '.join(METHODS)}.")
+        if self.blocks < 1 or self.rank < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
+            raise RecipeError("method: blocks, rank and alpha are at least 1, and dropout is from 0 to below 1.")
+
 
 def adapt(model: Any, method: Method) -> Any:
     """Freeze what the method doesn't train, and add what it needs.
@@ -38,10 +49,8 @@ def adapt(model: Any, method: Method) -> Any:
         The model, wrapped by peft for `lora`.
 
     Raises:
-        RecipeError: The method is unknown, or wants more blocks than there are.
+        RecipeError: The method wants more blocks than there are.
     """
-    if method.kind not in METHODS:
-        raise RecipeError(f"There is no method '{method.kind}'. Methods: {', '.join(METHODS)}.")
     if method.kind == "full":
         return model
     if method.kind == "lora":
@@ -62,11 +71,10 @@ def adapt(model: Any, method: Method) -> Any:
 
 def _with_lora(model: Any, method: Method) -> Any:
     """Low-rank adapters (Hu et al., 2022) on the attention projections that peft knows for the architecture."""
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
+    # No task type: peft's own wrapper for classifiers drops arguments that a model of ours may want.
     config = LoraConfig(
-        # peft's own wrapper for classifiers drops arguments that a model of ours may want.
-        task_type=TaskType.SEQ_CLS if hasattr(model, "prepare_inputs_for_generation") else None,
         r=method.rank,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,

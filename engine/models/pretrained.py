@@ -29,9 +29,6 @@ class Backbone:
     """Resolved to a commit at first use; the commit goes into the checkpoint and is what is loaded again."""
     package: bool = False
     """Whether the weights are installed from the package index and need no network."""
-    languages: str = "multilingual"
-    licence: str = ""
-    gated: bool = False
 
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
@@ -50,15 +47,11 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "intermediate_size": 1536,
                 },
                 package=True,
-                languages="English",
-                licence="Apache-2.0",
             ),
             Backbone(
                 "polish-gpt2",
                 "sdadas/polish-gpt2-small",
                 {"model_type": "gpt2", "vocab_size": 51200, "n_positions": 2048, "pad_token_id": 1},
-                languages="Polish",
-                licence="LGPL-3.0",
             ),
             Backbone(
                 "bielik",
@@ -75,23 +68,16 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "mlp_bias": True,
                     "pad_token_id": 2,
                 },
-                languages="Polish",
-                licence="Apache-2.0",
-                gated=True,
             ),
             Backbone(
                 "herbert",
                 "allegro/herbert-base-cased",
                 {"model_type": "bert", "vocab_size": 50000, "max_position_embeddings": 514},
-                languages="Polish",
-                licence="CC-BY-4.0",
             ),
             Backbone(
                 "mbert",
                 "google-bert/bert-base-multilingual-cased",
                 {"model_type": "bert", "vocab_size": 119547},
-                languages="104 languages",
-                licence="Apache-2.0",
             ),
             Backbone(
                 "xlm-roberta",
@@ -103,12 +89,13 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "type_vocab_size": 1,
                     "pad_token_id": 1,
                 },
-                languages="100 languages",
-                licence="MIT",
             ),
         )
     }
 )
+
+
+HEADS = ("linear", "mlp", "pooled")
 
 
 @dataclass(frozen=True)
@@ -119,6 +106,17 @@ class Head:
     """`linear`: the architecture's own; `mlp`: Linear-LayerNorm-GELU-Dropout-Linear; `pooled`: `PooledClassifier`."""
     width: int = 512
     dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Check what the types can't say.
+
+        Raises:
+            RecipeError: A setting is unknown or out of range.
+        """
+        if self.kind not in HEADS:
+            raise RecipeError(f"There is no head '{self.kind}'. Heads: {', '.join(HEADS)}.")
+        if self.width < 1 or not 0 <= self.dropout < 1:
+            raise RecipeError("head: width is at least 1, and dropout is from 0 to below 1.")
 
 
 class PooledClassifier(nn.Module):

@@ -12,6 +12,7 @@ from engine.data.tasks import TASKS, Task, get_task
 from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from engine.training.classify import Classifier, open_checkpoint
+from engine.training.resources import one_thread
 
 MAX_CHARACTERS = 5000
 """Longest text taken, about five times the longest of the published slang set."""
@@ -100,7 +101,10 @@ class Shelf:
             CheckpointError: There is none.
         """
         if "/" in name and Path(name).is_dir():
-            return read_checkpoint(Path(name))
+            given = read_checkpoint(Path(name))
+            if given.task != task:
+                raise CheckpointError(f"The model in {name} is for {given.task}, not for {task}.")
+            return given
         model, _, fingerprint = name.partition("@")
         found = [
             one for one in self._checkpoints[task] if one.name == model and one.fingerprint.startswith(fingerprint)
@@ -129,11 +133,13 @@ class Shelf:
             if slot.classifier is None:
                 try:
                     classifier = open_checkpoint(checkpoint)
-                except OdzeraError as error:
-                    slot.reason = str(error)
-                    raise
-                # The first call pays for start-up, so it is made here and not timed.
-                classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
+                    # The first call pays for start-up, so it is made here and not timed.
+                    classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
+                except Exception as error:
+                    # Whatever one checkpoint brings along, the other models go on.
+                    known = isinstance(error, OdzeraError)
+                    slot.reason = str(error) if known else f"Checkpoint {checkpoint.folder.name}: {error!r}"
+                    raise CheckpointError(slot.reason) from error
                 slot.classifier = classifier
             return slot.classifier
 
@@ -147,6 +153,8 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
     cleaned = []
     for column, text in zip(task.text_columns, texts, strict=True):
         name = "text" if column == "text" else column
+        if not isinstance(text, str):
+            raise TextError(f"The {name} is not a text.")
         if len(text) > MAX_CHARACTERS:
             raise TextError(f"The {name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken.")
         if "\0" in text:
@@ -178,11 +186,13 @@ def _answers(
     for checkpoint in models:
         try:
             classifier = shelf.classifier(checkpoint)
-        except OdzeraError as error:
-            yield Failure(checkpoint.name, str(error))
+            with one_thread():
+                start = time.perf_counter()
+                row = classifier.probabilities([ready])[0]
+                ms = (time.perf_counter() - start) * 1000
+        except Exception as error:
+            # A model that fails on this text must not keep the others from answering.
+            yield Failure(checkpoint.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
             continue
-        start = time.perf_counter()
-        row = classifier.probabilities([ready])[0]
-        ms = (time.perf_counter() - start) * 1000
         scores = dict(zip(task.labels, map(float, row), strict=True))
         yield Answer(checkpoint.name, task.labels[int(row.argmax())], scores, ms)

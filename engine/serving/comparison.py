@@ -14,6 +14,7 @@ from engine.paths import Places
 from engine.serving.classifier import Shelf
 from engine.store import DataSet, Run, Store
 from engine.training.checkpoints import Checkpoint
+from engine.training.loop import Tick
 from engine.training.recipes import RECIPES, count_recipe
 
 
@@ -28,9 +29,13 @@ def open_results(places: Places) -> tuple[Store, list[str]]:
     except StoreError as error:
         notes.append(f"{error} Only results that travel with checkpoints are shown.")
         store = Store.in_memory()
-    for task in TASKS.values():
-        notes.extend(adopt_checkpoints(store, places.checkpoints, task))
-    return store, notes
+    try:
+        refused = [line for task in TASKS.values() for line in adopt_checkpoints(store, places.checkpoints, task)]
+    except StoreError as error:
+        notes.append(f"{error} Only results that travel with checkpoints are shown.")
+        store = Store.in_memory()
+        refused = [line for task in TASKS.values() for line in adopt_checkpoints(store, places.checkpoints, task)]
+    return store, [*notes, *refused]
 
 
 def choose_data(store: Store, task: Task, fingerprint: str | None) -> tuple[DataSet, list[DataSet]]:
@@ -132,8 +137,10 @@ def pairwise_tests(store: Store, runs: list[Run]) -> list[dict[str, Any]]:
     return tests
 
 
-def evaluate_model(shelf: Shelf, checkpoint: Checkpoint, data: TaskData, split: str) -> dict[str, Any]:
-    """Score a trained model on a split of any labelled data.
+def evaluate_model(
+    shelf: Shelf, checkpoint: Checkpoint, data: TaskData, split: str, tick: Tick | None = None
+) -> dict[str, Any]:
+    """Score a trained model on a split of any labelled data; `tick` hears how many rows are done.
 
     Raises:
         DataError: The split has no rows.
@@ -143,7 +150,7 @@ def evaluate_model(shelf: Shelf, checkpoint: Checkpoint, data: TaskData, split: 
     if not len(rows):
         raise DataError(f"{data.source} has no {split} rows.")
     classifier = shelf.classifier(checkpoint)
-    probabilities = classifier.probabilities(data.texts(split))
+    probabilities = classifier.probabilities(data.texts(split), tick)
     languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
     scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)
     return {

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, RecipeError
 from engine.training.recipes import Recipe
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.json"
+RUN_FIELDS = {"id", "task", "model", "source", "fingerprint", "created", "record"}
 SEEN = "seen.bin"
 """Hashes of the training inputs, by which an evaluation notices that it scores rows the model was trained on."""
 
@@ -74,11 +75,6 @@ class Checkpoint:
         seen = np.frombuffer(self.path(SEEN).read_bytes(), dtype="<u8")
         return int(np.isin(hash_inputs(inputs), seen).sum())
 
-    @property
-    def size_bytes(self) -> int:
-        """Size of its files on disk."""
-        return sum(file["bytes"] for file in self.manifest["files"].values())
-
 
 def hash_inputs(inputs: Sequence[tuple[str, ...]]) -> NDArray[np.uint64]:
     """Sorted 64-bit hashes of inputs; texts can't be read back from them."""
@@ -118,18 +114,28 @@ def save_checkpoint(folder: Path, manifest: Mapping[str, Any], files: Mapping[st
         text = json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True)
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
         temporary.chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
-            os.rename(folder, old / folder.name)
-            os.rename(temporary, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.rename(temporary, folder)
+        _swap(temporary, folder)
     except OSError as error:
         raise CheckpointError(f"{folder} can't be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Checkpoint(folder, whole)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of `folder`; if that fails, the old one goes back."""
+    if not folder.exists():
+        os.rename(new, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+    os.rename(folder, aside / folder.name)
+    try:
+        os.rename(new, folder)
+    except OSError:
+        os.rename(aside / folder.name, folder)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -145,14 +151,38 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} is missing.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} can't be read.") from error
-    wanted = {"format", "name", "task", "labels", "recipe", "data", "files", "run"}
-    if not isinstance(manifest, dict) or not wanted <= set(manifest):
-        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} is not one of Odzera's.")
-    if manifest["format"] > FORMAT:
+    checkpoint = Checkpoint(folder, manifest)
+    try:
+        newer = int(manifest["format"]) > FORMAT
+        if not newer:
+            _touch_all(checkpoint)
+    except (KeyError, TypeError, AttributeError, ValueError, RecipeError) as error:
+        raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} is not one of Odzera's ({error!r}).") from error
+    if newer:
         raise CheckpointError(f"Checkpoint {folder.name} was made by a newer version of Odzera.")
     if any(Path(name).name != name for name in manifest["files"]):
         raise CheckpointError(f"Checkpoint {folder.name}: {MANIFEST} names files outside its folder.")
-    return Checkpoint(folder, manifest)
+    return checkpoint
+
+
+def _touch_all(checkpoint: Checkpoint) -> None:
+    """Read once whatever tables and cards will read, so that a foreign manifest fails here and by name."""
+    manifest = checkpoint.manifest
+    if set(manifest["run"]) != RUN_FIELDS:
+        raise ValueError("run")
+    record = manifest["run"]["record"]
+    test = record["scores"]["test"]
+    for value in (test["accuracy"], test["intervals"]["macro_f1"][0], record["latency"]["p50_ms"]):
+        float(value)
+    for number in (record["parameters"]["total"], record["parameters"]["trained"], *record["rows"].values()):
+        int(number)
+    float(record["cost"]["seconds"])
+    if not all({"bytes", "sha256"} == set(file) for file in manifest["files"].values()):
+        raise ValueError("files")
+    if checkpoint.recipe.name != record["recipe"] or not isinstance(manifest["labels"], list):
+        raise ValueError("recipe")
+    if not {"name", "task", "epochs", "origin"} <= set(manifest) or not {"source", "rows"} <= set(manifest["data"]):
+        raise ValueError("data")
 
 
 def list_checkpoints(root: Path, task: str) -> tuple[list[Checkpoint], list[str]]:
@@ -161,7 +191,10 @@ def list_checkpoints(root: Path, task: str) -> tuple[list[Checkpoint], list[str]
     folders = sorted(path for path in (root / task).glob("*") if path.is_dir() and not path.name.startswith("."))
     for folder in folders:
         try:
-            found.append(read_checkpoint(folder))
+            checkpoint = read_checkpoint(folder)
+            if checkpoint.task != task:
+                raise CheckpointError(f"Checkpoint {folder.name} is for {checkpoint.task}, not for {task}.")
+            found.append(checkpoint)
         except CheckpointError as error:
             refused.append(str(error))
     return sorted(found, key=lambda one: str(one.manifest["run"].get("created", ""))), refused

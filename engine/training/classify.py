@@ -16,18 +16,19 @@ from engine.data.tokens import EOS, PAD, SEP, encode
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats
 from engine.models.baselines import BASELINES, Baseline
+from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Opened, get_backbone, open_backbone
 from engine.training.checkpoints import WEIGHTS, Checkpoint
-from engine.training.loop import predict, trainable
+from engine.training.loop import Tick, predict, trainable
 from engine.training.recipes import Recipe
 
 
 class Classifier(Protocol):
     """What every model can do, whatever it is made of."""
 
-    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
-        """Probabilities of shape (n, classes) for n inputs."""
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """Probabilities of shape (n, classes) for n inputs; `tick` hears how many are done."""
 
     def parameters(self) -> ParameterCount:
         """Its size."""
@@ -40,7 +41,7 @@ class BaselineModel:
         self.baseline = baseline
         self.task = task
 
-    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
         return self.baseline.probabilities(inputs)
 
@@ -61,11 +62,11 @@ class NeuralModel:
         self.task = task
         self.max_length = max_length
 
-    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
         encoded = encode(self.tokenizer, inputs, self.task, self.max_length)
         batches = Batches(encoded, np.zeros(len(inputs), dtype=np.int64), batch_size=64)
-        return predict(self.model, batches, next(self.model.parameters()).device)
+        return predict(self.model, batches, next(self.model.parameters()).device, tick=tick)
 
     def parameters(self) -> ParameterCount:
         """In all and trained."""
@@ -113,8 +114,6 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
         return NeuralModel(
             Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length
         )
-    from engine.models.decoder import make_decoder
-
     tokenizer = _open_tokenizer(checkpoint)
     model = make_decoder(recipe.decoder, len(task.labels), tokenizer.pad_token_id)
     return NeuralModel(Opened(model, tokenizer), task, recipe.max_length)

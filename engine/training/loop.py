@@ -22,7 +22,7 @@ from engine.training.recipes import Recipe
 from engine.training.state import TrainingState, load_state, save_state
 
 Tick = Callable[[int, int], None]
-"""Called after every batch with the batches done and those of the epoch."""
+"""Called as work goes on with how much is done and how much there is: batches of an epoch, inputs to score."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def train(
     model = accelerator.prepare(model)
     optimizer = accelerator.prepare(make_optimizer(accelerator.unwrap_model(model), recipe))
     weights = trainable(accelerator.unwrap_model(model))
-    class_weights = balanced_weights(training.labels).to(accelerator.device) if recipe.class_weights else None
+    class_weights = (
+        balanced_weights(training.labels, training.classes).to(accelerator.device) if recipe.class_weights else None
+    )
     history: list[Epoch] = []
     best = {name: weight.detach().clone() for name, weight in weights.items()}
     spent = 0.0
@@ -226,17 +228,24 @@ def set_rates(optimizer: Any, recipe: Recipe, progress: float) -> None:
         group["lr"] = group["peak"] * rate_factor(recipe, progress)
 
 
-def balanced_weights(labels: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
-    """Inverse class frequencies with mean one over the rows, shape (classes,)."""
-    counts = np.bincount(labels).astype(np.float64)
-    weights = np.divide(len(labels), len(counts) * counts, out=np.zeros_like(counts), where=counts > 0)
+def balanced_weights(labels: np.ndarray[Any, np.dtype[np.int64]], classes: int) -> torch.Tensor:
+    """Inverse class frequencies with mean one over the rows, shape (classes,); zero for a class without rows."""
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    weights = np.divide(len(labels), (counts > 0).sum() * counts, out=np.zeros_like(counts), where=counts > 0)
     return torch.tensor(weights, dtype=torch.float32)
 
 
 def predict(
-    model: Any, batches: Batches, device: torch.device | str = "cpu", precision: torch.dtype = torch.float32
+    model: Any,
+    batches: Batches,
+    device: torch.device | str = "cpu",
+    precision: torch.dtype = torch.float32,
+    tick: Tick | None = None,
 ) -> Floats:
-    """Probabilities for all inputs in their own order, shape (n, classes)."""
+    """Probabilities for all inputs in their own order, shape (n, classes).
+
+    `tick` is called with the inputs done and those there are.
+    """
     model.eval()
     device = torch.device(device)
     rows, logits = [], []
@@ -245,6 +254,8 @@ def predict(
             inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
             logits.append(model(**inputs).logits.float().cpu().numpy())
             rows.append(batch.rows)
+            if tick:
+                tick(sum(map(len, rows)), len(batches.encoded))
     result = np.empty((len(batches.encoded), logits[0].shape[1]))
     result[np.concatenate(rows)] = np.concatenate(logits)
     return softmax(result)

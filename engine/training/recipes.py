@@ -9,6 +9,7 @@ from typing import Any, get_args
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
+from engine.models.decoder import DecoderConfig, make_decoder
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Head, build_without_weights, get_backbone
 
@@ -84,6 +85,8 @@ class Recipe:
             "patience": self.patience >= 1,
             "max_length": self.max_length >= 8,
             "lr": 0 < self.lr < 1,
+            "head_lr": self.head_lr is None or 0 < self.head_lr < 1,
+            "seed": 0 <= self.seed < 2**32,
             "weight_decay": 0 <= self.weight_decay < 1,
             "warmup": 0 <= self.warmup < 1,
             "clip": self.clip > 0,
@@ -94,6 +97,9 @@ class Recipe:
         for name, fine in checks.items():
             if not fine:
                 raise RecipeError(f"{self.name}: {name} can't be {getattr(self, name)!r}.")
+        positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)
+        if self.kind == "scratch" and self.max_length > positions:
+            raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, from which `from_dict` makes the same recipe."""
@@ -406,7 +412,5 @@ def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> Par
     if recipe.kind == "pretrained":
         backbone = get_backbone(recipe.backbone)
         return count_parameters(adapt(build_without_weights(backbone, recipe.head, pair, num_labels), recipe.method))
-    from engine.models.decoder import make_decoder
-
     with torch.device("meta"):
         return count_parameters(make_decoder(recipe.decoder, num_labels))
