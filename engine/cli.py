@@ -170,9 +170,10 @@ def train(
     """
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.experiments import Request
+    from engine.experiments import Request, choose_device
     from engine.serving.comparison import table_row
     from engine.store import Store
+    from engine.training.checkpoints import require_writable
     from engine.training.recipes import get_recipe
 
     chosen = get_task(task)
@@ -180,18 +181,22 @@ def train(
     recipes = [get_recipe(one, chosen, changes) for one in recipe]
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
+    choose_device(device)
     loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
     if data_name:
         loaded = replace(loaded, source=data_name)
+    places = default_places()
+    requests = [Request(one, loaded, places.checkpoints, places.training, name, device, licence) for one in recipes]
+    # Whatever won't do is said before hours of training, and before anything is written.
+    require_writable(places.checkpoints)
+    store = Store.open(places.store)
     if not as_json:
         console.show_source(loaded)
-    places = default_places()
-    store = Store.open(places.store)
     rows = []
-    for one in recipes:
-        request = Request(one, loaded, places.checkpoints, places.training, name, device, licence)
+    for request in requests:
         finished = console.follow(request, store, quiet=as_json)
-        rows.append(table_row(finished.run) | {"checkpoint": str(finished.checkpoint.folder)})
+        kept = {"fingerprint": finished.run.fingerprint, "checkpoint": str(finished.checkpoint.folder)}
+        rows.append(table_row(finished.run) | kept)
         if not as_json:
             console.show_finished(finished)
     if as_json:
@@ -338,6 +343,18 @@ def doctor(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+# Typer brings its own copy of click and exports this class of it under its subclass's name alone.
+UsageError: Any = typer.BadParameter.__base__
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a wrong command, option or value is one line too."""
+    try:
+        code = app(standalone_mode=False)
+    except UsageError as error:
+        where = error.ctx.command_path if error.ctx else "odzera"
+        console.fail(f"{error.format_message()} See: {where} --help")
+        code = 2
+    except typer.Abort:
+        code = 130
+    sys.exit(code or 0)

@@ -144,10 +144,10 @@ def show_answers(
     good = [one for one in answered if not isinstance(one, Failure)]
     if as_json:
         print_json([one.as_dict() for one in good])
-        return bool(good)
-    if not good:
+    if not good and not answered:
         fail(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
-        return False
+    if as_json or not good:
+        return bool(good)
     table = Table(box=None, header_style="bold")
     table.add_column("model")
     table.add_column("label")
@@ -177,7 +177,8 @@ def seconds(value: float | None) -> str:
         return "-"
     if value < 10:
         return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
+    whole = round(value)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
 
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:

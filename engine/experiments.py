@@ -146,9 +146,11 @@ def _alone(state_file: Path, request: Request) -> Iterator[None]:
         RecipeError: Another process holds it.
     """
     state_file.parent.mkdir(parents=True, exist_ok=True)
+    lock_file = state_file.with_suffix(".lock")
     try:
-        with FileLock(state_file.with_suffix(".lock"), timeout=0):
+        with FileLock(lock_file, timeout=0):
             yield
+            lock_file.unlink(missing_ok=True)
     except Timeout:
         raise RecipeError(f"{request.model_name} is being trained on this data by another process.") from None
 
@@ -273,7 +275,7 @@ def _conclude(
         model=request.model_name,
         source=data.source,
         fingerprint=data.fingerprint,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
         record=record,
     )
     curve = [_plain_epoch(epoch) for epoch in epochs]

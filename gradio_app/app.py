@@ -74,7 +74,13 @@ def launch(app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), *
         max_file_size="1mb",
         blocked_paths=[str(path) for path in blocked],
         footer_links=["api"],
-        theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=MONO),
+        theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=MONO).set(
+            # White on the default teal falls short of WCAG AA.
+            button_primary_background_fill="#0f766e",
+            button_primary_background_fill_hover="#115e59",
+            button_primary_background_fill_dark="#0f766e",
+            button_primary_background_fill_hover_dark="#115e59",
+        ),
         css_paths=ASSETS / "style.css",
         favicon_path=ASSETS / "icon.svg",
         **more,

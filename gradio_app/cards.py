@@ -42,16 +42,21 @@ def facts_of(manifest: Mapping[str, Any]) -> Facts:
     return Facts(
         name=manifest["name"],
         about="ignores the text: class shares" if ignores else size,
-        quality=f"test macro F1 {test['macro_f1']:.2f} ({low:.2f}–{high:.2f})",
+        quality=f"test macro F1 {test['macro_f1']:.2f}\u00a0({low:.2f}\u2060–\u2060{high:.2f})",
         ignores_text=ignores,
     )
 
 
 def short(number: int) -> str:
     """`822,659` → `823k`, `22,714,371` → `22.7M`."""
-    if number >= 1_000_000:
+    if number >= 999_500:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 10_000 else f"{number:,}"
+
+
+def milliseconds(value: float) -> str:
+    """One decimal, or two significant digits below one millisecond, so that no time reads as none."""
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def verdict_of_most(answers: Sequence[Answer], facts: Sequence[Facts]) -> str | None:
@@ -89,7 +94,10 @@ def _summary(facts: Sequence[Facts], answers: Sequence[Answer], most: str | None
     if len(voting) == 1:
         who = "The one model that reads the text says"
     else:
-        who = f"{'All' if agree == len(voting) else f'{agree} of'} {len(voting)} models that read the text say"
+        count = (
+            "Both" if agree == len(voting) == 2 else f"{'All' if agree == len(voting) else f'{agree} of'} {len(voting)}"
+        )
+        who = f"{count} models that read the text say"
     return f'<p class="oz-summary" role="status">{who} {_chip(most)}</p>'
 
 
@@ -118,12 +126,12 @@ def _card(task: Task, fact: Facts, answer: Answer | Failure | None, most: str | 
             f'<article class="oz-card oz-failed" data-model="{name}">{head}<p class="oz-reason">{reason}</p></article>'
         )
     differs = most is not None and answer.label != most and not fact.ignores_text
-    badge = '<span class="oz-badge">differs</span>' if differs else ""
+    badge = '<span class="oz-badge">≠ differs</span>' if differs else ""
     return (
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
-        f'<p class="oz-verdict">{_chip(answer.label)}{badge}</p>{_bars(task, answer)}'
-        f'<p class="oz-ms"><b>{answer.ms:.1f}</b> ms</p>{foot}</article>'
+        f'{badge}<p class="oz-verdict">{_chip(answer.label)}</p>{_bars(task, answer)}'
+        f'<p class="oz-ms"><b>{milliseconds(answer.ms)}</b> ms</p>{foot}</article>'
     )
 
 

@@ -10,12 +10,9 @@ from gradio_app.context import Context
 from gradio_app.slang_tab import create_data_choice
 
 EXAMPLES = [
-    [
-        "The bakery on the corner opens at six and sells out of rye bread before eight.",
-        "You can buy bread there at seven.",
-    ],
-    ["She has lived on the third floor since the lift broke down.", "The lift works."],
-    ["Der Zug nach Leipzig fiel wegen Schnee aus, wir nahmen den Bus.", "Wir sind mit dem Zug gefahren."],
+    ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
+    ["She has taken the stairs since the lift broke down.", "The lift works."],
+    ["Der Zug fiel aus, wir nahmen den Bus.", "Wir sind mit dem Zug gefahren."],
     ["El perro durmió toda la tarde junto a la estufa.", "El perro es negro."],
     ["Кот спит на подоконнике, пока идёт дождь.", "На улице идёт дождь."],
     ["这家小店只收现金，不能刷卡。", "在这里可以用信用卡付款。"],
@@ -29,7 +26,7 @@ def create_nli_tab(context: Context) -> None:
             "Does the hypothesis follow from the premise (**entailment**), contradict it (**contradiction**), "
             "or neither (**neutral**)? Any of 15 languages; MiniLM was pretrained on English."
         )
-        with gr.Row():
+        with gr.Row(elem_classes="oz-pair"):
             premise = gr.Textbox(label="Premise", lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
             hypothesis = gr.Textbox(
                 label="Hypothesis",
@@ -40,10 +37,14 @@ def create_nli_tab(context: Context) -> None:
             )
         data = create_data_choice(context, NLI.name)
         button = gr.Button("Ask every model", variant="primary", elem_id="nli-ask")
-        gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label="Try one", api_visibility="private")
         answers = gr.HTML(
-            cards.render_empty("Every model's verdict will stand here, side by side."), elem_id="nli-answers"
+            cards.render_empty(
+                "Every model's verdict will stand here, side by side. Type something, or try an example below."
+            ),
+            elem_id="nli-answers",
         )
+
+        gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label="Try one", api_visibility="private")
 
         def ask(premise: str, hypothesis: str, data: str | None) -> Iterator[str]:
             yield from handlers.ask(context, NLI, data, premise, hypothesis)

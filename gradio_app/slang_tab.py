@@ -12,7 +12,7 @@ EXAMPLES = [
     "ale kozak, serio, szacun za ten występ",
     "no i znowu lipa, autobus odjechał mi sprzed nosa",
     "ktoś ogarnia, o której jutro zbiórka na orliku?",
-    "super, że mi powiedzieliście dzień po terminie, sztos po prostu",
+    "super, że mówicie mi dzień po terminie, sztos",
     "Wbijasz na domówkę do Kuby czy odpuszczasz?",
 ]
 
@@ -33,10 +33,14 @@ def create_slang_tab(context: Context) -> None:
         )
         data = create_data_choice(context, SLANG.name)
         button = gr.Button("Ask every model", variant="primary", elem_id="slang-ask")
-        gr.Examples([[one] for one in EXAMPLES], inputs=[text], label="Try one", api_visibility="private")
         answers = gr.HTML(
-            cards.render_empty("Every model's verdict will stand here, side by side."), elem_id="slang-answers"
+            cards.render_empty(
+                "Every model's verdict will stand here, side by side. Type something, or try an example below."
+            ),
+            elem_id="slang-answers",
         )
+
+        gr.Examples([[one] for one in EXAMPLES], inputs=[text], label="Try one", api_visibility="private")
 
         def ask(text: str, data: str | None) -> Iterator[str]:
             yield from handlers.ask(context, SLANG, data, text)

@@ -21,16 +21,16 @@ def _interval(name: str) -> Callable[[Row], str]:
 COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | None]] = (
     ("accuracy", "accuracy", _interval("accuracy"), max),
     ("macro_f1", "macro F1", _interval("macro_f1"), max),
-    ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),
     ("mcc", "MCC", _interval("mcc"), max),
     ("loss", "loss", _interval("loss"), min),
-    ("calibration_error", "calibration error", lambda row: f"{row['calibration_error']:.3f}", min),
+    ("p50_ms", "ms, p50", lambda row: f"{row['p50_ms']:.2f}", None),
+    ("p95_ms", "ms, p95", lambda row: f"{row['p95_ms']:.2f}", None),
     ("total_parameters", "parameters", lambda row: short(row["total_parameters"]), None),
     ("trained_parameters", "trained", lambda row: short(row["trained_parameters"]), None),
     ("training_seconds", "training", lambda row: seconds(row["training_seconds"]), None),
     ("peak_memory_mb", "peak memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB", None),
-    ("p50_ms", "ms, p50", lambda row: f"{row['p50_ms']:.2f}", None),
-    ("p95_ms", "ms, p95", lambda row: f"{row['p95_ms']:.2f}", None),
+    ("calibration_error", "ECE", lambda row: f"{row['calibration_error']:.3f}", min),
+    ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),
     ("samples_per_second", "texts a second", lambda row: f"{row['samples_per_second']:,.0f}", None),
 )
 """Key, heading, how a cell is written, and which end of the column is marked as best.
@@ -43,13 +43,15 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     """The metric and latency table of models trained on the same data, with the data named above it."""
     rows = comparison["rows"]
     devices = ", ".join(dict.fromkeys(row["device"] for row in rows))
-    best = {key: end(row[key] for row in rows) for key, _, _, end in COLUMNS if end is not None}
+    # What ignores the text is perfectly calibrated and worth nothing, so it competes for no mark.
+    rivals = [row for row in rows if row["recipe"] != "majority"] or rows
+    best = {key: end(row[key] for row in rivals) for key, _, _, end in COLUMNS if end is not None}
     head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in COLUMNS)
     body = []
     for row in rows:
         cells = []
         for key, _, write, _ in COLUMNS:
-            marked = ' class="oz-best"' if key in best and row[key] == best[key] else ""
+            marked = ' class="oz-best"' if key in best and row in rivals and row[key] == best[key] else ""
             cells.append(f"<td{marked}>{write(row)}</td>")
         body.append(f'<tr><th scope="row">{escape(row["model"])}</th>{"".join(cells)}</tr>')
     return (
@@ -58,7 +60,8 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         f'<table class="oz-table"><thead><tr><th scope="col">model</th>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
         f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
-        f"Green: the best of a column. Milliseconds: one text at a time, warm, one thread, on {escape(devices)}.</p>"
+        "Green: the best of a column. ECE: expected calibration error. "
+        f"Milliseconds: one text at a time, warm, one thread, on {escape(devices)}.</p>"
     )
 
 

@@ -22,6 +22,8 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         DataError: The file is missing, of another kind, not UTF-8, or broken.
     """
+    if not path.name:
+        raise DataError("--source names no file: give sample, hub, or the path of a table.")
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     kind = path.suffix.lower()

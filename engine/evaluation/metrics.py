@@ -91,7 +91,8 @@ def headline(labels: Ints, probabilities: Floats) -> dict[str, float]:
         "accuracy": float((predicted == labels).mean()),
         "macro_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
         "weighted_f1": float(f1_score(labels, predicted, labels=classes, average="weighted", zero_division=0)),
-        "mcc": float(matthews_corrcoef(labels, predicted)),
+        # Undefined with one label in all; scikit-learn says 0 too, but with a warning for every language.
+        "mcc": float(matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,
         "loss": float(cross_entropy(labels, probabilities).mean()),
         "calibration_error": calibration_error(labels, probabilities),
     }

@@ -47,6 +47,9 @@ class DecoderConfig(PreTrainedConfig):
             ValueError: A shape doesn't divide, or an option is unknown.
         """
         super().__post_init__(**kwargs)
+        sizes = (self.hidden_size, self.num_hidden_layers, self.num_attention_heads, self.intermediate_size)
+        if min(*sizes, self.max_position_embeddings) < 1:
+            raise ValueError("Widths, blocks, heads and positions are at least 1.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(f"{self.num_attention_heads} heads don't divide a width of {self.hidden_size}.")
         if self.pooling not in POOLINGS or self.head not in HEADS:

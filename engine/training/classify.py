@@ -93,7 +93,7 @@ def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
             return BaselineModel(baseline, task)
         model = _rebuild(checkpoint, recipe, task)
         stored = load_tensors(weights_file)
-    except (SafetensorError, RecipeError, KeyError, ValueError) as error:
+    except (SafetensorError, RecipeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{label} can't be opened: {error}") from error
     weights = trainable(model.model)
     shapes = {name: tuple(weight.shape) for name, weight in weights.items()}

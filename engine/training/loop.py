@@ -153,7 +153,9 @@ def _one_epoch(
         loss = functional.cross_entropy(
             logits.float(), batch.labels.to(device), weight=class_weights, label_smoothing=recipe.label_smoothing
         )
-        accelerator.backward(loss / recipe.accumulation)
+        # The last window of an epoch may hold fewer batches than the others.
+        window = min(recipe.accumulation, total - index // recipe.accumulation * recipe.accumulation)
+        accelerator.backward(loss / window)
         # Summed on the device: reading the loss at every step would make a GPU wait.
         losses += loss.detach()
         if (index + 1) % recipe.accumulation == 0 or index + 1 == total:

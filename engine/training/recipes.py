@@ -246,7 +246,7 @@ _ALL = (
         method=Method("lora", rank=16, alpha=32),
         lr=1e-3,
         head_lr=1e-3,
-        epochs=5,
+        epochs=4,
         patience=2,
     ),
     dataclasses.replace(_MINILM, name="minilm-full", summary="MiniLM, every weight trained", lr=1e-4, patience=2),
@@ -377,7 +377,7 @@ def _change(recipe: Recipe, change: str) -> Recipe:
     try:
         value = _PARSERS[kind](text)
     except (ValueError, KeyError) as error:
-        raise RecipeError(f"--set {name}: '{text}' is not a {_type_name(kind)}.") from error
+        raise RecipeError(f"--set {name}: '{text}' is no {_type_name(kind)}.") from error
     part, _, inner = name.partition(".")
     if not inner:
         return _replace(recipe, name, value)

@@ -1,0 +1,299 @@
+"""The shelf of trained models, and every model answering one text side by side."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import places_in, train_model
+
+from engine.data.sources import load
+from engine.data.tasks import NLI, SLANG, Task
+from engine.errors import CheckpointError, TextError
+from engine.evaluation.metrics import Floats
+from engine.models.methods import ParameterCount
+from engine.paths import Places
+from engine.serving import classifier as serving
+from engine.serving.classifier import MAX_CHARACTERS, Answer, Failure, Shelf, check_input, classify_all
+from engine.store import Store
+from engine.training.checkpoints import MANIFEST, WEIGHTS
+from engine.training.classify import Classifier, open_checkpoint
+from engine.training.recipes import RECIPES
+
+TEXTS = {"slang": ("ale sztos, jutro powtórka",), "nli": ("The shop shuts at noon.", "You can shop at midnight.")}
+NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
+
+
+@pytest.fixture
+def copied(trained: Places, tmp_path: Path) -> Places:
+    """The trained models in a folder that a test may damage."""
+    shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
+    return places_in(tmp_path)
+
+
+def write_rows(path: Path) -> Path:
+    """A small labelled file of its own."""
+    words = {0: "lipa straszna", 1: "zbiórka o ósmej", 2: "petarda totalna"}
+    rows = [f"{word} numer {number},{label}" for label, word in words.items() for number in range(12)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def two_sets(copied: Places) -> tuple[Places, str, str]:
+    """The trained models and, beside them, two trained on another file; with both fingerprints."""
+    first = Shelf(copied.checkpoints).data_sets("slang")[0]
+    data = load(SLANG, str(write_rows(copied.checkpoints.parent / "rows.csv")))
+    for name in ("majority", "tfidf"):
+        train_model(RECIPES[name], data, copied, Store.in_memory())
+    return copied, first, data.fingerprint
+
+
+def truncate(file: Path) -> None:
+    """Lose the second half of a file."""
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def test_models_stand_cheapest_first(trained: Places, task: Task) -> None:
+    models = Shelf(trained.checkpoints).models(task.name)
+    assert {one.name for one in models} == NAMES
+    costs = [one.manifest["run"]["record"]["latency"]["p50_ms"] for one in models]
+    assert costs == sorted(costs)
+    assert models[0].name == "majority"
+
+
+def test_data_with_most_models_comes_first(two_sets: tuple[Places, str, str]) -> None:
+    places, first, second = two_sets
+    assert Shelf(places.checkpoints).data_sets("slang") == [first, second]
+
+
+def test_of_equally_many_models_the_data_trained_on_last_comes_first(two_sets: tuple[Places, str, str]) -> None:
+    places, first, second = two_sets
+    for name in ("scratch", "scratch-b"):
+        shutil.rmtree(places.checkpoints / "slang" / f"{name}@{first}")
+    assert Shelf(places.checkpoints).data_sets("slang") == [second, first]
+
+
+def test_models_on_different_data_never_stand_together(two_sets: tuple[Places, str, str]) -> None:
+    places, first, second = two_sets
+    shelf = Shelf(places.checkpoints)
+    assert {one.fingerprint for one in shelf.models("slang")} == {first}
+    assert {one.name for one in shelf.models("slang", second)} == {"majority", "tfidf"}
+    assert {one.fingerprint for one in shelf.models("slang", second)} == {second}
+
+
+def test_a_model_is_found_by_name_data_and_folder(two_sets: tuple[Places, str, str]) -> None:
+    places, first, second = two_sets
+    shelf = Shelf(places.checkpoints)
+    assert shelf.find("slang", "tfidf").fingerprint == second, "the latest of several"
+    assert shelf.find("slang", f"tfidf@{first}").fingerprint == first
+    assert shelf.find("slang", f"tfidf@{first[:5]}").fingerprint == first
+    assert shelf.find("slang", "scratch").fingerprint == first
+    folder = places.checkpoints / "slang" / f"majority@{first}"
+    assert shelf.find("slang", str(folder)).folder == folder
+
+
+def test_a_model_that_is_not_there_is_named_with_those_that_are(trained: Places) -> None:
+    shelf = Shelf(trained.checkpoints)
+    with pytest.raises(CheckpointError, match=r"no trained model 'polka'.*majority, scratch, scratch-b, tfidf"):
+        shelf.find("slang", "polka")
+    with pytest.raises(CheckpointError, match="no trained model"):
+        shelf.find("slang", "tfidf@ffffffffffff")
+
+
+def test_data_is_matched_by_its_beginning(trained: Places) -> None:
+    shelf = Shelf(trained.checkpoints)
+    (fingerprint,) = shelf.data_sets("nli")
+    assert shelf.match_data("nli", None) is None
+    assert shelf.match_data("nli", fingerprint[:4]) == fingerprint
+    with pytest.raises(CheckpointError, match=f"'zzz'.*{fingerprint}"):
+        shelf.match_data("nli", "zzz")
+
+
+def test_an_empty_shelf_has_no_models_and_no_complaints(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "nothing")
+    assert shelf.data_sets("slang") == []
+    assert shelf.models("slang") == []
+    assert shelf.refused == {"slang": [], "nli": []}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "{",
+        "[]",
+        '"text"',
+        '{"format": 1}',
+        '{"format": 999, "name": "x", "task": "slang", "labels": [], "recipe": {}, "data": {}, "files": {}, "run": {}}',
+        '{"format": 1, "name": "x", "task": "slang", "labels": [], "recipe": {}, "data": {}, "files": {}, "run": {}}',
+        '{"format": "new", "name": "x", "task": "slang", "labels": 0, "recipe": 0, "data": 0, "files": 0, "run": 0}',
+    ],
+    ids=["empty", "cut", "list", "string", "few keys", "newer", "hollow", "wrong kinds"],
+)
+def test_a_foreign_manifest_is_set_aside_by_name_and_the_rest_answer(copied: Places, manifest: str) -> None:
+    fingerprint = Shelf(copied.checkpoints).data_sets("slang")[0]
+    folder = f"scratch-b@{fingerprint}"
+    (copied.checkpoints / "slang" / folder / MANIFEST).write_text(manifest, encoding="utf-8")
+    shelf = Shelf(copied.checkpoints)
+    assert len(shelf.refused["slang"]) == 1
+    assert folder in shelf.refused["slang"][0]
+    assert "\n" not in shelf.refused["slang"][0]
+    assert shelf.refused["nli"] == []
+    models = shelf.models("slang")
+    assert {one.name for one in models} == NAMES - {"scratch-b"}
+    answers = list(classify_all(shelf, SLANG, TEXTS["slang"], models))
+    assert all(isinstance(one, Answer) for one in answers)
+    with pytest.raises(CheckpointError, match="scratch-b@"):
+        shelf.find("slang", "scratch-b")
+
+
+def test_damaged_weights_are_a_failure_with_a_name_and_the_rest_answer(copied: Places) -> None:
+    shelf = Shelf(copied.checkpoints)
+    truncate(shelf.find("slang", "tfidf").folder / WEIGHTS)
+    answers = {one.model: one for one in classify_all(shelf, SLANG, TEXTS["slang"], shelf.models("slang"))}
+    failure = answers.pop("tfidf")
+    assert isinstance(failure, Failure)
+    assert "tfidf@" in failure.reason
+    assert WEIGHTS in failure.reason
+    assert set(answers) == NAMES - {"tfidf"}
+    assert all(isinstance(one, Answer) for one in answers.values())
+    again = {one.model: one for one in classify_all(shelf, SLANG, TEXTS["slang"], shelf.models("slang"))}
+    assert again["tfidf"] == failure
+
+
+def test_weights_of_another_model_are_refused_even_when_the_manifest_agrees(copied: Places) -> None:
+    shelf = Shelf(copied.checkpoints)
+    foreign, own = shelf.find("slang", "tfidf"), shelf.find("slang", "scratch")
+    shutil.copy(foreign.folder / WEIGHTS, own.folder / WEIGHTS)
+    manifest = json.loads((own.folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"][WEIGHTS] = foreign.manifest["files"][WEIGHTS]
+    (own.folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    shelf = Shelf(copied.checkpoints)
+    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "scratch")])
+    assert isinstance(answer, Failure)
+    assert "scratch" in answer.reason
+
+
+def test_every_model_answers_with_probabilities_and_the_likeliest_label(trained: Places, task: Task) -> None:
+    shelf = Shelf(trained.checkpoints)
+    models = shelf.models(task.name)
+    answers = list(classify_all(shelf, task, TEXTS[task.name], models))
+    assert [one.model for one in answers] == [one.name for one in models], "cheapest first"
+    for one in answers:
+        assert isinstance(one, Answer)
+        assert tuple(one.scores) == task.labels
+        assert sum(one.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert one.label == max(one.scores, key=lambda label: one.scores[label])
+        assert one.ms > 0
+        assert set(one.as_dict()) == {"model", "label", "scores", "ms"}
+
+
+def test_each_answer_comes_before_the_next_model_is_asked(copied: Places) -> None:
+    shelf = Shelf(copied.checkpoints)
+    models = shelf.models("slang")
+    answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
+    first = next(answers)
+    assert isinstance(first, Answer)
+    assert first.model == models[0].name
+    truncate(models[-1].folder / WEIGHTS)
+    *_, last = answers
+    assert isinstance(last, Failure), "the last model was opened before the first answer was out"
+
+
+class SlowStart:
+    """A real classifier whose first call takes much longer than the rest, as first calls do."""
+
+    def __init__(self, inner: Classifier, seconds: float) -> None:
+        self.inner = inner
+        self.left = seconds
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        time.sleep(self.left)
+        self.left = 0
+        return self.inner.probabilities(inputs)
+
+    def parameters(self) -> ParameterCount:
+        return self.inner.parameters()
+
+
+def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "open_checkpoint", lambda checkpoint: SlowStart(open_checkpoint(checkpoint), 0.5))
+    shelf = Shelf(trained.checkpoints)
+    start = time.perf_counter()
+    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "majority")])
+    assert time.perf_counter() - start > 0.5
+    assert isinstance(answer, Answer)
+    assert answer.ms < 250
+
+
+def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:
+    shelf = Shelf(trained.checkpoints)
+    models = shelf.models("slang")
+    seen: list[list[tuple[str, str]]] = []
+
+    def visit() -> None:
+        answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
+        seen.append([(one.model, one.label) for one in answers if isinstance(one, Answer)])
+
+    visitors = [threading.Thread(target=visit) for _ in range(3)]
+    for one in visitors:
+        one.start()
+    for one in visitors:
+        one.join()
+    assert len(seen) == 3
+    assert seen[0] == seen[1] == seen[2]
+    assert len(seen[0]) == len(models)
+
+
+def test_an_open_model_is_not_opened_again(trained: Places) -> None:
+    shelf = Shelf(trained.checkpoints)
+    checkpoint = shelf.find("slang", "scratch")
+    assert shelf.classifier(checkpoint) is shelf.classifier(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        (" \n\t ", "empty"),
+        ("\ufeff\x01", "empty"),
+        ("a\0b", "NUL"),
+        ("a\ud83d", "Unicode"),
+        ("x" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS + 1:,} characters"),
+        ("ż" * 1_000_000, "1,000,000 characters"),
+    ],
+    ids=["empty", "white", "invisible", "nul", "surrogate", "long", "megabyte"],
+)
+def test_a_text_that_will_not_do_is_refused_before_any_model_is_asked(trained: Places, text: str, says: str) -> None:
+    shelf = Shelf(trained.checkpoints)
+    with pytest.raises(TextError, match=says) as caught:
+        classify_all(shelf, SLANG, (text,), shelf.models("slang"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 120
+
+
+def test_the_refused_half_of_a_pair_is_named() -> None:
+    with pytest.raises(TextError, match="hypothesis is empty"):
+        check_input(NLI, ("The lift is stuck.", " "))
+    with pytest.raises(TextError, match="premise"):
+        check_input(NLI, ("", "Somebody waits."))
+
+
+@pytest.mark.parametrize(
+    "text", ["🔥🔥🔥", "👩‍👩‍👧", "<script>alert(1)</script>", "?", "x" * MAX_CHARACTERS, "ﷺ الحمد"]
+)
+def test_odd_texts_are_answered(trained: Places, text: str) -> None:
+    shelf = Shelf(trained.checkpoints)
+    answers = list(classify_all(shelf, SLANG, (text,), shelf.models("slang")))
+    assert all(isinstance(one, Answer) for one in answers)
+    assert len(answers) == len(NAMES)
+
+
+def test_a_text_is_cleaned_as_training_texts_were() -> None:
+    assert check_input(SLANG, ("  ale\n\n kozak\t",)) == ("ale kozak",)
+    assert check_input(SLANG, ("z\u0307",)) == ("ż",)

@@ -1,0 +1,180 @@
+"""What happens when a button is pressed or an endpoint is called, without a page."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from conftest import places_in, train_model
+
+from engine.data.sources import load
+from engine.data.tasks import NLI, SLANG, Task
+from engine.errors import CheckpointError, TextError
+from engine.paths import Places
+from engine.serving.classifier import Shelf
+from engine.store import Store
+from engine.training.checkpoints import WEIGHTS
+from engine.training.recipes import RECIPES
+from gradio_app.context import Context, open_context
+from gradio_app.handlers import answer_all, ask, show_models
+
+TYPED = "gżegżółka-wyszeptała-hasło"
+TEXTS = {"slang": [f"{TYPED} ale sztos"], "nli": [f"The {TYPED} is open.", f"Nobody said {TYPED}."]}
+
+
+@pytest.fixture(scope="module")
+def context(trained: Places) -> Context:
+    """The page's models and results."""
+    return open_context(trained)
+
+
+@pytest.fixture
+def copied(trained: Places, tmp_path: Path) -> Places:
+    """The trained models in a folder that a test may damage or add to."""
+    shutil.copytree(trained.checkpoints.parent, tmp_path / "home")
+    return places_in(tmp_path / "home")
+
+
+def test_cards_are_yielded_anew_with_one_more_answer_each_time(context: Context, task: Task) -> None:
+    pages = list(ask(context, task, None, *TEXTS[task.name]))
+    models = context.shelf.models(task.name)
+    assert [page.count("data-label=") for page in pages] == list(range(len(models) + 1))
+    assert [page.count('data-done="true"') for page in pages] == [0] * len(models) + [1]
+    for page in pages:
+        assert page.count("<article") == len(models), "a place is kept for every model"
+
+
+def test_cards_stand_in_the_same_order_from_first_to_last(context: Context) -> None:
+    order = [f'data-model="{one.name}"' for one in context.shelf.models("slang")]
+    for page in ask(context, SLANG, None, "sztos"):
+        places = [page.index(name) for name in order]
+        assert places == sorted(places)
+
+
+def test_the_users_text_is_in_no_page(context: Context, task: Task) -> None:
+    for page in ask(context, task, None, *TEXTS[task.name]):
+        assert TYPED not in page
+
+
+@pytest.mark.parametrize("text", ["<script>alert(7)</script>", "<img src=x onerror=alert(7)>", "🔥🔥"])
+def test_markup_and_emoji_are_answered_and_never_echoed(context: Context, text: str) -> None:
+    *_, last = ask(context, SLANG, None, text)
+    assert 'data-done="true"' in last
+    assert last.count("data-label=") == 4
+    assert text not in last
+    assert "alert(7)" not in last
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "empty"), ("  \n", "empty"), (None, "empty"), ("a\0b", "NUL"), (f"{TYPED} " * 50_000, "characters")],
+    ids=["empty", "white", "none", "nul", "megabyte"],
+)
+def test_bad_text_gets_one_notice_at_once(context: Context, text: str, says: str) -> None:
+    start = time.perf_counter()
+    (page,) = ask(context, SLANG, None, text)
+    assert time.perf_counter() - start < 1
+    assert 'class="oz-notice"' in page
+    assert says in page
+    assert TYPED not in page
+    assert len(page) < 300
+
+
+def test_the_half_of_a_pair_that_will_not_do_is_named(context: Context) -> None:
+    (page,) = ask(context, NLI, None, "It rains.", "")
+    assert "hypothesis is empty" in page
+
+
+@pytest.mark.parametrize("fingerprint", ["ffffffffffff", "", "../../etc", None])
+def test_unknown_data_falls_back_to_that_shown_first(context: Context, fingerprint: str | None) -> None:
+    *_, last = ask(context, SLANG, fingerprint, "sztos")
+    assert last.count("data-label=") == len(context.shelf.models("slang"))
+
+
+def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -> None:
+    words = {0: "kiepsko i nudno", 1: "autobus o czwartej", 2: "genialny wieczór"}
+    rows = [f"{word} {number},{label}" for label, word in words.items() for number in range(12)]
+    (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
+    data = load(SLANG, str(tmp_path / "rows.csv"))
+    train_model(RECIPES["tfidf"], data, copied, Store.open(copied.store))
+    context = open_context(copied)
+    assert [key for _, key in context.data_choices("slang")][1] == data.fingerprint
+    assert "rows.csv" in context.data_choices("slang")[1][0]
+    *_, last = ask(context, SLANG, data.fingerprint, "sztos")
+    assert last.count("<article") == last.count("data-label=") == 1
+    shown = show_models(context, "slang", data.fingerprint)
+    assert "rows.csv" in shown
+    assert shown.count('<th scope="row">') == 1
+
+
+def test_a_damaged_model_gets_a_card_that_says_so_and_the_rest_answer(copied: Places) -> None:
+    weights = Shelf(copied.checkpoints).find("slang", "scratch").folder / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:100])
+    *_, last = ask(open_context(copied), SLANG, None, "sztos")
+    assert 'data-done="true"' in last
+    assert last.count("data-label=") == 3
+    assert last.count("oz-failed") == 1
+    assert f"{WEIGHTS} is damaged" in last
+
+
+def test_a_refused_checkpoint_is_a_note_of_the_page(copied: Places) -> None:
+    folder = Shelf(copied.checkpoints).find("nli", "scratch-b").folder
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    context = open_context(copied)
+    assert len(context.notes) == 1
+    assert folder.name in context.notes[0]
+    assert len(answer_all(context, NLI, "It rains.", "It is wet.")) == 3
+
+
+def test_a_page_without_models_says_how_to_train_them(tmp_path: Path, task: Task) -> None:
+    empty = open_context(places_in(tmp_path))
+    texts = ["tekst"] * len(task.text_columns)
+    (page,) = ask(empty, task, None, *texts)
+    assert f"odzera train majority tfidf scratch --task {task.name}" in page
+    with pytest.raises(CheckpointError, match="None is trained yet"):
+        answer_all(empty, task, *texts)
+    assert "oz-notice" in show_models(empty, task.name, None)
+    assert empty.data_choices(task.name) == []
+
+
+def test_programs_get_plain_answers(context: Context, task: Task) -> None:
+    answers = answer_all(context, task, *TEXTS[task.name])
+    assert [one["model"] for one in answers] == [one.name for one in context.shelf.models(task.name)]
+    for one in answers:
+        assert set(one) == {"model", "label", "scores", "ms"}
+        assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
+        assert TYPED not in str(one)
+
+
+def test_programs_get_an_error_for_bad_text(context: Context) -> None:
+    with pytest.raises(TextError, match="empty"):
+        answer_all(context, SLANG, "")
+
+
+def test_the_models_table_shows_every_model_on_the_data(context: Context, task: Task) -> None:
+    shown = show_models(context, task.name, None)
+    for one in context.shelf.models(task.name):
+        assert f'<th scope="row">{one.name}</th>' in shown
+    assert context.shelf.data_sets(task.name)[0] in shown
+
+
+def test_an_unknown_task_or_data_gets_no_foreign_table(context: Context) -> None:
+    assert "oz-notice" in show_models(context, "runs; drop table runs", None)
+    assert show_models(context, "slang", "ffffffffffff") == show_models(context, "slang", None)
+
+
+def test_warming_up_is_not_stopped_by_a_damaged_model(copied: Places) -> None:
+    weights = Shelf(copied.checkpoints).find("slang", "tfidf").folder / WEIGHTS
+    weights.write_bytes(b"")
+    context = open_context(copied)
+    context.warm_up()
+    *_, last = ask(context, SLANG, None, "sztos")
+    assert last.count("data-label=") == 3
+    assert f"{WEIGHTS} is damaged" in last
+
+
+def test_a_program_is_told_why_no_model_can_answer(copied: Places) -> None:
+    for weights in (copied.checkpoints / "slang").glob(f"*/{WEIGHTS}"):
+        weights.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"No model can answer.*is damaged"):
+        answer_all(open_context(copied), SLANG, "sztos")

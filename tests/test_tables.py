@@ -1,0 +1,134 @@
+"""The Models tab's table: what is in it, what is marked, and that nothing gets in unescaped."""
+
+import re
+from typing import Any
+
+import pytest
+
+from engine import console
+from gradio_app.tables import COLUMNS, describe_data, render_comparison, seconds
+
+SCRIPT = "<script>alert('x')</script>"
+
+
+def row(model: str, **changes: Any) -> dict[str, Any]:
+    """A row as `compare_models` makes it."""
+    figures = {"accuracy": 0.7, "macro_f1": 0.6, "weighted_f1": 0.65, "mcc": 0.5, "loss": 0.8}
+    values = {
+        "model": model,
+        **figures,
+        "calibration_error": 0.05,
+        "total_parameters": 44_643,
+        "trained_parameters": 44_643,
+        "training_seconds": 33.0,
+        "peak_memory_mb": 1064.2,
+        "p50_ms": 1.234,
+        "p95_ms": 2.5,
+        "samples_per_second": 1234.5,
+        "device": "A small processor",
+        **changes,
+    }
+    return values | {"intervals": {name: (values[name] - 0.04, values[name] + 0.04) for name in figures}}
+
+
+def comparison(*rows: dict[str, Any], **data: Any) -> dict[str, Any]:
+    """A comparison as `compare_models` makes it."""
+    about = {"source": "sample", "fingerprint": "0123456789ab", "rows": 3254, "test_rows": 329, "licence": ""}
+    return {"data": about | data, "rows": list(rows)}
+
+
+def cells(html: str) -> dict[str, dict[str, tuple[str, bool]]]:
+    """Model → heading → (text, whether marked as best)."""
+    heads = re.findall(r'<th scope="col">(.*?)</th>', html)[1:]
+    table = {}
+    for name, body in re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', html):
+        found = re.findall(r"<td(.*?)>(.*?)</td>", body)
+        table[name] = {
+            head: (text, "oz-best" in attributes) for head, (attributes, text) in zip(heads, found, strict=True)
+        }
+    return table
+
+
+def test_a_row_has_quality_cost_and_latency() -> None:
+    shown = cells(render_comparison(comparison(row("scratch"))))["scratch"]
+    assert shown["accuracy"][0] == "0.700<small>0.660–0.740</small>"
+    assert shown["parameters"][0] == "45k"
+    assert shown["training"][0] == "33 s"
+    assert shown["peak memory"][0] == "1,064 MB"
+    assert shown["ms, p50"][0] == "1.23"
+    assert list(shown) == [title for _, title, _, _ in COLUMNS]
+
+
+def test_best_is_the_largest_score_and_the_smallest_loss() -> None:
+    table = cells(
+        render_comparison(
+            comparison(
+                row("loud", accuracy=0.8, loss=1.4, calibration_error=0.2),
+                row("sure", accuracy=0.6, loss=0.7, calibration_error=0.01),
+            )
+        )
+    )
+    assert table["loud"]["accuracy"][1]
+    assert not table["sure"]["accuracy"][1]
+    assert table["sure"]["loss"][1]
+    assert not table["loud"]["loss"][1]
+    assert table["sure"]["calibration error"][1]
+
+
+def test_equals_are_both_marked() -> None:
+    table = cells(render_comparison(comparison(row("one"), row("two"))))
+    assert table["one"]["macro F1"][1]
+    assert table["two"]["macro F1"][1]
+
+
+def test_costs_are_never_marked() -> None:
+    table = cells(render_comparison(comparison(row("majority", p50_ms=0.001, total_parameters=3), row("scratch"))))
+    for costs in table.values():
+        for heading in ("parameters", "trained", "training", "peak memory", "ms, p50", "ms, p95", "texts a second"):
+            assert not costs[heading][1]
+
+
+def test_rows_keep_the_order_of_the_comparison() -> None:
+    table = cells(render_comparison(comparison(row("b"), row("c"), row("a"))))
+    assert list(table) == ["b", "c", "a"]
+
+
+def test_the_data_is_named_above_the_table() -> None:
+    html = render_comparison(comparison(row("scratch"), source="small_train.csv", licence="CC BY-SA 4.0"))
+    line = html[: html.index("<table")]
+    for words in ("small_train.csv", "3,254 rows", "329", "0123456789ab", "CC BY-SA 4.0"):
+        assert words in line
+    assert "the bundled sample" in describe_data(comparison()["data"])
+
+
+def test_names_from_outside_are_escaped() -> None:
+    html = render_comparison(
+        comparison(row(SCRIPT, device=SCRIPT), source=f"{SCRIPT}.csv", licence=SCRIPT, fingerprint=SCRIPT)
+    )
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") == 5
+
+
+def test_the_device_of_the_milliseconds_is_named() -> None:
+    assert "A small processor" in render_comparison(comparison(row("scratch")))
+
+
+@pytest.mark.parametrize("write", [seconds, console.seconds], ids=["page", "command line"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (57.2, "57 s"),
+        (119.4, "119 s"),
+        (200.0, "3 min 20 s"),
+        (179.7, "3 min 0 s"),
+        (2392.0, "39 min 52 s"),
+    ],
+)
+def test_seconds_are_readable(write: Any, value: float, shown: str) -> None:
+    assert write(value) == shown
+
+
+def test_no_time_is_a_dash() -> None:
+    assert seconds(None) in ("-", "–")
