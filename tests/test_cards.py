@@ -98,7 +98,7 @@ def test_a_model_that_disagrees_with_most_stands_out() -> None:
     assert summary(html).startswith("2 of 3 models")
     (odd,) = Elements(html).with_class("oz-differs")
     assert odd["data-model"] == "b"
-    assert html.count(">differs<") == 1, "colour alone does not say it"
+    assert html.count("≠ differs<") == 1, "colour alone does not say it"
 
 
 def test_an_even_split_has_no_winner_and_nobody_stands_out() -> None:
@@ -145,7 +145,7 @@ def test_a_failure_gets_a_card_with_its_reason_and_no_vote() -> None:
     assert "data-label" not in failed
     assert any("is damaged" in words for words in page.words)
     assert page.with_class("oz-answers")[0]["data-done"] == "true", "a failure is an end too"
-    assert summary(render(SLANG, facts("a", "b", "c"), arrived)).startswith("All 2 models")
+    assert summary(render(SLANG, facts("a", "b", "c"), arrived)).startswith("Both models")
 
 
 def test_cards_wait_for_their_answers_in_the_same_order() -> None:

@@ -16,6 +16,7 @@ def row(model: str, **changes: Any) -> dict[str, Any]:
     figures = {"accuracy": 0.7, "macro_f1": 0.6, "weighted_f1": 0.65, "mcc": 0.5, "loss": 0.8}
     values = {
         "model": model,
+        "recipe": model,
         **figures,
         "calibration_error": 0.05,
         "total_parameters": 44_643,
@@ -72,7 +73,7 @@ def test_best_is_the_largest_score_and_the_smallest_loss() -> None:
     assert not table["sure"]["accuracy"][1]
     assert table["sure"]["loss"][1]
     assert not table["loud"]["loss"][1]
-    assert table["sure"]["calibration error"][1]
+    assert table["sure"]["ECE"][1]
 
 
 def test_equals_are_both_marked() -> None:

@@ -45,8 +45,7 @@ def read_table(path: Path) -> pd.DataFrame:
                     keep_default_na=False,
                     encoding="utf-8-sig",
                     index_col=False,
-                    # Tab-separated files quote nothing: a message may well begin with a quotation mark.
-                    quoting=csv.QUOTE_NONE if kind == ".tsv" else csv.QUOTE_MINIMAL,
+                    quoting=csv.QUOTE_NONE if kind == ".tsv" and not _tsv_quotes(path) else csv.QUOTE_MINIMAL,
                 )
     except UnicodeDecodeError as error:
         raise DataError(
@@ -62,6 +61,18 @@ def read_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{path.name} has no rows.")
     return table.map(_as_string).rename(columns=str)
+
+
+def _tsv_quotes(path: Path) -> bool:
+    """Whether a tab-separated file quotes its fields, as spreadsheets do, or writes them as they are.
+
+    A message may well begin with a quotation mark; so a whole row with a field that opens one and doesn't close it
+    says that marks are just marks.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        rows = [line.rstrip("\r\n").split("\t") for line in file]
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    return all(field[-1] == '"' and len(field) > 1 for row in whole for field in row if field[:1] == '"')
 
 
 def _as_string(value: object) -> str:
