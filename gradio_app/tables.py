@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from engine.console import seconds
-from gradio_app.cards import short
+from gradio_app.cards import milliseconds, short
 
 Row = Mapping[str, Any]
 
@@ -23,8 +23,8 @@ COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | N
     ("macro_f1", "macro F1", _interval("macro_f1"), max),
     ("mcc", "MCC", _interval("mcc"), max),
     ("loss", "loss", _interval("loss"), min),
-    ("p50_ms", "ms, p50", lambda row: f"{row['p50_ms']:.2f}", None),
-    ("p95_ms", "ms, p95", lambda row: f"{row['p95_ms']:.2f}", None),
+    ("p50_ms", "ms, p50", lambda row: milliseconds(row["p50_ms"]), None),
+    ("p95_ms", "ms, p95", lambda row: milliseconds(row["p95_ms"]), None),
     ("total_parameters", "parameters", lambda row: short(row["total_parameters"]), None),
     ("trained_parameters", "trained", lambda row: short(row["trained_parameters"]), None),
     ("training_seconds", "training", lambda row: seconds(row["training_seconds"]), None),

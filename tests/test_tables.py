@@ -56,7 +56,7 @@ def test_a_row_has_quality_cost_and_latency() -> None:
     assert shown["parameters"][0] == "45k"
     assert shown["training"][0] == "33 s"
     assert shown["peak memory"][0] == "1,064 MB"
-    assert shown["ms, p50"][0] == "1.23"
+    assert shown["ms, p50"][0] == "1.2"
     assert list(shown) == [title for _, title, _, _ in COLUMNS]
 
 
