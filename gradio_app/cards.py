@@ -126,7 +126,7 @@ def _card(task: Task, fact: Facts, answer: Answer | Failure | None, most: str | 
             f'<article class="oz-card oz-failed" data-model="{name}">{head}<p class="oz-reason">{reason}</p></article>'
         )
     differs = most is not None and answer.label != most and not fact.ignores_text
-    badge = '<span class="oz-badge">≠ differs</span>' if differs else ""
+    badge = '<span class="oz-badge">differs</span>' if differs else ""
     return (
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
