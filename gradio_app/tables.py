@@ -61,8 +61,14 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         f"<tbody>{''.join(body)}</tbody></table></div>"
         f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
         "Green: the best of a column. ECE: expected calibration error. "
-        f"Milliseconds: one text at a time, warm, one thread, on {escape(devices)}.</p>"
+        f"Milliseconds: one text at a time, warm, {describe_threads(rows)}, on {escape(devices)}.</p>"
     )
+
+
+def describe_threads(rows: Sequence[Row]) -> str:
+    """`one thread`, with the models that were timed on more of them named."""
+    more = [f"{escape(row['model'])} on {row['latency_threads']}" for row in rows if row["latency_threads"] != 1]
+    return f"one thread ({', '.join(more)})" if more else "one thread"
 
 
 def describe_data(data: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ def row(model: str, **changes: Any) -> dict[str, Any]:
         "p50_ms": 1.234,
         "p95_ms": 2.5,
         "samples_per_second": 1234.5,
+        "latency_threads": 1,
         "device": "A small processor",
         **changes,
     }
@@ -133,3 +134,10 @@ def test_seconds_are_readable(write: Any, value: float, shown: str) -> None:
 
 def test_no_time_is_a_dash() -> None:
     assert seconds(None) in ("-", "–")
+
+
+def test_a_model_timed_on_more_threads_than_the_others_is_named() -> None:
+    alike = render_comparison(comparison(row("a"), row("b")))
+    assert "one thread, on" in alike
+    mixed = render_comparison(comparison(row("a"), row("b", latency_threads=2)))
+    assert "one thread (b on 2), on" in mixed

@@ -110,6 +110,8 @@ def table_row(run: Run) -> dict[str, Any]:
         "p50_ms": record["latency"]["p50_ms"],
         "p95_ms": record["latency"]["p95_ms"],
         "samples_per_second": record["latency"]["samples_per_second"],
+        # Records from before the count was kept were timed on the threads of their training.
+        "latency_threads": record["latency"].get("threads", record["machine"]["threads"]),
         "device": record["machine"]["device_name"],
         "created": run.created,
     }
