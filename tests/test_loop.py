@@ -180,7 +180,7 @@ def test_a_killed_command_repeated_ends_with_the_same_weights_file(slang: TaskDa
 def test_the_best_epoch_is_the_one_that_stays() -> None:
     model, seen = fresh(), {}
     # So fast that it soon gets worse.
-    recipe = tiny_recipe(epochs=6, lr=0.1, schedule="constant", patience=6)
+    recipe = tiny_recipe(epochs=6, lr=0.3, schedule="constant", patience=6)
     for epoch in train(model, TRAINING, VALIDATION, recipe, "loss", accelerator=Accelerator(cpu=True)):
         seen[epoch.validation["loss"]] = weights_of(model)
         last = epoch

@@ -154,6 +154,9 @@ _SCRATCH = Recipe(
     schedule="cosine",
     label_smoothing=0.05,
     patience=6,
+    # Products this small don't gain from bfloat16 what casting to it costs: 51 ms a step against 40 on a CPU where
+    # large products gain.
+    precision="float32",
 )
 
 _MINILM = Recipe(
