@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,19 +20,14 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save as save_tensors
 
 from engine import __version__
-from engine.data.batches import Batches
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
-from engine.data.tokens import encode, train_tokenizer
-from engine.errors import CheckpointError, DataError, RecipeError
+from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
 from engine.evaluation.significance import bootstrap_intervals
-from engine.models.baselines import BASELINES
-from engine.models.decoder import make_decoder
-from engine.models.methods import adapt
-from engine.models.pretrained import Opened, get_backbone, open_backbone
 from engine.store import Predictions, Run, Store
+from engine.training.build import batches_of, build, choose_device, fit_baseline, labels_of, threads_for
 from engine.training.checkpoints import (
     PREDICTIONS,
     SEEN,
@@ -87,6 +82,17 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """A trained model before anybody has looked at the test split."""
+
+    model: Classifier
+    epochs: list[Epoch]
+    seconds: float
+    device: torch.device
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end of an experiment."""
 
@@ -103,24 +109,42 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
     Raises:
         OdzeraError: The device, the data or the place won't do; nothing that was there before is lost.
     """
-    data, recipe = request.data, request.recipe
     require_writable(request.checkpoints)
-    if not len(data.split("train")) or not len(data.split("validation")) or not len(data.split("test")):
+    if not len(request.data.split("test")):
+        raise RecipeError(f"{request.data.source} needs train, validation and test rows.")
+    for event in fit(request, tick):
+        if isinstance(event, Epoch):
+            yield event
+        else:
+            finished = conclude(request, event, store)
+            forget_state(request)
+            yield finished
+
+
+def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
+    """Train, and choose the epoch on validation; the state of the run stays on disk, so a second call is over at once.
+
+    Yields:
+        Each epoch, then `Fitted`.
+
+    Raises:
+        RecipeError: The device or the settings won't do, or another process trains the same.
+        DataError: The data can't be learnt from.
+    """
+    data, recipe = request.data, request.recipe
+    if not len(data.split("train")) or not len(data.split("validation")):
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
-    device = choose_device(request.device)
-    reset_peak_memory(torch.device(device))
+    device = torch.device(choose_device(request.device))
+    reset_peak_memory(device)
     if recipe.kind == "baseline":
         start = time.perf_counter()
-        model = _fit_baseline(recipe, data)
-        yield _conclude(request, model, [], time.perf_counter() - start, torch.device(device), store)
+        model = fit_baseline(recipe, data)
+        yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device))
         return
-    state_file = request.training / f"{_state_key(request)}.safetensors"
-    # A decoder of this size trains 1.2 times as fast on a second core that is idle, and many times slower on one
-    # that isn't; pretrained models are worth all cores.
-    threads = one_thread() if recipe.kind == "scratch" and device == "cpu" else nullcontext()
-    with threads, _alone(state_file, request):
+    state_file = _state_file(request)
+    with threads_for(recipe, device.type), _alone(state_file, request):
         neural = build(recipe, data)
-        splits = {split: _batches(neural, data, split, recipe) for split in ("train", "validation")}
+        splits = {split: batches_of(neural, data, split, recipe) for split in ("train", "validation")}
         epochs = []
         for epoch in train(
             neural.model,
@@ -128,7 +152,7 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
             splits["validation"],
             recipe,
             recipe.select_on or data.task.select_on,
-            accelerator=Accelerator(cpu=device == "cpu"),
+            accelerator=Accelerator(cpu=device.type == "cpu"),
             state_file=state_file,
             tick=tick,
         ):
@@ -136,9 +160,12 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
             yield epoch
         _round_to_half(neural)
         seconds = sum(epoch.seconds for epoch in epochs)
-        finished = _conclude(request, neural, epochs, seconds, torch.device(device), store)
-        state_file.unlink(missing_ok=True)
-    yield finished
+    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device))
+
+
+def forget_state(request: Request) -> None:
+    """Delete the state of a training run that is over."""
+    _state_file(request).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -158,63 +185,11 @@ def _alone(state_file: Path, request: Request) -> Iterator[None]:
         raise RecipeError(f"{request.model_name} is being trained on this data by another process.") from None
 
 
-def choose_device(wanted: str) -> str:
-    """`auto` → the GPU where there is one.
-
-    Raises:
-        RecipeError: The device isn't there.
-    """
-    available = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise RecipeError(f"--device takes auto, cpu or cuda, not '{wanted}'.")
-    if wanted == "cuda" and available != "cuda":
-        raise RecipeError("There is no CUDA device here; leave --device out to train on the CPU.")
-    return available if wanted == "auto" else wanted
-
-
-def build(recipe: Recipe, data: TaskData) -> NeuralModel:
-    """A model to train: its tokenizer, its weights and what of them is frozen; the seed fixes all of it."""
-    torch.manual_seed(recipe.seed)
-    labels = len(data.task.labels)
-    try:
-        return _build(recipe, data, labels)
-    except ValueError as error:
-        raise RecipeError(f"{recipe.name} can't be built: {error}") from error
-
-
-def _build(recipe: Recipe, data: TaskData, labels: int) -> NeuralModel:
-    if recipe.kind == "pretrained":
-        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, data.task.is_pair, labels)
-        opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
-    else:
-        tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
-        opened = Opened(make_decoder(recipe.decoder, labels, tokenizer.pad_token_id), tokenizer)
-    return NeuralModel(opened, data.task, recipe.max_length)
-
-
-def _fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
-    baseline = BASELINES[recipe.baseline]()
-    try:
-        baseline.fit(data.texts("train"), _labels(data, "train"), len(data.task.labels))
-    except ValueError as error:
-        raise DataError(f"{recipe.name} can't learn from {data.source}: {error}") from error
-    return BaselineModel(baseline, data.task)
-
-
-def _labels(data: TaskData, split: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return data.split(split)["label"].to_numpy(dtype=np.int64)
-
-
-def _batches(model: NeuralModel, data: TaskData, split: str, recipe: Recipe) -> Batches:
-    encoded = encode(model.tokenizer, data.texts(split), data.task, recipe.max_length)
-    return Batches(encoded, _labels(data, split), recipe.batch_size, recipe.oversample and split == "train")
-
-
-def _state_key(request: Request) -> str:
+def _state_file(request: Request) -> Path:
     """Names a training run: the same recipe on the same data goes on where it was; anything else starts anew."""
     settings = json.dumps(request.recipe.as_dict(), sort_keys=True)
     digest = hashlib.sha256(f"{settings} {request.data.fingerprint} {__version__}".encode()).hexdigest()[:12]
-    return f"{request.data.task.name}-{request.model_name}-{digest}"
+    return request.training / f"{request.data.task.name}-{request.model_name}-{digest}.safetensors"
 
 
 def _round_to_half(model: NeuralModel) -> None:
@@ -230,16 +205,20 @@ def score_with_intervals(labels: Any, probabilities: Floats, languages: list[str
     return dataclasses.replace(scores, intervals=bootstrap_intervals(labels, probabilities))
 
 
-def _conclude(
-    request: Request, model: Classifier, epochs: list[Epoch], seconds: float, device: torch.device, store: Store
-) -> Finished:
-    """Score on validation and, once, on test; time it; write the checkpoint and the record."""
-    data, recipe = request.data, request.recipe
-    peak = peak_memory_mb(device)
+def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, Any] | None = None) -> Finished:
+    """Score on validation and, once, on test; time it; write the checkpoint and the record.
+
+    Args:
+        request: What was trained.
+        fitted: The trained model.
+        store: Where the record goes.
+        more: What else the record holds, beside what every one does.
+    """
+    data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
     scores, test_probabilities = {}, np.empty(0)
     for split in ("validation", "test"):
         probabilities = model.probabilities(data.texts(split))
-        scores[split] = score_with_intervals(_labels(data, split), probabilities, _languages(data, split))
+        scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
         if split == "test":
             test_probabilities = probabilities
     with one_thread():
@@ -259,18 +238,19 @@ def _conclude(
         "parameters": {"total": parameters.total, "trained": parameters.trained},
         "scores": {split: one.as_dict() for split, one in scores.items()},
         "cost": {
-            "seconds": seconds,
+            "seconds": fitted.seconds,
             "epochs": len(epochs),
             "best_epoch": best,
-            "seconds_per_epoch": seconds / len(epochs) if epochs else None,
-            "peak_memory_mb": peak,
+            "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
+            "peak_memory_mb": fitted.peak_memory_mb,
             "size_bytes": sum(map(len, files.values())),
             "stop": epochs[-1].stop if epochs else "",
         },
         "latency": latency.as_dict() | {"threads": 1},
-        "precision": "" if recipe.kind == "baseline" else str(choose_precision(recipe.precision, device)),
-        "machine": describe_machine(device),
+        "precision": "" if recipe.kind == "baseline" else str(choose_precision(recipe.precision, fitted.device)),
+        "machine": describe_machine(fitted.device),
         "version": __version__,
+        **(more or {}),
     }
     run = Run(
         id=uuid.uuid4().hex[:12],

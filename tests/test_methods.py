@@ -9,9 +9,9 @@ from engine.data.batches import Batches
 from engine.data.sources import TaskData
 from engine.data.tokens import encode
 from engine.errors import RecipeError
-from engine.experiments import build
 from engine.models.methods import Method, adapt, count_parameters, is_head
 from engine.models.pretrained import Head, build_without_weights, get_backbone
+from engine.training.build import build
 from engine.training.classify import NeuralModel
 from engine.training.loop import train, trainable
 from engine.training.recipes import RECIPES, count_recipe

@@ -16,8 +16,8 @@ from engine.data.cleaning import clean_text
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.data.tokens import EOS, PAD, SEP, Encoded, encode, train_tokenizer
-from engine.experiments import build
 from engine.models.pretrained import get_backbone, locate
+from engine.training.build import build
 
 FOREIGN = [
     "ale jazda 😂🔥❤️",
