@@ -25,5 +25,9 @@ class HubError(OdzeraError):
     """The Hugging Face Hub cannot be reached, or refuses."""
 
 
+class SearchError(OdzeraError):
+    """A study can't be searched as asked."""
+
+
 class StoreError(OdzeraError):
     """The database of results cannot be opened or written."""

@@ -18,6 +18,11 @@ class Places:
     training: Path
     """State of unfinished training runs, from which they resume."""
 
+    @property
+    def studies(self) -> Path:
+        """SQLite file with the searches, for optuna-dashboard."""
+        return self.store.with_name("optuna.db")
+
 
 def default_places() -> Places:
     """The repository's own folders, or those under `ODZERA_HOME` when it is set."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def slang() -> TaskData:
 def nli() -> TaskData:
     """The bundled NLI sample."""
     return load(NLI)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def cut(data: TaskData, train: int = 160, other: int = 60) -> TaskData:
+    """The first rows of every split, for trials that last a second."""
+    place = data.frame.groupby("split").cumcount()
+    limit = data.frame["split"].map({"train": train, "validation": other, "test": other})
+    return dataclasses.replace(data, frame=data.frame[place < limit].reset_index(drop=True))
+
+
+@pytest.fixture(scope="session")
+def few(slang: TaskData) -> TaskData:
+    """Some rows of the bundled slang sample."""
+    return cut(slang)
 
 
 @pytest.fixture

@@ -25,10 +25,15 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
 PAIR = ("--premise", "Nobody was in the library.", "--hypothesis", "The library was empty.")
-HEAVY = {"torch", "transformers", "datasets", "gradio", "pandas", "sklearn", "numpy", "accelerate"}
+HEAVY = {"optuna", "torch", "transformers", "datasets", "gradio", "pandas", "sklearn", "numpy", "accelerate"}
 
 PROGRAM: Any = get_command(app)
-COMMANDS: dict[str, Any] = PROGRAM.commands
+COMMANDS: dict[str, Any] = {
+    " ".join([name, *inner]): one
+    for name, command in PROGRAM.commands.items()
+    for *inner, one in (list(getattr(command, "commands", {}).items()) or [(command,)])
+}
+"""Every command by its words, those of groups too: `train`, `bench search`."""
 PUBLISHED = {
     ("scratch-3m4", "slang"): (3_410_627, 3_410_627),
     ("scratch-5m7", "slang"): (5_728_003, 5_728_003),
@@ -90,7 +95,7 @@ def rows_file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_every_command_has_an_example_and_imports_nothing_heavy(command: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "engine", command, "--help"],
+        [sys.executable, "-X", "importtime", "-m", "engine", *command.split(), "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -106,9 +111,12 @@ def test_help_of_every_command_has_an_example_and_imports_nothing_heavy(command:
 
 def test_help_names_every_command() -> None:
     shown = odzera("--help").stdout
-    assert set(COMMANDS) == {"app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"}
+    assert set(COMMANDS) == {
+        *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
+        *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step"),
+    }
     for command in COMMANDS:
-        assert re.search(rf"\b{command}\b", shown)
+        assert re.search(rf"\b{command.split()[0]}\b", shown)
 
 
 def test_version_is_told() -> None:
@@ -118,6 +126,8 @@ def test_version_is_told() -> None:
 def assert_command_exists(line: str) -> None:
     """`odzera train scratch --task slang` → the command, its options and the recipes it names are there."""
     name, *words = shlex.split(line.partition("odzera ")[2], comments=True)
+    if name not in COMMANDS and words:
+        name, *words = f"{name} {words[0]}", *words[1:]
     assert name in COMMANDS, line
     known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"--help"}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, line
@@ -341,3 +351,82 @@ def test_doctor_names_a_damaged_model_and_says_so_to_scripts(own_home: Path) -> 
     assert "models for nli" in line
     assert "tfidf@" in line
     assert "3 models answer" in line
+
+
+def test_a_small_search_ends_with_its_trials_and_a_scratch_model(
+    few: TaskData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODZERA_HOME", str(tmp_path))
+    few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
+    again = ("search", "slang", "--trials", "4", "--workers", "2", "--source", str(tmp_path / "rows.csv"))
+    found = answer(*again)
+    assert found["finished"] == found["trials"]["complete"] + found["trials"]["pruned"] == 4
+    assert found["trials"]["running"] == 0
+    assert len(found["refit"]["test"]["accuracy"]["values"]) == 5
+    assert Path(found["checkpoint"]).is_dir()
+    (study,) = [one for one in answer("studies") if one["name"] == found["name"]]
+    assert study["best_value"] == found["best_value"]
+    assert study["fingerprint"] in found["name"]
+    assert {one["model"] for one in answer("classify", "slang", "sztos", "--data", study["fingerprint"])} == {"scratch"}
+    # In words, and with nothing left to do but the seeds, which aren't asked for.
+    said = odzera(*again, "--no-refit")
+    assert "4 of 4 trials are finished" in said.stderr
+    assert "best validation loss" in said.stdout
+    assert study["name"] in odzera("studies").stdout
+
+
+def test_a_search_out_of_time_says_that_the_same_command_goes_on(
+    few: TaskData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODZERA_HOME", str(tmp_path))
+    few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
+    said = odzera("search", "slang", "--source", str(tmp_path / "rows.csv"), "--workers", "1", "--timeout", "0.02")
+    assert "trials are missing; the same command goes on" in said.stderr
+    assert not (tmp_path / "checkpoints" / "slang").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("search", "slang", "--trials", "0"), "--trials takes a number from 1"),
+        (("search", "slang", "--sampler", "cma"), "--sampler is one of tpe, random, grid"),
+        (("search", "slang", "--pruner", "median"), "--pruner is one of asha, hyperband, none"),
+        (("search", "slang", "--storage", "mysql://u:p@h/n"), "--storage is one of sqlite and postgresql+psycopg"),
+        (("search", "slang", "--workers", "-1"), "--workers takes a number from 1 to 256"),
+        (("search", "slang", "--timeout", "-3"), "--timeout takes minutes above 0"),
+        (
+            (
+                "search",
+                "poem",
+            ),
+            "There is no task 'poem'",
+        ),
+        (("search", "slang", "--device", "tpu"), "--device takes auto, cpu or cuda"),
+        (("studies", "--storage", "oracle://h/n"), "--storage is one of"),
+        (("dashboard", "--port", "99999"), "99999 is no port"),
+        (("bench", "search", "--trials", "7"), "--trials 7 can't be shared out over 2 rounds"),
+    ],
+)
+def test_a_search_that_cant_be_made_is_one_line(
+    arguments: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODZERA_HOME", str(tmp_path))
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 2, result.output
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_studies_of_an_empty_place_say_how_to_make_one(tmp_path: Path) -> None:
+    said = odzera("studies", "--storage", str(tmp_path / "none.db"))
+    assert "Make one: odzera search slang" in said.stderr
+    assert answer("studies", "--storage", str(tmp_path / "none.db")) == []
+
+
+def test_a_training_step_is_taken_apart(few: TaskData, tmp_path: Path) -> None:
+    few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
+    whole, *operators = answer("bench", "step", "--source", str(tmp_path / "rows.csv"))
+    assert whole["ms"] > 0
+    assert len(operators) == 10
+    assert sum(one["share"] for one in operators) <= 1.001
+    assert any("mm" in one["operator"] for one in operators)

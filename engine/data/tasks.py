@@ -1,6 +1,6 @@
 """The two tasks: what goes in, what comes out, and how their columns are called in the wild."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -40,6 +40,10 @@ class Task:
     def is_pair(self) -> bool:
         """Whether the input is a pair of texts."""
         return len(self.text_columns) == 2
+
+    def __reduce__(self) -> tuple[Callable[[str], "Task"], tuple[str]]:
+        """Travel to other processes by name."""
+        return get_task, (self.name,)
 
     def describe_labels(self) -> str:
         """`0 negative, 1 neutral, 2 positive`, for messages."""

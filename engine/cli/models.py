@@ -1,104 +1,34 @@
-"""The command `odzera`. Commands are thin: they read options, call the engine and print.
+"""Commands about data and models. They are thin: they read options, call the engine and print.
 
 Heavy libraries are imported inside the commands, so that `odzera --help` answers at once.
 """
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from engine import __version__, console, hub
-from engine.errors import DataError, OdzeraError
-from engine.paths import default_places
-
-app = typer.Typer(
-    name="odzera",
-    help="Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+from engine import console
+from engine.cli.base import (
+    ChangeOption,
+    ColumnOption,
+    GroupsOption,
+    JsonOption,
+    ResplitOption,
+    RevisionOption,
+    SourceOption,
+    TaskArgument,
+    TaskOption,
+    TestOption,
+    ValidationOption,
+    app,
+    friendly,
+    source_options,
 )
-
-TaskOption = Annotated[str, typer.Option("--task", help="slang or nli.")]
-TaskArgument = Annotated[str, typer.Argument(help="slang or nli.")]
-SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
-ValidationOption = Annotated[Path | None, typer.Option("--validation", help="File with the validation rows.")]
-TestOption = Annotated[Path | None, typer.Option("--test", help="File with the test rows.")]
-GroupsOption = Annotated[
-    Path | None, typer.Option("--groups", help="File with id,premise_group: groups that stay together.")
-]
-ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")]
-ResplitOption = Annotated[
-    str,
-    typer.Option("--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."),
-]
-ChangeOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4, decoder.hidden_size=64. Repeatable.")
-]
-RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-
-
-def friendly(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors a person can act on into one line and exit code 2."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        hub.be_quiet()
-        try:
-            command(*args, **kwargs)
-        except OdzeraError as error:
-            console.fail(str(error))
-            raise typer.Exit(2) from None
-        except OSError as error:
-            console.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            again = " The same command goes on from the last whole epoch." if command.__name__ == "train" else ""
-            console.fail(f"Stopped.{again}")
-            raise typer.Exit(130) from None
-
-    return wrapped
-
-
-def _version(show: bool) -> None:
-    if show:
-        typer.echo(f"odzera {__version__}")
-        raise typer.Exit()
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side."""
-
-
-def _options(
-    validation: Path | None,
-    test: Path | None,
-    groups: Path | None,
-    columns: list[str] | None,
-    resplit: str,
-    revision: str | None,
-) -> Any:
-    from engine.data.sources import SourceOptions
-
-    named = dict(column.split("=", 1) for column in columns or [] if "=" in column)
-    if len(named) != len(columns or []):
-        raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
-    return SourceOptions(
-        validation=validation, test=test, groups=groups, columns=named, resplit=resplit, revision=revision
-    )
+from engine.errors import DataError
+from engine.paths import default_places
 
 
 @app.command(name="app")
@@ -138,7 +68,7 @@ def data(
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
+    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
     console.show_data(describe(loaded), as_json)
 
 
@@ -170,9 +100,10 @@ def train(
     """
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.experiments import Request, choose_device
+    from engine.experiments import Request
     from engine.serving.comparison import table_row
     from engine.store import Store
+    from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
     from engine.training.recipes import get_recipe
 
@@ -182,7 +113,7 @@ def train(
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
     choose_device(device)
-    loaded = load(chosen, source, _options(validation, test, groups, column, resplit, revision))
+    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
     if data_name:
         loaded = replace(loaded, source=data_name)
     places = default_places()
@@ -232,7 +163,7 @@ def evaluate(
     chosen = get_task(task)
     shelf = Shelf(default_places().checkpoints)
     checkpoint = shelf.find(task, model)
-    options = _options(validation, test, groups, column, resplit, revision)
+    options = source_options(validation, test, groups, column, resplit, revision)
     wanted = split or ("test" if source in ("sample", "hub") else "all")
     loaded = load_for_evaluation(chosen, source, options, wanted)
     with console.progress_bar("scoring", as_json) as tick:
@@ -302,7 +233,7 @@ def compare(
     store, notes = open_results(places)
     fingerprint = data
     if source is not None:
-        options = _options(validation, test, groups, column, resplit, revision)
+        options = source_options(validation, test, groups, column, resplit, revision)
         fingerprint = load(chosen, source, options).fingerprint
     console.show_comparison(compare_models(store, chosen, fingerprint), notes, as_json)
 
@@ -341,20 +272,3 @@ def doctor(as_json: JsonOption = False) -> None:
     console.show_findings(findings, as_json)
     if any(not finding.fine and finding.needed for finding in findings):
         raise typer.Exit(1)
-
-
-# Typer brings its own copy of click and exports this class of it under its subclass's name alone.
-UsageError: Any = typer.BadParameter.__base__
-
-
-def main() -> None:
-    """Run the command line; a wrong command, option or value is one line too."""
-    try:
-        code = app(standalone_mode=False)
-    except UsageError as error:
-        where = error.ctx.command_path if error.ctx else "odzera"
-        console.fail(f"{error.format_message()} See: {where} --help")
-        code = 2
-    except typer.Abort:
-        code = 130
-    sys.exit(code or 0)

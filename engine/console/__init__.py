@@ -183,6 +183,8 @@ def seconds(value: float | None) -> str:
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
     """The table of models trained on the same data."""
+    from engine.serving.comparison import describe_refit
+
     for line in notes:
         note(line)
     if as_json:
@@ -218,6 +220,8 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
         )
         if tests:
             note(f"McNemar's test of {best} against: {tests}.")
+    for line in filter(None, map(describe_refit, comparison["rows"])):
+        note(line)
     for other in comparison["other_data"]:
         note(f"Not in this table: {other['models']} models on {other['source']} (--data {other['fingerprint']}).")
 

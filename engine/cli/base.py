@@ -1,0 +1,105 @@
+"""What all commands share: the program, its options, and errors as one line."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine import __version__, console, hub
+from engine.errors import DataError, OdzeraError
+
+app = typer.Typer(
+    name="odzera",
+    help="Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+TaskOption = Annotated[str, typer.Option("--task", help="slang or nli.")]
+TaskArgument = Annotated[str, typer.Argument(help="slang or nli.")]
+SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
+ValidationOption = Annotated[Path | None, typer.Option("--validation", help="File with the validation rows.")]
+TestOption = Annotated[Path | None, typer.Option("--test", help="File with the test rows.")]
+GroupsOption = Annotated[
+    Path | None, typer.Option("--groups", help="File with id,premise_group: groups that stay together.")
+]
+ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")]
+ResplitOption = Annotated[
+    str,
+    typer.Option("--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."),
+]
+ChangeOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4, decoder.hidden_size=64. Repeatable.")
+]
+RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+GOES_ON = {
+    "train": " The same command goes on from the last whole epoch.",
+    "search": " The same command goes on; no trial is lost.",
+}
+
+
+def friendly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors a person can act on into one line and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        hub.be_quiet()
+        try:
+            command(*args, **kwargs)
+        except OdzeraError as error:
+            console.fail(str(error))
+            raise typer.Exit(2) from None
+        except OSError as error:
+            console.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            again = GOES_ON.get(command.__name__, "")
+            console.fail(f"Stopped.{again}")
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"odzera {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side."""
+
+
+def source_options(
+    validation: Path | None,
+    test: Path | None,
+    groups: Path | None,
+    columns: list[str] | None,
+    resplit: str,
+    revision: str | None,
+) -> Any:
+    """How to read a source, from the options that say so.
+
+    Raises:
+        DataError: A column isn't named as CANONICAL=NAME.
+    """
+    from engine.data.sources import SourceOptions
+
+    named = dict(column.split("=", 1) for column in columns or [] if "=" in column)
+    if len(named) != len(columns or []):
+        raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
+    return SourceOptions(
+        validation=validation, test=test, groups=groups, columns=named, resplit=resplit, revision=revision
+    )

@@ -1,0 +1,187 @@
+"""Where studies are kept: an SQLite file in WAL mode or a PostgreSQL server, opened for many processes to share."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import optuna
+import sqlalchemy
+from filelock import FileLock, Timeout
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.trial import FrozenTrial
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from engine.errors import StoreError
+
+BUSY_SECONDS = 60
+HEARTBEAT_SECONDS = 10
+GRACE_SECONDS = 60
+RETRIES = 3
+DRIVERS = ("sqlite", "postgresql+psycopg")
+
+
+# RuntimeError: tables of another version of Optuna.
+TROUBLE = (SQLAlchemyError, sqlite3.Error, OSError, Timeout, RuntimeError, optuna.exceptions.StorageInternalError)
+
+
+class Retry(RetryHeartbeatStaleTrialCallback):
+    """Queues the settings of a trial whose worker died, without what was written about it: that was another attempt."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retry=RETRIES)
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Queue `trial` again, unless it has been queued too often."""
+        trial.user_attrs = {}
+        super().__call__(study, trial)
+
+
+class Lock(Protocol):
+    """One lock for all who work on a storage, on every host; gone when its holder is."""
+
+    def acquire(self) -> None:
+        """Wait for it."""
+
+    def release(self) -> None:
+        """Give it back; nothing happens where it isn't held."""
+
+
+def parse_url(text: str) -> URL:
+    """Read a storage address; a bare path means an SQLite file.
+
+    Raises:
+        StoreError: It is no address, or one of another database.
+    """
+    try:
+        url = make_url(text if "://" in text else f"sqlite:///{text}")
+    except ArgumentError:
+        raise StoreError("--storage takes sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.") from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in DRIVERS:
+        raise StoreError(f"--storage is one of {' and '.join(DRIVERS)}, not {url.drivername}.")
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StoreError("--storage sqlite:/// takes the path of a file.")
+    return url
+
+
+def show_url(text: str) -> str:
+    """A storage address without its password, for messages."""
+    return parse_url(text).render_as_string(hide_password=True)
+
+
+def open_storage(text: str, heartbeat: int = HEARTBEAT_SECONDS, grace: int = GRACE_SECONDS) -> RDBStorage:
+    """Open a storage, and create its tables where there are none.
+
+    Args:
+        text: See `parse_url`.
+        heartbeat: Seconds between two signs of life of a running trial.
+        grace: Seconds of silence after which it counts as dead and is queued again.
+
+    Raises:
+        StoreError: It can't be opened.
+    """
+    url = parse_url(text)
+    # Optuna warns of every use of heartbeats that they may change; the version is pinned, and tests cover them.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    arguments: dict[str, Any] = (
+        {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {"pool_pre_ping": True}
+    )
+    with explained(text):
+        if url.drivername == "sqlite":
+            _use_wal(Path(str(url.database)))
+        # Processes that create the tables together fail, so one at a time.
+        with hold(open_lock(text)):
+            return RDBStorage(
+                url.render_as_string(hide_password=False),
+                engine_kwargs=arguments,
+                heartbeat_interval=heartbeat,
+                grace_period=grace,
+                heartbeat_stale_trial_callback=Retry(),
+            )
+
+
+@contextmanager
+def explained(text: str) -> Iterator[None]:
+    """Turn the databases' errors into one `StoreError`, without the password."""
+    try:
+        yield
+    except TROUBLE as error:
+        cause = error.__cause__ or getattr(error, "orig", None) or error
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        password = parse_url(text).password
+        if password:
+            reason = reason.replace(str(password), "***")
+        raise StoreError(f"The studies in {show_url(text)} can't be used: {reason.rstrip('.')}.") from None
+
+
+def _use_wal(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        # Kept in the file: readers don't wait for the writer, and a killed writer leaves the last whole transaction.
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def open_lock(text: str) -> Lock:
+    """The lock of a storage: a locked file beside SQLite's, an advisory lock on PostgreSQL."""
+    url = parse_url(text)
+    if url.drivername == "sqlite":
+        path = Path(str(url.database))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _LockedFile(path.with_name(f".{path.name}.lock"))
+    return _AdvisoryLock(url)
+
+
+class hold(AbstractContextManager[None]):
+    """Hold a lock for a block."""
+
+    def __init__(self, lock: Lock) -> None:
+        self.lock = lock
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.lock.release()
+
+
+class _LockedFile:
+    def __init__(self, path: Path) -> None:
+        self.file = FileLock(path, timeout=BUSY_SECONDS, thread_local=False)
+
+    def acquire(self) -> None:
+        self.file.acquire()
+
+    def release(self) -> None:
+        self.file.release(force=True)
+
+
+class _AdvisoryLock:
+    # "odzera" in ASCII: any number will do, as long as everybody takes the same.
+    KEY = int.from_bytes(b"odzera", "big")
+
+    def __init__(self, url: URL) -> None:
+        self.engine = sqlalchemy.create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self.held: sqlalchemy.Connection | None = None
+
+    def acquire(self) -> None:
+        connection = self.engine.connect()
+        connection.execute(sqlalchemy.text(f"SET lock_timeout = '{BUSY_SECONDS}s'"))
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": self.KEY})
+        self.held = connection
+
+    def release(self) -> None:
+        if self.held is not None:
+            # Closing the connection gives the lock back, as dying would.
+            self.held.close()
+            self.held = None
