@@ -98,11 +98,10 @@ def test_interrupted_it_goes_on_from_what_is_trained(
             break
     events.close()
     assert list(places.training.glob("*.safetensors"))
-    with pytest.MonkeyPatch.context() as patch:
-        # Whoever trains again what is trained would need a second process to do so.
-        patch.setattr("engine.experiments._round_to_half", lambda _: None)
-        end = list(refit(study, requests, store, workers=1))[-1]
+    end = list(refit(study, requests, store, workers=1))[-1]
     assert isinstance(end, Refit)
+    assert end.record["seeds"] == [0, 1]
+    assert not list(places.training.glob("*.safetensors"))
 
 
 def test_the_deviation_is_the_samples() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from conftest import cut
 from optuna.trial import TrialState
 
 from engine.data.sources import TaskData
@@ -451,3 +452,9 @@ def test_four_workers_on_one_file_never_find_it_locked(tmp_path: Path) -> None:
     finished = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.trials)
     assert finished == sum(int(said) for said, _ in ended) == len(study.trials)
     assert sqlite3.connect(address).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_pairs_are_searched_on_like_single_texts(nli: TaskData, address: str) -> None:
+    trial = run_one(cut(nli), address, SMALL)
+    assert trial.state == TrialState.COMPLETE
+    assert set(trial.user_attrs) == KEPT

@@ -187,7 +187,7 @@ def bench_search(
     source: SourceOption = "sample",
     trials: Annotated[int, typer.Option(help="Trials of each system.")] = 20,
     epochs: Annotated[int, typer.Option(help="Epochs of every trial.")] = 3,
-    rows: Annotated[int, typer.Option(help="Train rows; half as many for validation.")] = 1000,
+    rows: Annotated[int, typer.Option(help="Train rows; half as many for validation.")] = 800,
     rounds: Annotated[int, typer.Option(help="Turns that the trials are shared out over.")] = 2,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -244,6 +244,6 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
     """
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.search.bench import profile_step
+    from engine.search.profile import profile_step
 
     shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)

@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
@@ -80,7 +79,7 @@ class BenchRequest:
     trials: int = 20
     epochs: int = 3
     rounds: int = 2
-    rows: int = 1000
+    rows: int = 800
     """Train rows, and half as many for validation: padded to 256 tokens, all rows would take hours."""
     workers: int = 1
     seed: int = 0
@@ -127,6 +126,7 @@ def race_searches(request: BenchRequest) -> Iterator[dict[str, Any]]:
 
 def draw_settings(count: int, seed: int) -> list[dict[str, Any]]:
     """Settings that every system tries: the first ones of a search, then points drawn at random."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=RandomSampler(seed=seed))
     drawn = [study.ask(fixed_distributions=dict(SPACE)).params for _ in range(count)]
     return [*starting_points(), *drawn][:count]
@@ -222,52 +222,3 @@ def _measure(storage: str, expected: int) -> tuple[float, int]:
     first = min(trial.datetime_start for trial in ended if trial.datetime_start)
     last = max(trial.datetime_complete for trial in ended if trial.datetime_complete)
     return (last - first).total_seconds(), sum(len(trial.intermediate_values) for trial in ended)
-
-
-def profile_step(data: TaskData, steps: int = 40) -> Iterator[dict[str, Any]]:
-    """Where one training step of the `scratch` recipe's time goes, on one thread.
-
-    Yields:
-        The ten costliest operators: name, milliseconds a step, share; first of all the whole step.
-    """
-    import torch
-    from torch.nn.functional import cross_entropy
-    from torch.profiler import ProfilerActivity, profile
-
-    from engine.training.build import TokenisedData, build
-    from engine.training.loop import make_optimizer
-    from engine.training.recipes import RECIPES
-    from engine.training.resources import one_thread
-
-    recipe = RECIPES["scratch"]
-    tokenised = TokenisedData(data)
-    with one_thread():
-        model = build(recipe, data, tokenised.tokenizer(recipe)).model.train()
-        optimizer = make_optimizer(model, recipe)
-        batches = list(tokenised.batches(recipe, "train").training(0, 1))[: steps + 5]
-
-        def step(batch: Any) -> None:
-            cross_entropy(model(**batch.inputs).logits, batch.labels).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-
-        for batch in batches[:5]:
-            step(batch)
-        times = []
-        for batch in batches[5:]:
-            start = time.perf_counter()
-            step(batch)
-            times.append(time.perf_counter() - start)
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            for batch in batches[5:]:
-                step(batch)
-    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    whole = sum(event.self_cpu_time_total for event in events)
-    yield {"operator": "a whole step", "ms": round(float(np.median(times)) * 1e3, 2), "share": 1.0}
-    for event in events[:10]:
-        yield {
-            "operator": event.key,
-            "ms": round(event.self_cpu_time_total / 1e3 / len(times), 2),
-            "share": round(event.self_cpu_time_total / whole, 3),
-        }

@@ -1,6 +1,5 @@
 """What one would otherwise write: `Trainer.hyperparameter_search` on GPT-2 of the same shapes, to race against."""
 
-import dataclasses
 import tempfile
 from typing import Any
 
@@ -11,6 +10,7 @@ from transformers import (
     DataCollatorWithPadding,
     GPT2Config,
     GPT2ForSequenceClassification,
+    PrinterCallback,
     Trainer,
     TrainingArguments,
 )
@@ -20,7 +20,6 @@ from engine.search.search_space import suggest
 from engine.search.storage import open_storage
 from engine.search.study import PRUNERS
 from engine.training.build import labels_of
-from engine.training.recipes import Recipe
 
 PADDED_LENGTH = 256
 """Tokens that the published systems pad every text to."""
@@ -75,11 +74,9 @@ def trainer_search(
     for vocab_size in set(queued):
         for split in ("train", "validation"):
             rows_of(vocab_size, split)
-    chosen: list[Recipe] = []
 
     def space(trial: optuna.Trial) -> dict[str, Any]:
-        recipe = dataclasses.replace(suggest(trial), epochs=epochs)
-        chosen[:] = [recipe]
+        recipe = suggest(trial)
         vocab_size = recipe.decoder["vocab_size"]
         trainer.train_dataset = rows_of(vocab_size, "train")
         trainer.eval_dataset = rows_of(vocab_size, "validation")
@@ -95,12 +92,15 @@ def trainer_search(
         }
 
     def model_init(trial: Any = None) -> GPT2ForSequenceClassification:
-        shape = chosen[0].decoder if chosen else _SMALLEST
+        # The Trainer asks for a model once before there is any trial.
+        shape = _SMALLEST if trial is None else suggest(trial).decoder
         return GPT2ForSequenceClassification(gpt2_config(shape, len(data.task.labels)))
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model_init=model_init,
+            train_dataset=rows_of(queued[0], "train"),
+            eval_dataset=rows_of(queued[0], "validation"),
             args=TrainingArguments(
                 output_dir=folder,
                 eval_strategy="epoch",
@@ -112,6 +112,8 @@ def trainer_search(
                 use_cpu=not torch.cuda.is_available(),
             ),
         )
+        # It prints every evaluation, even so.
+        trainer.remove_callback(PrinterCallback)
         trainer.hyperparameter_search(
             hp_space=space,
             compute_objective=lambda metrics: metrics["eval_loss"],

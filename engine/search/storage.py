@@ -1,6 +1,7 @@
 """Where studies are kept: an SQLite file in WAL mode or a PostgreSQL server, opened for many processes to share."""
 
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import optuna
 import sqlalchemy
 from filelock import FileLock, Timeout
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
@@ -17,6 +19,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from engine.errors import StoreError
+
+# Heartbeats and metric names "may change"; the version is pinned, and tests cover them.
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 BUSY_SECONDS = 60
 HEARTBEAT_SECONDS = 10
@@ -87,7 +92,6 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT_SECONDS, grace: int = GRA
         StoreError: It can't be opened.
     """
     url = parse_url(text)
-    # Optuna warns of every use of heartbeats that they may change; the version is pinned, and tests cover them.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     arguments: dict[str, Any] = (
         {"connect_args": {"timeout": BUSY_SECONDS}} if url.drivername == "sqlite" else {"pool_pre_ping": True}

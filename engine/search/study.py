@@ -1,7 +1,6 @@
 """A study: what is searched on which data, how trials are drawn and pruned, and how many there are of each state."""
 
 import hashlib
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
@@ -22,7 +20,15 @@ from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import SearchError
 from engine.search.search_space import SPACE, grid, space_digest, starting_points
-from engine.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, explained, hold, open_lock, open_storage
+from engine.search.storage import (
+    GRACE_SECONDS,
+    HEARTBEAT_SECONDS,
+    explained,
+    hold,
+    open_lock,
+    open_storage,
+    parse_url,
+)
 from engine.training.resources import describe_machine
 
 PACKAGES = ("optuna", "optuna-dashboard", "torch", "transformers", "tokenizers")
@@ -30,8 +36,6 @@ REASON = "reason"
 """Trial attribute: why it failed; a failed trial without it lost its worker."""
 WORKER = "worker"
 """Trial attribute: who runs it."""
-
-warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -82,7 +86,9 @@ class SearchRequest:
 
         Raises:
             SearchError: Something is out of it.
+            StoreError: The storage's address is none.
         """
+        parse_url(self.storage)
         if self.trials < 1:
             raise SearchError(f"--trials takes a number from 1, not {self.trials}.")
         if not 1 <= self.workers <= 256:
