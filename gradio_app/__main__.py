@@ -53,17 +53,22 @@ def main() -> None:
     be_private()
     console.note("Opening the models…")
 
+    from engine.search.dashboard import PREFIX
+    from engine.search.shipped import default_storage
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
+    from gradio_app.mount import mount_dashboard
 
     places = default_places()
-    context = open_context(places)
+    storage = os.environ.get("ODZERA_STORAGE", "") or default_storage(places)
+    context = open_context(places, storage, PREFIX)
     for line in context.notes:
         console.note(line)
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=context.warm_up, daemon=True).start()
-    launch(app, arguments.host, arguments.port, blocked=[places.checkpoints, places.store.parent])
+    blocked = [places.checkpoints, places.store.parent]
+    launch(app, arguments.host, arguments.port, blocked, app_kwargs={"routes": mount_dashboard(storage)})
     console.note(
         f"Odzera is on http://{arguments.host}:{arguments.port} "
         f"({time.perf_counter() - started:.1f} s). Ctrl-C stops it."

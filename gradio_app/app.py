@@ -13,6 +13,7 @@ from gradio_app.context import Context
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
 from gradio_app.slang_tab import create_slang_tab
+from gradio_app.study_tab import create_study_tab
 
 ASSETS = Path(__file__).parent / "assets"
 # The visitor's own fonts: nothing is fetched from anywhere.
@@ -34,6 +35,7 @@ def build_app(context: Context) -> gr.Blocks:
             create_slang_tab(context)
             create_nli_tab(context)
             create_models_tab(context)
+            create_study_tab(context)
         _create_endpoints(context)
     page: gr.Blocks = app
     return page

@@ -1,5 +1,8 @@
 """What the page is a function of: the models and their results."""
 
+import math
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,6 +11,7 @@ from typing import Any
 from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
 from engine.paths import Places
+from engine.search.report import StudyView, list_studies
 from engine.serving.classifier import Answer, Failure, Shelf, classify_all
 from engine.serving.comparison import compare_models, open_results
 from engine.store import Store
@@ -23,6 +27,11 @@ class Context:
     store: Store
     notes: list[str] = field(default_factory=list)
     """What was refused at start, a line each."""
+    storage: str = ""
+    """Address of the studies; none are shown without it."""
+    dashboard: str = ""
+    """Where the dashboard is mounted, for links; none are shown without it."""
+    _views: "_Views" = field(default_factory=lambda: _Views())
 
     def data_choices(self, task: str) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
@@ -54,6 +63,20 @@ class Context:
         except OdzeraError:
             return None
 
+    def study_choices(self, fresh: bool = False) -> list[tuple[str, str]]:
+        """Studies as (words, name), the one made last first; none where they can't be read."""
+        with suppress(OdzeraError):
+            return [(_describe(study), study.name) for study in self._views.get(self.storage, fresh)]
+        return []
+
+    def study(self, name: str | None) -> StudyView | None:
+        """The study of this name, or None.
+
+        Raises:
+            StoreError: The studies can't be read.
+        """
+        return next((study for study in self._views.get(self.storage) if study.name == name), None)
+
     def warm_up(self) -> None:
         """Open every model that the page shows first."""
         for task in TASKS:
@@ -63,10 +86,35 @@ class Context:
                     self.shelf.classifier(checkpoint)
 
 
-def open_context(places: Places) -> Context:
+class _Views:
+    """Studies read at most every few seconds, however many visitors look."""
+
+    SECONDS = 3.0
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.read = -math.inf
+        self.views: list[StudyView] = []
+
+    def get(self, storage: str, fresh: bool = False) -> list[StudyView]:
+        if not storage:
+            return []
+        with self.lock:
+            if time.monotonic() - self.read > (0.5 if fresh else self.SECONDS):
+                self.views = list_studies(storage)
+                self.read = time.monotonic()
+            return self.views
+
+
+def _describe(study: StudyView) -> str:
+    source = {"sample": "the bundled sample"}.get(study.attributes.get("source", ""), study.attributes.get("source"))
+    return f"{study.name} · {source} · {study.finished:,} trials"
+
+
+def open_context(places: Places, storage: str = "", dashboard: str = "") -> Context:
     """Read manifests and results; weights are opened later."""
     serve_on_one_thread()
     store, notes = open_results(places)
     shelf = Shelf(places.checkpoints)
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
-    return Context(shelf, store, [*notes, *refused])
+    return Context(shelf, store, [*notes, *refused], storage, dashboard)

@@ -54,3 +54,23 @@ def show_models(context: Context, task_name: str, fingerprint: str | None) -> st
     if comparison is None:
         return cards.render_notice("No results yet. Train a model and they stand here.")
     return tables.render_comparison(comparison)
+
+
+def show_study(context: Context, name: str | None) -> str:
+    """One study: how far it is, its history, what matters, and its best trials."""
+    try:
+        study = context.study(name)
+    except OdzeraError as error:
+        return cards.render_notice(str(error))
+    if study is None:
+        return cards.render_notice("There is no study yet. Make one: odzera search slang")
+    return tables.render_study(study, context.dashboard)
+
+
+def study_mark(context: Context, name: str | None) -> str:
+    """What changes when anything happens in a study."""
+    try:
+        study = context.study(name)
+    except OdzeraError as error:
+        return str(error)
+    return "" if study is None else f"{study.name} {dict(study.trials)} {study.best_value}"

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from conftest import free_port
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from typer.testing import CliRunner
@@ -26,13 +27,6 @@ from gradio_app.context import Context, open_context
 TEXT = "ale kozak, serio"
 PREMISE, HYPOTHESIS = "The kettle has just boiled.", "There is hot water."
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,30 +12,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import optuna
 import pytest
+from conftest import free_port
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from engine.paths import Places
+from engine.search.shipped import default_storage
+from engine.search.storage import open_storage
 from gradio_app.slang_tab import EXAMPLES
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
 SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+LIVE = "a search under way"
 WIDE, NARROW = (1280, 900), (390, 844)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(scope="module")
+def studies_file(trained: Places) -> Path:
+    """The shipped study, and one that has yet to begin."""
+    study = optuna.create_study(study_name=LIVE, storage=open_storage(default_storage(trained)))
+    study.set_user_attr("trials", 3)
+    return trained.studies
 
 
 @pytest.fixture(scope="module")
-def address(trained: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page's address; the program itself serves it."""
     url = f"http://127.0.0.1:{free_port()}"
     log = tmp_path_factory.mktemp("page") / "log"
@@ -241,3 +246,58 @@ def test_the_page_speaks_its_language_and_names_its_fields(open_page: Opener) ->
     assert page.locator("h1").count() == 1
     expect(page.get_by_label("Message in Polish")).to_be_visible()
     expect(page.get_by_role("button", name="Ask every model").first).to_be_visible()
+
+
+def test_the_study_tab_shows_the_shipped_search(open_page: Opener) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector("#study-view svg circle")
+    assert page.locator("#study-view svg circle").count() >= 450
+    expect(page.locator("#study-view")).to_contain_text("500 of 500 trials")
+    expect(page.locator("#study-view")).to_contain_text("PED-ANOVA")
+    assert page.locator("#study-view tbody tr").count() == 10
+    assert page.locator("#study-view a").get_attribute("href") == "/dashboard/studies/1"
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_study_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
+    page = open_page(size)
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector("#study-view svg circle")
+    assert page.evaluate(STICKING_OUT) == []
+
+
+def test_the_mounted_dashboard_shows_the_study_and_no_way_to_change_it(open_page: Opener) -> None:
+    page = open_page()
+    page.goto(f"{open_page.address}/dashboard/")
+    page.get_by_text("slang@").first.wait_for()
+    for hidden in ("delete study", "rename study"):
+        expect(page.get_by_role("button", name=hidden)).to_have_count(0)
+    expect(page.get_by_role("button", name="Create")).to_have_count(0)
+    page.get_by_text("slang@").first.click()
+    page.wait_for_url("**/dashboard/studies/1")
+    page.get_by_text("History", exact=True).first.wait_for()
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path.point, .js-plotly-plot .scatterlayer path")
+    page.goto(f"{open_page.address}/dashboard/studies/1/note")
+    page.get_by_text("settings for the decoder from scratch").first.wait_for()
+    answered = page.evaluate(
+        "fetch('/dashboard/api/studies/1', {method: 'DELETE', body: '{}'}).then(one => one.status)"
+    )
+    assert answered == 405
+    # The browser itself reports the refused request.
+    open_page.complaints[:] = [one for one in open_page.complaints if "405" not in one]
+
+
+def test_a_running_search_is_followed_live(open_page: Opener, studies_file: Path) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector("#study-view .oz-summary")
+    study = optuna.load_study(study_name=LIVE, storage=open_storage(str(studies_file)))
+    page.get_by_label("Study").first.click()
+    page.get_by_role("option", name=re.compile(LIVE)).click()
+    expect(page.locator("#study-view")).to_contain_text("0 of 3 trials")
+    trial = study.ask()
+    expect(page.locator("#study-view")).to_contain_text("searching now", timeout=20_000)
+    study.tell(trial, 0.4321)
+    expect(page.locator("#study-view")).to_contain_text("1 of 3 trials", timeout=20_000)
+    expect(page.locator("#study-view")).to_contain_text("0.4321")

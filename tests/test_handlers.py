@@ -1,22 +1,27 @@
 """What happens when a button is pressed or an endpoint is called, without a page."""
 
+import math
 import shutil
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 from conftest import places_in, train_model
+from optuna.trial import TrialState
 
 from engine.data.sources import load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
 from engine.paths import Places
+from engine.search.search_space import SPACE, starting_points
+from engine.search.storage import open_storage
 from engine.serving.classifier import Shelf
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
-from gradio_app.handlers import answer_all, ask, show_models
+from gradio_app.handlers import answer_all, ask, show_models, show_study, study_mark
 
 TYPED = "gżegżółka-wyszeptała-hasło"
 TEXTS = {"slang": [f"{TYPED} ale sztos"], "nli": [f"The {TYPED} is open.", f"Nobody said {TYPED}."]}
@@ -178,3 +183,72 @@ def test_a_program_is_told_why_no_model_can_answer(copied: Places) -> None:
         weights.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"No model can answer.*is damaged"):
         answer_all(open_context(copied), SLANG, "sztos")
+
+
+def test_a_study_is_shown_with_its_progress_and_the_way_to_the_dashboard(searched: Context) -> None:
+    ((words, name),) = searched.study_choices()
+    assert "3 trials" in words
+    page = show_study(searched, name)
+    assert "<b>3 of 4 trials</b>" in page
+    assert 'href="/dashboard/studies/1"' in page
+    assert "PED-ANOVA" in page
+    assert page.count("<circle") == 3
+    assert "out of memory" in page
+
+
+def test_a_study_being_searched_is_shown_anew_when_a_trial_ends(searched: Context, tmp_path: Path) -> None:
+    name = searched.study_choices()[0][1]
+    before = study_mark(searched, name)
+    assert before == study_mark(searched, name)
+    study = optuna.load_study(study_name=name, storage=open_storage(searched.storage))
+    study.ask()
+    searched._views.read = -math.inf
+    assert study_mark(searched, name) != before
+    assert "searching now" in show_study(searched, name)
+
+
+def test_without_studies_the_page_says_how_to_make_one(trained: Places, tmp_path: Path) -> None:
+    context = open_context(trained, str(tmp_path / "none.db"), "/dashboard")
+    assert context.study_choices() == []
+    assert "odzera search slang" in show_study(context, None)
+    assert "odzera search slang" in show_study(context, "a name that isn't there")
+
+
+def test_damaged_studies_are_one_notice(trained: Places, tmp_path: Path) -> None:
+    (tmp_path / "optuna.db").write_text("nothing of the kind " * 100, encoding="utf-8")
+    context = open_context(trained, str(tmp_path / "optuna.db"), "/dashboard")
+    assert context.study_choices() == []
+    assert "can&#x27;t be used" in show_study(context, "any")
+    assert study_mark(context, "any")
+
+
+def test_names_in_a_study_are_escaped(trained: Places, tmp_path: Path) -> None:
+    address = str(tmp_path / "optuna.db")
+    study = optuna.create_study(study_name="<b>bold</b>", storage=open_storage(address))
+    study.set_user_attr("source", "<script>alert(7)</script>")
+    study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"reason": "<img src=x>"}))
+    page = show_study(open_context(trained, address, "/dashboard"), "<b>bold</b>")
+    for markup in ("<script>", "<img", "<b>bold"):
+        assert markup not in page
+
+
+@pytest.fixture
+def searched(trained: Places, tmp_path: Path) -> Context:
+    """A page with one study: two complete trials, a pruned one and a failed one."""
+    address = str(tmp_path / "optuna.db")
+    study = optuna.create_study(study_name="study", storage=open_storage(address))
+    for name, value in (("source", "sample"), ("trials", 4), ("fingerprint", "abc")):
+        study.set_user_attr(name, value)
+    for loss in (0.9, 0.7):
+        study.add_trial(
+            optuna.create_trial(
+                value=loss,
+                params=starting_points()[0],
+                distributions=dict(SPACE),
+                intermediate_values={1: loss},
+                user_attrs={"validation_accuracy": 0.6, "seconds": 2.0, "parameters": 1000, "stop": "patience"},
+            )
+        )
+    study.add_trial(optuna.create_trial(state=TrialState.PRUNED, intermediate_values={1: 1.2}))
+    study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"reason": "out of memory"}))
+    return open_context(trained, address, "/dashboard")

@@ -136,6 +136,14 @@ def test_no_time_is_a_dash() -> None:
     assert seconds(None) in ("-", "–")
 
 
+def test_a_model_of_several_seeds_says_how_much_they_differ() -> None:
+    spread = {name: {"mean": 0.58, "deviation": 0.0123, "values": []} for name in ("accuracy", "macro_f1")}
+    refit = {"seeds": [0, 1, 2, 3, 4], "test": spread}
+    html = render_comparison(comparison(row("scratch", refit=refit), row("tfidf")))
+    assert "the best of 5 seeds on validation; all 5: accuracy 0.580 ± 0.012, macro F1 0.580 ± 0.012." in html
+    assert "seeds" not in render_comparison(comparison(row("tfidf")))
+
+
 def test_a_model_timed_on_more_threads_than_the_others_is_named() -> None:
     alike = render_comparison(comparison(row("a"), row("b")))
     assert "one thread, on" in alike

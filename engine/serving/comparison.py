@@ -114,7 +114,25 @@ def table_row(run: Run) -> dict[str, Any]:
         "latency_threads": record["latency"].get("threads", record["machine"]["threads"]),
         "device": record["machine"]["device_name"],
         "created": run.created,
+        # Where one setting was trained on several seeds: which ones, and how much they differ.
+        "refit": record.get("refit"),
     }
+
+
+def describe_refit(row: Mapping[str, Any]) -> str:
+    """`scratch: the best of 5 seeds on validation; over all of them accuracy 0.58 ± 0.01, …`, or nothing."""
+    refit = row.get("refit")
+    if not refit:
+        return ""
+    test = refit["test"]
+    spread = ", ".join(
+        f"{title} {test[name]['mean']:.3f} ± {test[name]['deviation']:.3f}"
+        for name, title in (("accuracy", "accuracy"), ("macro_f1", "macro F1"))
+    )
+    seeds = len(refit["seeds"])
+    return (
+        f"{row['model']}: settings found by a search, the best of {seeds} seeds on validation; all {seeds}: {spread}."
+    )
 
 
 def pairwise_tests(store: Store, runs: list[Run]) -> list[dict[str, Any]]:

@@ -1,0 +1,102 @@
+"""Plots as SVG and HTML: pure functions over plain values, in the page's own colours, light and dark."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+WIDTH, HEIGHT = 720, 300
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 42
+
+
+def draw_history(history: Sequence[Mapping[str, Any]], target: int) -> str:
+    """Validation loss of every trial by number, and the lowest of the complete ones so far as a line.
+
+    Args:
+        history: Rows with `number`, `state` (`complete` or `pruned`), `loss` and `best`.
+        target: Trials that the study is to have; the axis reaches that far.
+    """
+    if not history:
+        return '<p class="oz-empty">No trial has reported a loss yet.</p>'
+    last = int(max(target - 1, *(row["number"] for row in history), 1))
+    low, high = _range([row["loss"] for row in history])
+
+    def across(number: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * number / last
+
+    def down(loss: float) -> float:
+        share: float = (min(max(loss, low), high) - low) / (high - low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+
+    dots = "".join(
+        f'<circle class="oz-{escape(row["state"])}" cx="{across(row["number"]):.1f}" cy="{down(row["loss"]):.1f}" '
+        f'r="{3.2 if row["state"] == "complete" else 2.2}"><title>trial {row["number"]}, {escape(row["state"])}: '
+        f"{row['loss']:.4f}</title></circle>"
+        for row in sorted(history, key=lambda row: row["state"] == "complete")
+    )
+    best = [(across(row["number"]), down(row["best"])) for row in history if row["best"] is not None]
+    line = ""
+    if best:
+        steps = [f"M{best[0][0]:.1f},{best[0][1]:.1f}"]
+        steps += [f"H{x:.1f}V{y:.1f}" for x, y in best[1:]]
+        line = f'<path class="oz-line" d="{"".join(steps)}"/>'
+    final = next((row["best"] for row in reversed(history) if row["best"] is not None), None)
+    says = f"Validation loss of {len(history)} trials" + (f"; the lowest is {final:.4f}" if final is not None else "")
+    return (
+        f'<figure class="oz-figure"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
+        f"{_axes(low, high, last, across, down)}{dots}{line}</svg>"
+        '<figcaption class="oz-note"><span class="oz-key oz-complete">●</span> complete '
+        '<span class="oz-key oz-pruned">●</span> pruned, last reported loss '
+        '<span class="oz-key oz-lowest">━</span> lowest so far. '
+        "Losses above the axis lie on its upper edge.</figcaption></figure>"
+    )
+
+
+def draw_shares(shares: Mapping[str, float]) -> str:
+    """Shares that add up to one, as bars, largest first."""
+    if not shares:
+        return '<p class="oz-empty">Importances need at least four complete trials.</p>'
+    largest = max(shares.values()) or 1.0
+    bars = "".join(
+        f'<div class="oz-bar"><span>{escape(name)}</span><span class="oz-share">{share:.1%}</span>'
+        f'<span class="oz-track"><span class="oz-fill oz-positive" style="width:{share / largest:.1%}"></span></span>'
+        "</div>"
+        for name, share in shares.items()
+    )
+    return f'<div class="oz-bars">{bars}</div>'
+
+
+def _range(losses: Sequence[float]) -> tuple[float, float]:
+    """From below the lowest loss to what nineteen in twenty stay under: a few that diverge don't flatten the rest."""
+    finite = sorted(loss for loss in losses if math.isfinite(loss))
+    low, high = finite[0], finite[math.ceil(0.95 * len(finite)) - 1]
+    margin = max((high - low) * 0.06, 0.005)
+    return low - margin, high + margin
+
+
+def _axes(low: float, high: float, last: int, across: Any, down: Any) -> str:
+    step = _nice((high - low) / 8)
+    levels = [round(step * place, 6) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    places = 2 if step >= 0.01 else 3
+    lines = "".join(
+        f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
+        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{level:.{places}f}</text>'
+        for level in levels
+    )
+    every = max(1, round(_nice((last + 1) / 6)))
+    ticks = "".join(
+        f'<text x="{across(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number}</text>'
+        for number in range(0, last + 1, every)
+    )
+    names = (
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">trial</text>'
+        f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+        "validation loss</text>"
+    )
+    return lines + ticks + names
+
+
+def _nice(step: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10 ** math.floor(math.log10(step))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999))
