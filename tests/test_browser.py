@@ -276,7 +276,6 @@ def test_the_mounted_dashboard_shows_the_study_and_no_way_to_change_it(open_page
     expect(page.get_by_role("button", name="Create")).to_have_count(0)
     page.get_by_text("slang@").first.click()
     page.wait_for_url("**/dashboard/studies/1")
-    page.get_by_text("History", exact=True).first.wait_for()
     page.wait_for_selector(".js-plotly-plot .scatterlayer path.point, .js-plotly-plot .scatterlayer path")
     page.goto(f"{open_page.address}/dashboard/studies/1/note")
     page.get_by_text("settings for the decoder from scratch").first.wait_for()
