@@ -90,8 +90,8 @@ def _axes(low: float, high: float, last: int, across: Any, down: Any) -> str:
     )
     names = (
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">trial</text>'
-        f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
-        "validation loss</text>"
+        f'<text class="oz-axis" transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
+        'text-anchor="middle">validation loss</text>'
     )
     return lines + ticks + names
 

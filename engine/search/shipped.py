@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import StoreError
@@ -28,10 +29,10 @@ def _copy(there: Path, here: Path) -> None:
         here.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(there, temporary)
         # Whole or not at all, and never over studies that another process has made meanwhile.
-        os.link(temporary, here)
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):
+            os.link(temporary, here)
     except OSError as error:
         raise StoreError(f"The studies in {here} can't be written: {error.strerror}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
