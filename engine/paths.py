@@ -32,3 +32,12 @@ def default_places() -> Places:
         store=home / "studies" / "results.db",
         training=home / "checkpoints" / ".training",
     )
+
+
+def find_pretrained(name: str) -> Path | None:
+    """The folder of a pretrained model: a path, a name in the user's checkpoints, or one that ships with the product.
+
+    Models are looked for here by everybody, as installed packages are, so that a recipe can name one.
+    """
+    places = (Path(name), default_places().checkpoints / name, ROOT / "checkpoints" / name)
+    return next((place for place in places if (place / "config.json").is_file()), None)

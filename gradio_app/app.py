@@ -10,6 +10,7 @@ from engine.data.tasks import NLI, SLANG
 from engine.errors import OdzeraError
 from gradio_app import handlers
 from gradio_app.context import Context
+from gradio_app.curves_tab import create_curves_tab
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
 from gradio_app.slang_tab import create_slang_tab
@@ -35,6 +36,7 @@ def build_app(context: Context) -> gr.Blocks:
             create_slang_tab(context)
             create_nli_tab(context)
             create_models_tab(context)
+            create_curves_tab(context)
             create_study_tab(context)
         _create_endpoints(context)
     page: gr.Blocks = app

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from engine.curves import AXES, Curve, list_curves
 from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
-from engine.paths import Places
+from engine.paths import ROOT, Places
 from engine.search.report import StudyView, list_studies
 from engine.serving.classifier import Answer, Failure, Shelf, classify_all
 from engine.serving.comparison import compare_models, open_results
@@ -31,6 +33,8 @@ class Context:
     """Address of the studies; none are shown without it."""
     dashboard: str = ""
     """Where the dashboard is mounted, for links; none are shown without it."""
+    curves: tuple[Path, ...] = ()
+    """Folders with curves; a name in the first hides the same in the next."""
     _views: "_Views" = field(default_factory=lambda: _Views())
 
     def data_choices(self, task: str) -> list[tuple[str, str]]:
@@ -77,6 +81,14 @@ class Context:
         """
         return next((study for study in self._views.get(self.storage) if study.name == name), None)
 
+    def curve_choices(self) -> list[tuple[str, str]]:
+        """Curves as (words, name)."""
+        return [(_describe_curve(curve), name) for name, curve in list_curves(self.curves)[0].items()]
+
+    def curve(self, name: str | None) -> Curve | None:
+        """The curve of this name, or None."""
+        return list_curves(self.curves)[0].get(name or "")
+
     def warm_up(self) -> None:
         """Open every model that the page shows first."""
         for task in TASKS:
@@ -111,10 +123,16 @@ def _describe(study: StudyView) -> str:
     return f"{study.name} · {source} · {study.finished:,} trials"
 
 
+def _describe_curve(curve: Curve) -> str:
+    source = "the bundled sample" if curve.source == "sample" else curve.source
+    return f"{AXES[curve.kind]} · {TASKS[curve.task].title} · {source}"
+
+
 def open_context(places: Places, storage: str = "", dashboard: str = "") -> Context:
     """Read manifests and results; weights are opened later."""
     serve_on_one_thread()
     store, notes = open_results(places)
     shelf = Shelf(places.checkpoints)
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
-    return Context(shelf, store, [*notes, *refused], storage, dashboard)
+    curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
+    return Context(shelf, store, [*notes, *refused, *list_curves(curves)[1]], storage, dashboard, curves)

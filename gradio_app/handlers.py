@@ -74,3 +74,11 @@ def study_mark(context: Context, name: str | None) -> str:
     except OdzeraError as error:
         return str(error)
     return "" if study is None else f"{study.name} {dict(study.trials)} {study.best_value}"
+
+
+def show_curve(context: Context, name: str | None, figure: str) -> str:
+    """One curve: what it says in words, its figure, its numbers."""
+    curve = context.curve(name)
+    if curve is None:
+        return cards.render_notice("No curve is measured yet. Make one: odzera curve examples slang")
+    return tables.render_curve(curve, figure if figure in ("accuracy", "macro_f1") else "accuracy")

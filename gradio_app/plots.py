@@ -75,28 +75,130 @@ def _range(losses: Sequence[float]) -> tuple[float, float]:
 
 
 def _axes(low: float, high: float, last: int, across: Any, down: Any) -> str:
-    step = _nice((high - low) / 8)
-    levels = [round(step * place, 6) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    places = 2 if step >= 0.01 else 3
-    lines = "".join(
-        f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
-        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{level:.{places}f}</text>'
-        for level in levels
-    )
     every = max(1, round(_nice((last + 1) / 6)))
     ticks = "".join(
         f'<text x="{across(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number}</text>'
         for number in range(0, last + 1, every)
     )
-    names = (
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">trial</text>'
-        f'<text class="oz-axis" transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
-        'text-anchor="middle">validation loss</text>'
+    return _levels(low, high, down) + ticks + _names("trial", "validation loss")
+
+
+def _levels(low: float, high: float, down: Any) -> str:
+    """Lines across at round values, with their numbers."""
+    step = _nice((high - low) / 8)
+    levels = [round(step * place, 6) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    places = 2 if step >= 0.01 else 3
+    return "".join(
+        f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
+        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{level:.{places}f}</text>'
+        for level in levels
     )
-    return lines + ticks + names
+
+
+def _names(across: str, upwards: str) -> str:
+    """What the axes are."""
+    return (
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(across)}</text>'
+        f'<text class="oz-axis" transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
+        f'text-anchor="middle">{escape(upwards)}</text>'
+    )
 
 
 def _nice(step: float) -> float:
     """The next of 1, 2, 5 times a power of ten."""
     power = 10 ** math.floor(math.log10(step))
     return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999))
+
+
+MARKS = ("●", "■", "▲", "◆", "▼", "✚")
+"""A sign for each line, so that colour is never the only difference."""
+
+
+def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, across_name: str) -> str:
+    """Lines over a logarithmic axis, each place with its interval; a place at zero stands at the left edge.
+
+    Args:
+        lines: Series → rows with `x`, the figure and `FIGURE_half`.
+        figure: Key of what is drawn upwards.
+        across_name: Words for the axis.
+    """
+    rows = [row for line in lines.values() for row in line]
+    if not rows:
+        return '<p class="oz-empty">Nothing is measured yet.</p>'
+    ends = [row[figure] + sign * row[f"{figure}_half"] for row in rows for sign in (-1, 1)]
+    middle = [row[figure] for row in rows]
+    # An interval of three seeds may be wider than all that there is to see; the means set the frame.
+    margin = max(0.25 * (max(middle) - min(middle)), 0.02)
+    low, high = max(min(ends), min(middle) - margin), min(max(ends), max(middle) + margin)
+    low, high = low - 0.01, high + 0.01
+    places = sorted({row["x"] for row in rows})
+    positive = [x for x in places if x > 0] or [1.0]
+    zero = 0.12 if places[0] <= 0 else 0.0
+    span = math.log(positive[-1] / positive[0]) or 1.0
+
+    def across(x: float) -> float:
+        share = zero + (1 - zero) * math.log(x / positive[0]) / span if x > 0 else 0.0
+        return LEFT + 14 + (WIDTH - LEFT - RIGHT - 28) * share
+
+    def down(value: float) -> float:
+        share: float = (min(max(value, low), high) - low) / (high - low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+
+    drawn = "".join(
+        _line(name, line, figure, f"oz-series-{place % len(MARKS)}", MARKS[place % len(MARKS)], across, down)
+        for place, (name, line) in enumerate(lines.items())
+    )
+    legend = "".join(
+        f'<span class="oz-key oz-series-{place % len(MARKS)}">{MARKS[place % len(MARKS)]} {escape(name)}</span>'
+        for place, name in enumerate(lines)
+    )
+    says = f"{words(figure)} against {across_name}, for {', '.join(lines)}"
+    return (
+        f'<figure class="oz-figure"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
+        f"{_levels(low, high, down)}{_places(places, across)}{_names(across_name, words(figure))}{drawn}</svg>"
+        f'<figcaption class="oz-note">{legend}</figcaption></figure>'
+    )
+
+
+def _line(
+    name: str, line: Sequence[Mapping[str, Any]], figure: str, style: str, mark: str, across: Any, down: Any
+) -> str:
+    dots = [(across(row["x"]), down(row[figure]), row) for row in line]
+    path = "L".join(f"{x:.1f},{y:.1f}" for x, y, _ in dots)
+    bars = "".join(
+        f'<line class="oz-whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{down(row[figure] - row[f"{figure}_half"]):.1f}" '
+        f'y2="{down(row[figure] + row[f"{figure}_half"]):.1f}"/>'
+        for x, _, row in dots
+    )
+    marks = "".join(
+        f'<text class="oz-mark" x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle">{mark}<title>{escape(name)} at '
+        f"{row['x']:,.0f}: {row[figure]:.3f} ± {row[f'{figure}_half']:.3f} ({row['seeds']} seeds)</title></text>"
+        for x, y, row in dots
+    )
+    return f'<g class="{style}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
+
+
+def _places(places: Sequence[float], across: Any) -> str:
+    """Words under the places, leaving out those that would touch their neighbour."""
+    shown, last = [], -math.inf
+    for x in places:
+        if across(x) - last >= 34:
+            shown.append(x)
+            last = across(x)
+    return "".join(
+        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{short_count(x)}</text>'
+        for x in shown
+    )
+
+
+def short_count(x: float) -> str:
+    """1,000 as `1k`, 2,097,152 as `2.1M`."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if x >= size:
+            return f"{x / size:.1f}".removesuffix(".0") + letter
+    return f"{x:.0f}"
+
+
+def words(figure: str) -> str:
+    """A figure's name for readers."""
+    return {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}.get(figure, figure)

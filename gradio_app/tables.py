@@ -5,10 +5,11 @@ from html import escape
 from typing import Any
 
 from engine.console import seconds
+from engine.curves import AXES, Curve, leads
 from engine.search.report import StudyView
 from engine.serving.comparison import describe_refit
 from gradio_app.cards import milliseconds, short
-from gradio_app.plots import draw_history, draw_shares
+from gradio_app.plots import draw_curves, draw_history, draw_shares, words
 
 Row = Mapping[str, Any]
 
@@ -189,3 +190,53 @@ def _failures(study: StudyView) -> str:
         return ""
     reasons = "; ".join(f"{count} × {escape(reason)}" for reason, count in study.failures.items())
     return f'<p class="oz-note">Failed trials, which count for nothing: {reasons}.</p>'
+
+
+def render_curve(curve: Curve, figure: str) -> str:
+    """A curve: what it says, its figure, and its numbers with intervals."""
+    lines = curve.series()
+    source = "the bundled sample" if curve.source == "sample" else escape(curve.source)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in lines)
+    body = []
+    for x in sorted({row["x"] for rows in lines.values() for row in rows}):
+        cells = []
+        for rows in lines.values():
+            row = next((row for row in rows if row["x"] == x), None)
+            shown = f"{row[figure]:.3f}<small>± {row[f'{figure}_half']:.3f}</small>" if row else ""
+            cells.append(f"<td>{shown}</td>")
+        body.append(f'<tr><th scope="row">{x:,.0f}</th>{"".join(cells)}</tr>')
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in say_leads(curve, figure))
+    seeds = max((row["seeds"] for rows in lines.values() for row in rows), default=0)
+    return (
+        f'<p class="oz-data">{source}, {curve.test_rows:,} test rows, up to {seeds} seeds a point, on '
+        f"{escape(str(curve.machine.get('device_name', '')))}</p>"
+        f"{draw_curves(lines, figure, AXES[curve.kind])}"
+        f"{f'<ul>{said}</ul>' if said else ''}"
+        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="Numbers of the curve">'
+        f'<table class="oz-table"><thead><tr><th scope="col">{escape(AXES[curve.kind])}</th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<p class="oz-note">Test {words(figure)}: mean over the seeds, and half of Student\'s 95 % interval over them '
+        "(how far other seeds may fall, not another test set). A seed draws the examples, the weights and the "
+        "order.</p>"
+    )
+
+
+def say_leads(curve: Curve, figure: str) -> list[str]:
+    """A sentence for each model: where it is ahead of `scratch` beyond the doubt of its seeds, and where behind."""
+    names = list(curve.series())
+    if curve.kind != "examples" or "scratch" not in names:
+        return []
+    sentences = []
+    for name in names:
+        found = leads(curve, name, "scratch", figure) if name != "scratch" else []
+        if not found:
+            continue
+        parts = [
+            f"{word} at {', '.join(f'{lead.x:,.0f}' for lead in found if lead.is_clear and lead.difference * sign > 0)}"
+            for word, sign in (("clearly ahead", 1), ("clearly behind", -1))
+            if any(lead.is_clear and lead.difference * sign > 0 for lead in found)
+        ]
+        last = found[-1]
+        told = "; ".join(parts) or "nowhere clearly apart"
+        sentences.append(f"{name} against scratch: {told} ({last.difference * 100:+.1f} points at {last.x:,.0f}).")
+    return sentences

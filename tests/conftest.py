@@ -16,7 +16,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
+from engine.data.tokens import train_tokenizer
 from engine.experiments import Finished, Request, run_experiment
+from engine.models.language_model import LanguageModelConfig, make_language_model
 from engine.paths import Places
 from engine.store import Store
 from engine.training.recipes import RECIPES, Recipe
@@ -46,6 +48,16 @@ def train_model(recipe: Recipe, data: TaskData, places: Places, store: Store, na
     """Run an experiment to its end."""
     request = Request(recipe, data, places.checkpoints, places.training, name, device="cpu")
     return next(event for event in run_experiment(request, store) if isinstance(event, Finished))
+
+
+def saved_decoder(folder: Path, seed: int = 0) -> Path:
+    """A pretrained decoder in a folder, with its tokenizer."""
+    tokenizer = train_tokenizer([("Ala ma kota, a kot ma Alę.",)] * 9, 320)
+    torch.manual_seed(seed)
+    shape = LanguageModelConfig(vocab_size=320, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, context=64)
+    make_language_model(shape, tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,17 +1,19 @@
 """Methods: how many weights each trains, counted without weights, and that nothing else moves in training."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import saved_decoder
 
 from engine.data.batches import Batches
 from engine.data.sources import TaskData
 from engine.data.tokens import encode
 from engine.errors import RecipeError
 from engine.models.methods import Method, adapt, count_parameters, is_head
-from engine.models.pretrained import Head, build_without_weights, get_backbone
-from engine.training.build import build
+from engine.models.pretrained import Head, build_without_weights, get_backbone, open_backbone
+from engine.training.build import batches_of, build
 from engine.training.classify import NeuralModel
 from engine.training.loop import train, trainable
 from engine.training.recipes import RECIPES, count_recipe
@@ -124,3 +126,57 @@ def test_every_trained_tensor_changes(one_epoch) -> None:
     model, before = one_epoch
     after = model.model.state_dict()
     assert [name for name in trainable(model.model) if torch.equal(before[name], after[name])] == []
+
+
+MINI = ("mini-last1", "mini-last3", "mini-full", "mini-lora", "mini-prompt", "mini-random")
+
+
+@pytest.mark.parametrize("name", MINI)
+@pytest.mark.parametrize("pair", [False, True])
+def test_every_mini_recipe_is_counted_for_both_tasks(name: str, pair: bool) -> None:
+    count = count_recipe(RECIPES[name], pair)
+    assert count is not None
+    assert RECIPES[name].tasks == ("slang", "nli")
+    # 8,192 x 128 embeddings, 256 positions, four blocks, the final norm, and the head of 128 x 128 and 128 x 3.
+    whole = 8192 * 128 + 256 * 128 + 4 * (12 * 128**2 + 13 * 128) + 2 * 128 + (128**2 + 128) + (128 * 3 + 3)
+    block, norm, head = 12 * 128**2 + 13 * 128, 2 * 128, 128**2 + 128 + 128 * 3 + 3
+    lora, prompt = 4 * 16 * (128 + 3 * 128), 16 * 128
+    assert (count.total, count.trained) == {
+        "mini-last1": (whole, block + norm + head),
+        "mini-last3": (whole, 3 * block + norm + head),
+        "mini-full": (whole, whole),
+        "mini-lora": (whole + lora, lora + head),
+        "mini-prompt": (whole + prompt, prompt + head),
+        "mini-random": (whole, whole),
+    }[name]
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_training_a_mini_moves_no_frozen_weight(name: str, few: TaskData, tmp_path: Path) -> None:
+    folder = saved_decoder(tmp_path / "mini")
+    method = dataclasses.replace(RECIPES[name].method, blocks=1)
+    recipe = dataclasses.replace(
+        RECIPES[name], backbone=str(folder), epochs=1, max_length=40, method=method, head=Head("pooled", 16)
+    )
+    neural = build(recipe, few)
+    frozen = {key: one.detach().clone() for key, one in neural.model.named_parameters() if not one.requires_grad}
+    moving = {key: one.detach().clone() for key, one in trainable(neural.model).items()}
+    batches = [batches_of(neural, few, split, recipe) for split in ("train", "validation")]
+    list(train(neural.model, *batches, recipe, "loss"))
+    weights = dict(neural.model.named_parameters())
+    assert all(torch.equal(weights[key], one) for key, one in frozen.items())
+    assert any(not torch.equal(weights[key], one) for key, one in moving.items())
+    assert bool(frozen) == (name not in ("mini-full", "mini-random"))
+
+
+def test_a_prompt_is_read_before_the_text_and_padding_still_changes_nothing(tmp_path: Path) -> None:
+    folder = saved_decoder(tmp_path / "mini")
+    opened = open_backbone(get_backbone(str(folder)), Head("pooled", 16, 0.0), False, 3)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    plain = opened.model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    model = adapt(opened.model, Method("prompt", prompt_tokens=4)).eval()
+    bare = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    assert not torch.allclose(plain, bare)
+    pad = torch.zeros(1, 3, dtype=torch.long)
+    padded = model(input_ids=torch.cat([ids, pad], 1), attention_mask=torch.cat([torch.ones_like(ids), pad], 1)).logits
+    torch.testing.assert_close(bare, padded, atol=1e-5, rtol=1e-5)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.data.tasks import Task
+from engine.data.tasks import SLANG, TASKS, Task
 from engine.errors import DataError
 
 READERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".parquet": None}
@@ -116,6 +116,23 @@ def _match_columns(table: pd.DataFrame, task: Task, given: Mapping[str, str]) ->
     if unknown:
         raise DataError(f"--column names '{sorted(unknown)[0]}', which is none of: {', '.join(task.aliases)}.")
     return found
+
+
+def text_columns(table: pd.DataFrame, where: str, given: str = "") -> list[str]:
+    """The columns of `table` that hold text, for a use that needs no labels: that of either task, or the one given.
+
+    Raises:
+        DataError: None is recognised.
+    """
+    if given:
+        return [_match_columns(table, SLANG, {"text": given})["text"]]
+    for task in TASKS.values():
+        found = _match_columns(table, task, {})
+        if all(column in found for column in task.text_columns):
+            return [found[column] for column in task.text_columns]
+    raise DataError(
+        f"{where}: no column recognised as text. Columns seen: {', '.join(table.columns)}. Name it with --column NAME."
+    )
 
 
 def has_labels(table: pd.DataFrame, task: Task, given: Mapping[str, str]) -> bool:

@@ -1,6 +1,6 @@
 """Tokens: a byte-level BPE tokenizer trained on the train split alone, and inputs encoded once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class Encoded:
         return len(self.offsets) - 1
 
 
-def train_tokenizer(texts: Sequence[tuple[str, ...]], vocab_size: int, lowercase: bool = False) -> Any:
+def train_tokenizer(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase: bool = False) -> Any:
     """Train a byte-level BPE tokenizer (Sennrich et al., 2016, over bytes as in GPT-2), so no input is unknown.
 
     Args:

@@ -9,7 +9,7 @@ from torch import nn
 from engine.errors import RecipeError
 from engine.models.pretrained import head_names
 
-METHODS = ("full", "last", "head", "lora")
+METHODS = ("full", "last", "head", "lora", "prompt")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Method:
     """How a backbone is adapted."""
 
     kind: str = "full"
-    """`full`: every weight; `last`: last blocks and head; `head`: the head alone; `lora`: adapters and head."""
+    """`full`: every weight; `last`: last blocks and head; `head`: the head alone; `lora`: adapters and head;
+    `prompt`: vectors before the text, and head."""
     blocks: int = 1
     """Blocks that `last` trains."""
     train_final_norm: bool = False
@@ -25,6 +26,8 @@ class Method:
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.1
+    prompt_tokens: int = 16
+    """Vectors that `prompt` puts before the text; they count towards the backbone's positions."""
 
     def __post_init__(self) -> None:
         """Check what the types can't say.
@@ -34,8 +37,10 @@ class Method:
         """
         if self.kind not in METHODS:
             raise RecipeError(f"There is no method '{self.kind}'. Methods: {', '.join(METHODS)}.")
-        if self.blocks < 1 or self.rank < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
-            raise RecipeError("method: blocks, rank and alpha are at least 1, and dropout is from 0 to below 1.")
+        if min(self.blocks, self.rank, self.alpha, self.prompt_tokens) < 1 or not 0 <= self.dropout < 1:
+            raise RecipeError(
+                "method: blocks, rank, alpha and prompt_tokens are at least 1, and dropout is from 0 to below 1."
+            )
 
 
 def adapt(model: Any, method: Method) -> Any:
@@ -46,7 +51,7 @@ def adapt(model: Any, method: Method) -> Any:
         method: What to train.
 
     Returns:
-        The model, wrapped by peft for `lora`.
+        The model, wrapped by peft for `lora` and `prompt`.
 
     Raises:
         RecipeError: The method wants more blocks than there are.
@@ -55,6 +60,8 @@ def adapt(model: Any, method: Method) -> Any:
         return model
     if method.kind == "lora":
         return _with_lora(model, method)
+    if method.kind == "prompt":
+        return _with_prompt(model, method)
     model.requires_grad_(False)
     for name in head_names(model):
         getattr(model, name).requires_grad_(True)
@@ -65,7 +72,9 @@ def adapt(model: Any, method: Method) -> Any:
         for block in list(blocks)[-method.blocks :]:
             block.requires_grad_(True)
         if method.train_final_norm:
-            model.base_model.norm.requires_grad_(True)
+            # Llama's name for it, and GPT-2's.
+            norm = getattr(model.base_model, "norm", None) or model.base_model.ln_f
+            norm.requires_grad_(True)
     return model
 
 
@@ -79,6 +88,18 @@ def _with_lora(model: Any, method: Method) -> Any:
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
         fan_in_fan_out=model.config.model_type == "gpt2",
+        modules_to_save=list(head_names(model)),
+    )
+    return get_peft_model(model, config)
+
+
+def _with_prompt(model: Any, method: Method) -> Any:
+    """Trained vectors before the text's own embeddings (prompt tuning; Lester et al., 2021)."""
+    from peft import PromptTuningConfig, TaskType, get_peft_model
+
+    config = PromptTuningConfig(
+        task_type=TaskType.SEQ_CLS,
+        num_virtual_tokens=method.prompt_tokens,
         modules_to_save=list(head_names(model)),
     )
     return get_peft_model(model, config)

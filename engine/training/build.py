@@ -58,7 +58,13 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
     labels = len(data.task.labels)
     try:
         if recipe.kind == "pretrained":
-            opened = open_backbone(get_backbone(recipe.backbone), recipe.head, data.task.is_pair, labels)
+            opened = open_backbone(
+                get_backbone(recipe.backbone),
+                recipe.head,
+                data.task.is_pair,
+                labels,
+                random_weights=recipe.random_weights,
+            )
             opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
         else:
             if tokenizer is None:

@@ -110,7 +110,9 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
     """The model before its trained weights are put in."""
     if recipe.kind == "pretrained":
         revision = checkpoint.manifest["origin"].get("revision")
-        opened = open_backbone(get_backbone(recipe.backbone), recipe.head, task.is_pair, len(task.labels), revision)
+        opened = open_backbone(
+            get_backbone(recipe.backbone), recipe.head, task.is_pair, len(task.labels), revision, recipe.random_weights
+        )
         return NeuralModel(
             Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length
         )

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import RecipeError
@@ -12,6 +12,7 @@ from engine.evaluation.metrics import BETTER
 from engine.models.decoder import DecoderConfig, make_decoder
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Head, build_without_weights, get_backbone
+from engine.training.settings import change_settings, flatten
 
 KINDS = ("baseline", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
@@ -29,6 +30,8 @@ class Recipe:
     tasks: tuple[str, ...] = ("slang", "nli")
     baseline: str = ""
     backbone: str = ""
+    random_weights: bool = False
+    """Whether the backbone gives its shape and tokenizer alone, and training begins with random weights."""
     method: Method = field(default_factory=Method)
     head: Head = field(default_factory=Head)
     decoder: Mapping[str, Any] = field(default_factory=dict)
@@ -172,6 +175,67 @@ _MINILM = Recipe(
     max_length=128,
 )
 
+_MINI = Recipe(
+    name="mini",
+    summary="",
+    kind="pretrained",
+    backbone="polish-gpt-mini",
+    head=Head("pooled", width=128, dropout=0.2),
+    batch_size=32,
+    lr=5e-4,
+    head_lr=1e-3,
+    weight_decay=0.05,
+    epochs=5,
+    patience=2,
+    schedule="cosine",
+)
+
+_MINIS = (
+    dataclasses.replace(
+        _MINI,
+        name="mini-last1",
+        summary="Our Polish GPT-mini, all frozen but the last block, the final norm and the head",
+        method=Method("last", 1, train_final_norm=True),
+        lr=1e-3,
+        epochs=8,
+    ),
+    dataclasses.replace(
+        _MINI,
+        name="mini-last3",
+        summary="Our Polish GPT-mini, all frozen but the last three blocks, the final norm and the head",
+        method=Method("last", 3, train_final_norm=True),
+        epochs=6,
+    ),
+    dataclasses.replace(_MINI, name="mini-full", summary="Our Polish GPT-mini, every weight trained"),
+    dataclasses.replace(
+        _MINI,
+        name="mini-lora",
+        summary="Our Polish GPT-mini with low-rank adapters on the attention's projections",
+        method=Method("lora", rank=16, alpha=32),
+        lr=2e-3,
+        epochs=8,
+    ),
+    dataclasses.replace(
+        _MINI,
+        name="mini-prompt",
+        summary="Our Polish GPT-mini, frozen, with 16 trained vectors before the text",
+        method=Method("prompt", prompt_tokens=16),
+        lr=1e-2,
+        epochs=10,
+        # The vectors take 16 of its 256 positions.
+        max_length=240,
+    ),
+    dataclasses.replace(
+        _MINI,
+        name="mini-random",
+        summary="The shape of our Polish GPT-mini with random weights, every weight trained: what size alone gives",
+        random_weights=True,
+        lr=1e-3,
+        epochs=12,
+        patience=4,
+    ),
+)
+
 _ALL = (
     Recipe("majority", "Always the shares of the classes in training", "baseline", baseline="majority"),
     Recipe("tfidf", "TF-IDF (words 1-2, characters 2-5) with logistic regression", "baseline", baseline="tfidf"),
@@ -252,6 +316,7 @@ _ALL = (
         epochs=4,
         patience=2,
     ),
+    *_MINIS,
     dataclasses.replace(_MINILM, name="minilm-full", summary="MiniLM, every weight trained", lr=1e-4, patience=2),
     Recipe(
         name="gpt2-last1",
@@ -353,57 +418,18 @@ def get_recipe(name: str, task: Task, changes: Sequence[str] = ()) -> Recipe:
     recipe = RECIPES[name]
     if task.name not in recipe.tasks:
         raise RecipeError(f"The recipe {name} is for {', '.join(recipe.tasks)}, not for {task.name}.")
-    for change in changes:
-        recipe = _change(recipe, change)
-    return recipe
+    return change_settings(recipe, changes, settings(recipe))
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Every setting of `recipe` that can be changed, by the name that `--set` takes, with its present value."""
-    own = {one.name: getattr(recipe, one.name) for one in dataclasses.fields(recipe) if one.type in _PARSERS}
-    flat = {name: value for name, value in own.items() if name not in ("name", "summary", "kind", "baseline")}
-    if recipe.kind == "scratch":
-        flat |= {f"decoder.{name}": value for name, value in recipe.decoder.items()}
-    if recipe.kind == "pretrained":
-        flat |= {f"method.{name}": value for name, value in dataclasses.asdict(recipe.method).items()}
-        flat |= {f"head.{name}": value for name, value in dataclasses.asdict(recipe.head).items()}
-    return flat
-
-
-def _change(recipe: Recipe, change: str) -> Recipe:
-    """Apply one `FIELD=VALUE`, read by the type of the field or of its present value."""
-    name, equals, text = change.partition("=")
-    known = settings(recipe)
-    if not equals or name not in known:
-        raise RecipeError(f"--set takes FIELD=VALUE with a field of: {', '.join(known)}. Got '{change}'.")
-    kind = next((one.type for one in dataclasses.fields(recipe) if one.name == name), type(known[name]))
-    try:
-        value = _PARSERS[kind](text)
-    except (ValueError, KeyError) as error:
-        raise RecipeError(f"--set {name}: '{text}' is no {_type_name(kind)}.") from error
-    part, _, inner = name.partition(".")
-    if not inner:
-        return _replace(recipe, name, value)
-    whole = getattr(recipe, part)
-    return _replace(recipe, part, {**whole, inner: value} if part == "decoder" else _replace(whole, inner, value))
-
-
-def _replace(record: Any, name: str, value: Any) -> Any:
-    """`dataclasses.replace` for a field named at run time."""
-    return dataclasses.replace(record, **{name: value})
-
-
-def _type_name(kind: Any) -> str:
-    return " or ".join(one.__name__ for one in get_args(kind)) or kind.__name__
-
-
-_PARSERS: Mapping[Any, Any] = {
-    int: int,
-    float: float,
-    float | None: lambda text: None if text == "none" else float(text),
-    str: str,
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
-}
+    kept = {"scratch": ("decoder",), "pretrained": ("method", "head"), "baseline": ()}[recipe.kind]
+    fixed = ("name", "summary", "kind", "baseline")
+    return {
+        name: value
+        for name, value in flatten(recipe).items()
+        if name not in fixed and ("." not in name or name.partition(".")[0] in kept)
+    }
 
 
 def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:

@@ -1,0 +1,151 @@
+"""Commands about curves: quality against training examples, and against tokens seen in pretraining."""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.base import (
+    ChangeOption,
+    ColumnOption,
+    GroupsOption,
+    JsonOption,
+    ResplitOption,
+    RevisionOption,
+    SourceOption,
+    TaskArgument,
+    TestOption,
+    ValidationOption,
+    app,
+    friendly,
+    source_options,
+)
+from engine.console import curves as shown
+from engine.errors import DataError
+from engine.paths import default_places
+
+if TYPE_CHECKING:
+    from engine.data.sources import TaskData
+    from engine.training.recipes import Recipe
+
+curve = typer.Typer(no_args_is_help=True, help="Measure how quality grows with examples, or with tokens pretrained on.")
+app.add_typer(curve, name="curve")
+
+SIZES = (50, 100, 250, 500, 1000, 4337, 28000)
+MODELS = ("tfidf", "scratch", "mini-full", "mini-lora")
+
+SeedsOption = Annotated[int, typer.Option(min=1, help="Seeds for each point; intervals need two or more.")]
+WorkersOption = Annotated[int, typer.Option(help="Processes; 0: one a core.")]
+NameOption = Annotated[str, typer.Option(help="Name of the curve; kept in studies/curve-NAME.json.")]
+DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")]
+
+
+@curve.command()
+@friendly
+def examples(
+    task: TaskArgument,
+    source: SourceOption = "sample",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Recipe, or NAME@DATA for the settings of a trained model. Repeatable."),
+    ] = None,
+    rows: Annotated[list[int] | None, typer.Option(help="Training examples. Repeatable.")] = None,
+    change: ChangeOption = None,
+    seeds: SeedsOption = 3,
+    workers: WorkersOption = 0,
+    name: NameOption = "",
+    data_name: DataNameOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure test quality against the number of training examples: where does pretraining stop paying?
+
+    Stopped at any moment, the same command measures what is missing. `--set` changes the pretrained recipes alone.
+
+    Example: `odzera curve examples slang --source train.csv --rows 100 --rows 1000`
+    """
+    from engine.curves import example_jobs
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+
+    chosen = get_task(task)
+    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
+    loaded = replace(loaded, source=data_name or loaded.source)
+    models = {one.partition("@")[0]: _recipe(one, loaded, change or []) for one in model or MODELS}
+    jobs = example_jobs(models, rows or SIZES, seeds, len(loaded.split("train")))
+    shown.show_curve(
+        shown.follow_curve("examples", loaded, jobs, _file(name or f"examples-{task}"), _count(workers), as_json),
+        as_json,
+    )
+
+
+@curve.command()
+@friendly
+def tokens(
+    task: TaskArgument,
+    source: SourceOption = "sample",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    revision: RevisionOption = None,
+    pretrained: Annotated[
+        list[str] | None, typer.Option("--pretrained", help="Models of `odzera pretrain`. Repeatable.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Recipe that each is fine-tuned with.")] = "mini-full",
+    change: ChangeOption = None,
+    seeds: SeedsOption = 3,
+    workers: WorkersOption = 0,
+    name: NameOption = "",
+    data_name: DataNameOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure test quality against the tokens seen in pretraining: when does it start to pay?
+
+    Fine-tunes every state that `odzera pretrain` kept on its way (1, 2, 4, 8… million tokens), its end, and random
+    weights.
+
+    Example: `odzera curve tokens slang --pretrained polish-gpt-mini`
+    """
+    from engine.curves import token_jobs
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+
+    chosen = get_task(task)
+    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
+    loaded = replace(loaded, source=data_name or loaded.source)
+    recipe = _recipe(model, loaded, change or [])
+    jobs = token_jobs(recipe, pretrained or ["polish-gpt-mini"], default_places().training, seeds)
+    shown.show_curve(
+        shown.follow_curve("tokens", loaded, jobs, _file(name or f"tokens-{task}"), _count(workers), as_json), as_json
+    )
+
+
+def _recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
+    """The recipe of that name, or that of a trained model."""
+    from engine.serving.classifier import Shelf
+    from engine.training.recipes import get_recipe
+
+    if "@" in name:
+        return Shelf(default_places().checkpoints).find(data.task.name, name).recipe
+    recipe = get_recipe(name, data.task)
+    return get_recipe(name, data.task, changes) if recipe.kind == "pretrained" else recipe
+
+
+def _file(name: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", name):
+        raise DataError(f"--name takes letters, digits and . _ + -, not '{name}'.")
+    return default_places().store.with_name(f"curve-{name}.json")
+
+
+def _count(workers: int) -> int:
+    return workers or os.cpu_count() or 1

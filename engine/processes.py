@@ -1,0 +1,79 @@
+"""Independent work in processes of its own, a few at a time; none of them outlives its parent's call."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from engine import hub
+from engine.errors import OdzeraError
+
+
+def run_all(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
+    """Call `work` with each of `arguments`, `workers` at a time.
+
+    Args:
+        work: A function of a module, so that other processes can import it; its results travel back.
+        arguments: One tuple a call.
+        workers: How many processes at a time. Each computes on its share of the cores.
+
+    Yields:
+        (place in `arguments`, result), as calls end.
+
+    Raises:
+        OdzeraError: A call raised one, or its process died.
+    """
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // max(workers, 1))
+    waiting = list(enumerate(arguments))
+    running: dict[BaseProcess, tuple[int, Connection]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                ours, theirs = context.Pipe(duplex=False)
+                place, given = waiting.pop(0)
+                process: BaseProcess = context.Process(target=_call, args=(work, given, threads, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                running[process] = (place, ours)
+            # A large result fills the pipe, so it is read before its process can end.
+            wait_for([*(one.sentinel for one in running), *(pipe for _, pipe in running.values())])
+            for process, (place, pipe) in list(running.items()):
+                if not pipe.poll() and process.is_alive():
+                    continue
+                fine, result = _read(pipe, process)
+                process.join()
+                del running[process]
+                if not fine:
+                    raise OdzeraError(result)
+                yield place, result
+    finally:
+        for process in running:
+            process.kill()
+            process.join()
+
+
+def _read(pipe: Connection, process: BaseProcess) -> tuple[bool, Any]:
+    try:
+        return pipe.recv()
+    except EOFError:
+        process.join()
+        return False, f"A process ended with exit code {process.exitcode}; try again."
+
+
+def _call(work: Callable[..., Any], given: tuple[Any, ...], threads: int, pipe: Connection) -> None:
+    """In the process: do it, and send back the result or what went wrong."""
+    hub.be_quiet()
+    # Ctrl-C reaches the whole group; the parent ends its processes itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(threads)
+    try:
+        pipe.send((True, work(*given)))
+    except OdzeraError as error:
+        pipe.send((False, str(error)))
