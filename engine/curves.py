@@ -31,6 +31,8 @@ SHOWN = ("accuracy", "macro_f1", "loss")
 AXES = {"examples": "training examples", "tokens": "tokens seen in pretraining"}
 LEAST_STEPS = 200
 """Steps that a neural model gets at least: five epochs of fifty rows would leave any of them untrained."""
+MOST_STEPS = 3500
+"""Steps that a pretrained model gets at most: what is to be learnt from 28,000 rows it learns in a few passes."""
 MOST_EPOCHS = 60
 
 
@@ -147,11 +149,14 @@ def fewer(data: TaskData, rows: int, seed: int) -> TaskData:
 
 
 def fitted_to(recipe: Recipe, rows: int) -> Recipe:
-    """The recipe for `rows` examples: smaller batches and more epochs where they are few."""
+    """The recipe for `rows` examples: smaller batches and more epochs where they are few, fewer where they are many."""
     if recipe.kind == "baseline":
         return recipe
     batch = min(recipe.batch_size, max(8, rows // 10))
-    epochs = min(MOST_EPOCHS, max(recipe.epochs, math.ceil(LEAST_STEPS / math.ceil(rows / batch))))
+    steps = math.ceil(rows / batch)
+    epochs = min(MOST_EPOCHS, max(recipe.epochs, math.ceil(LEAST_STEPS / steps)))
+    if recipe.kind == "pretrained":
+        epochs = max(2, min(epochs, MOST_STEPS // steps))
     patience = max(recipe.patience, epochs // 4)
     return dataclasses.replace(recipe, batch_size=batch, epochs=epochs, patience=patience)
 
@@ -191,12 +196,13 @@ def token_jobs(recipe: Recipe, names: Sequence[str], training: Path, seeds: int)
         if folder is None:
             raise RecipeError(f"There is no pretrained model '{name}'.")
         facts = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
-        places = {0.0: folder} if not facts["from"] else {}
+        before = float(facts["tokens_before"])
+        places = {} if facts["from"] else {0.0: folder}
         for kept in training.glob(f"pretrain-{folder.name}-*/at-*M"):
             tokens = re.fullmatch(r"at-([\d.]+)M", kept.name)
             if tokens:
-                places[float(tokens[1]) * 1e6] = kept
-        places[float(facts["tokens_seen"])] = folder
+                places[before + float(tokens[1]) * 1e6] = kept
+        places[before + float(facts["tokens_seen"])] = folder
         for tokens_seen, place in sorted(places.items()):
             for seed in range(seeds):
                 changed = dataclasses.replace(recipe, backbone=str(place), seed=seed, random_weights=tokens_seen == 0.0)

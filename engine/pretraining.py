@@ -168,6 +168,7 @@ def run_pretraining(
             "from_digest": digest_of_weights(request.start) if request.start else "",
             "config": dataclasses.asdict(config),
             "parameters": sum(weight.numel() for weight in model.parameters()),
+            "tokens_before": _tokens_before(request.start),
             "tokens_seen": events[-1]["tokens"],
             "passes": events[-1]["tokens"] / len(corpus.train),
             "seconds": events[-1]["seconds"],
@@ -186,6 +187,14 @@ def run_pretraining(
         }
         _publish(request, model, tokenizer, facts, work)
     yield Pretrained(request.folder, facts)
+
+
+def _tokens_before(start: Path | None) -> int:
+    """Tokens that the model it goes on from has seen, where that is known."""
+    if start is None or not (start / FACTS).is_file():
+        return 0
+    facts = json.loads((start / FACTS).read_text(encoding="utf-8"))
+    return int(facts["tokens_before"] + facts["tokens_seen"])
 
 
 def _tokenizer(

@@ -300,3 +300,17 @@ def test_a_running_search_is_followed_live(open_page: Opener, studies_file: Path
     study.tell(trial, 0.4321)
     expect(page.locator("#study-view")).to_contain_text("1 of 3 trials", timeout=20_000)
     expect(page.locator("#study-view")).to_contain_text("0.4321")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
+    page = open_page(size)
+    page.get_by_role("tab", name="How much data").click()
+    page.wait_for_selector("#curve-view svg path.oz-trace")
+    series = page.locator("#curve-view svg path.oz-trace").count()
+    assert page.locator("#curve-view thead th").count() == series + 1
+    assert page.evaluate(STICKING_OUT) == []
+    before = page.locator("#curve-view td").first.inner_text()
+    page.get_by_role("radio", name="macro F1").check()
+    expect(page.locator("#curve-view td").first).not_to_have_text(before)
+    expect(page.locator("#curve-view")).to_contain_text("macro F1")

@@ -1,5 +1,6 @@
 """What happens when a button is pressed or an endpoint is called, without a page."""
 
+import dataclasses
 import math
 import shutil
 import time
@@ -10,6 +11,7 @@ import pytest
 from conftest import places_in, train_model
 from optuna.trial import TrialState
 
+from engine.curves import Curve, write_curve
 from engine.data.sources import load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
@@ -21,7 +23,7 @@ from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
-from gradio_app.handlers import answer_all, ask, show_models, show_study, study_mark
+from gradio_app.handlers import answer_all, ask, show_curve, show_models, show_study, study_mark
 
 TYPED = "gżegżółka-wyszeptała-hasło"
 TEXTS = {"slang": [f"{TYPED} ale sztos"], "nli": [f"The {TYPED} is open.", f"Nobody said {TYPED}."]}
@@ -252,3 +254,49 @@ def searched(trained: Places, tmp_path: Path) -> Context:
     study.add_trial(optuna.create_trial(state=TrialState.PRUNED, intermediate_values={1: 1.2}))
     study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"reason": "out of memory"}))
     return open_context(trained, address, "/dashboard")
+
+
+def point(series: str, x: float, seed: int, accuracy: float) -> dict[str, object]:
+    """A measured point of a curve."""
+    return {"series": series, "x": x, "seed": seed, "accuracy": accuracy, "macro_f1": accuracy / 2, "loss": 1.0}
+
+
+@pytest.fixture
+def measured(trained: Places, tmp_path: Path) -> Context:
+    """A page with one curve."""
+    points = [
+        point(series, x, seed, accuracy + seed / 100)
+        for series, x, accuracy in (("scratch", 50, 0.5), ("mini-full", 50, 0.6), ("scratch", 1000, 0.7))
+        for seed in range(3)
+    ]
+    curve = Curve("examples", "slang", "<i>reviews</i>", "0" * 12, 543, tuple(points), {"device_name": "a processor"})
+    write_curve(tmp_path / "curve-x.json", curve)
+    return dataclasses.replace(open_context(trained), curves=(tmp_path,))
+
+
+def test_a_curve_is_shown_with_its_figure_its_numbers_and_what_it_says(measured: Context) -> None:
+    assert measured.curve_choices() == [("training examples · Sentiment of Polish youth slang · <i>reviews</i>", "x")]
+    page = show_curve(measured, "x", "accuracy")
+    assert "<svg" in page
+    assert "0.610<small>± 0.025</small>" in page
+    assert "mini-full against scratch: clearly ahead at 50 (+10.0 points at 50)." in page
+    assert "543 test rows, up to 3 seeds a point, on a processor" in page
+    assert "&lt;i&gt;reviews" in page
+    assert "<i>reviews" not in page
+
+
+def test_another_figure_of_a_curve_can_be_chosen_and_nonsense_is_accuracy(measured: Context) -> None:
+    assert "0.305<small>" in show_curve(measured, "x", "macro_f1")
+    assert show_curve(measured, "x", "<script>") == show_curve(measured, "x", "accuracy")
+
+
+def test_without_a_curve_the_page_says_how_to_make_one(measured: Context, tmp_path: Path) -> None:
+    assert "odzera curve examples slang" in show_curve(measured, "another", "accuracy")
+    assert dataclasses.replace(measured, curves=(tmp_path / "empty",)).curve_choices() == []
+
+
+def test_a_curve_that_cant_be_read_is_said_at_the_start(trained: Places, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "curve-broken.json").write_text("[]", encoding="utf-8")
+    places = dataclasses.replace(trained, store=tmp_path / "studies" / "results.db")
+    assert any(note.startswith("curve-broken.json can't be read") for note in open_context(places).notes)

@@ -210,6 +210,7 @@ def test_going_on_keeps_tokenizer_and_shape_and_helps_on_the_new_text(tmp_path: 
     other.write_text("\n".join(f"Hotel {n % 9} był czysty, a śniadanie {n % 5} pyszne." for n in range(300)), "utf-8")
     second = pretrained(request_for(other, tmp_path, "mini-hotele", start=first.folder))
     assert second.facts["from"] == "mini"
+    assert second.facts["tokens_before"] == first.facts["tokens_seen"]
     before, after = second.facts["held_out_before"]["recenzje"], second.facts["held_out"]["recenzje"]
     assert after["perplexity"] < before["perplexity"]
     one, two = open_language_model(first.folder), open_language_model(second.folder)

@@ -212,14 +212,15 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
             f"{row['p50_ms']:.2f}",
         )
     out.print(table)
-    if comparison["rows"]:
-        best = comparison["rows"][0]["model"]
-        against = [one for one in comparison["mcnemar"] if best in (one["first"], one["second"])]
+    names = [row["model"] for row in comparison["rows"]]
+    # The best one, and the one that everything pretrained has to beat.
+    for chosen in dict.fromkeys([*names[:1], *(name for name in names if name == "scratch")]):
+        against = [one for one in comparison["mcnemar"] if chosen in (one["first"], one["second"])]
         tests = ", ".join(
-            f"{one['second'] if one['first'] == best else one['first']} p = {one['p']:.2g}" for one in against
+            f"{one['second'] if one['first'] == chosen else one['first']} p = {one['p']:.2g}" for one in against
         )
         if tests:
-            note(f"McNemar's test of {best} against: {tests}.")
+            note(f"McNemar's test of {chosen} against: {tests}.")
     for line in filter(None, map(describe_refit, comparison["rows"])):
         note(line)
     for other in comparison["other_data"]:

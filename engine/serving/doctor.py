@@ -9,7 +9,8 @@ import torch
 from engine import hub
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
-from engine.paths import Places
+from engine.models.pretrained import BACKBONES
+from engine.paths import Places, find_pretrained
 from engine.serving.classifier import Shelf
 from engine.store import Store
 from engine.training.checkpoints import require_writable
@@ -53,6 +54,10 @@ def examine(places: Places) -> list[Finding]:
                 broken.append(str(error))
         says = f"{len(opened)} models answer ({', '.join(opened) or 'none'})"
         findings.append(Finding(f"models for {task}", bool(opened) and not broken, "; ".join([says, *broken])))
+    bundled = {name: find_pretrained(name) for name, backbone in BACKBONES.items() if backbone.bundled}
+    missing = [name for name, folder in bundled.items() if folder is None]
+    says = f"missing: {', '.join(missing)}" if missing else f"{', '.join(bundled)} can be adapted"
+    findings.append(Finding("pretrained", not missing, says, needed=False))
     try:
         require_writable(places.checkpoints)
         findings.append(Finding("checkpoints", True, "can be written", needed=False))
