@@ -1,10 +1,10 @@
 """Curves: how quality grows with training examples, and with the tokens seen in pretraining."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from engine import __version__
 from engine.data.sources import TaskData
+from engine.data.tasks import TASKS
 from engine.errors import DataError, RecipeError
 from engine.evaluation.metrics import headline
 from engine.experiments import Fitted, Request, fit
 from engine.models.pretrained import get_backbone, locate
 from engine.paths import find_pretrained
+from engine.pretraining import FACTS, MILESTONE
 from engine.processes import run_all
-from engine.training.build import labels_of
+from engine.training.build import choose_device, labels_of
 from engine.training.recipes import Recipe
 from engine.training.resources import describe_machine
 
@@ -54,6 +57,14 @@ class Job:
         """What tells it from the others of its curve."""
         return self.series, self.x, self.seed
 
+    @property
+    def settings(self) -> str:
+        """Digest of everything that is trained with, the backbone's weights included but not where they lie."""
+        plain = self.recipe.as_dict()
+        if self.recipe.kind == "pretrained":
+            plain["backbone"] = locate(get_backbone(self.recipe.backbone))[1]
+        return hashlib.sha256(json.dumps([plain, self.rows], sort_keys=True).encode()).hexdigest()[:12]
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -72,7 +83,8 @@ class Curve:
     def series(self) -> dict[str, list[dict[str, Any]]]:
         """Series → its places in order, each with `x`, `seeds` and, for each figure, its mean and half a 95 % interval.
 
-        The interval is Student's t over the seeds: how far another seed may fall, not another test set.
+        Half of it is None for a single seed. The interval is Student's t over the seeds: how far another seed may fall,
+        not another test set.
         """
         from scipy.stats import t as student
 
@@ -82,9 +94,10 @@ class Curve:
             for x in sorted({point["x"] for point in own}):
                 here = [point for point in own if point["x"] == x]
                 row: dict[str, Any] = {"x": x, "seeds": len(here)}
+                half: float | None
                 for figure in SHOWN:
                     values = np.array([point[figure] for point in here])
-                    half = 0.0
+                    half = None
                     if len(values) > 1:
                         half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
                     row[figure] = float(values.mean())
@@ -195,13 +208,12 @@ def token_jobs(recipe: Recipe, names: Sequence[str], training: Path, seeds: int)
         folder = find_pretrained(name)
         if folder is None:
             raise RecipeError(f"There is no pretrained model '{name}'.")
-        facts = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         before = float(facts["tokens_before"])
-        places = {} if facts["from"] else {0.0: folder}
-        for kept in training.glob(f"pretrain-{folder.name}-*/at-*M"):
-            tokens = re.fullmatch(r"at-([\d.]+)M", kept.name)
-            if tokens:
-                places[before + float(tokens[1]) * 1e6] = kept
+        # Random weights are all trained or they are noise, so they are no start for a method that freezes some.
+        places = {} if facts["from"] or recipe.method.kind != "full" else {0.0: folder}
+        for kept in (training / facts["run"]).glob(f"{MILESTONE}[0-9]*"):
+            places[before + float(kept.name.removeprefix(MILESTONE))] = kept
         places[before + float(facts["tokens_seen"])] = folder
         for tokens_seen, place in sorted(places.items()):
             for seed in range(seeds):
@@ -218,14 +230,25 @@ def measure(curve: Curve, jobs: Sequence[Job], data: TaskData, file: Path, worke
 
     Raises:
         OdzeraError: A model can't be trained.
-        DataError: The file holds another curve.
+        DataError: The file holds another curve, or another process measures it.
     """
-    curve = _with_points(curve, file)
-    have = {(point["series"], point["x"], point["seed"]) for point in curve.points}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(file.with_suffix(".lock"), timeout=0):
+            yield from _measure(_with_points(curve, file), jobs, data, file, workers)
+    except Timeout:
+        raise DataError(f"{file.name} is being measured by another process.") from None
+
+
+def _measure(curve: Curve, jobs: Sequence[Job], data: TaskData, file: Path, workers: int) -> Iterator[Curve]:
+    have = {(point["series"], point["x"], point["seed"]): point["settings"] for point in curve.points}
+    other = next((job for job in jobs if have.get(job.key, job.settings) != job.settings), None)
+    if other is not None:
+        raise DataError(
+            f"{file.name} holds {other.series} at {other.x:,.0f} with other settings or another backbone; choose "
+            "another --name."
+        )
     missing = [job for job in jobs if job.key not in have]
-    for job in missing:
-        if job.recipe.kind == "pretrained":
-            locate(get_backbone(job.recipe.backbone))
     yield curve
     for _, point in run_all(_point, [(job, data) for job in missing], workers):
         curve = dataclasses.replace(curve, points=(*curve.points, point))
@@ -249,6 +272,7 @@ def _point(job: Job, data: TaskData) -> dict[str, Any]:
         "series": job.series,
         "x": job.x,
         "seed": job.seed,
+        "settings": job.settings,
         **{figure: round(figures[figure], 4) for figure in SHOWN},
         "epochs": len(fitted.epochs),
         "best_epoch": best,
@@ -260,7 +284,7 @@ def _point(job: Job, data: TaskData) -> dict[str, Any]:
 
 def start_curve(kind: str, data: TaskData) -> Curve:
     """A curve without points."""
-    machine = describe_machine(torch.device("cpu"))
+    machine = describe_machine(torch.device(choose_device("auto")))
     return Curve(kind, data.task.name, data.source, data.fingerprint, len(data.split("test")), machine=machine)
 
 
@@ -271,7 +295,7 @@ def _with_points(curve: Curve, file: Path) -> Curve:
     kept = read_curve(file)
     if (kept.kind, kept.task, kept.fingerprint) != (curve.kind, curve.task, curve.fingerprint):
         raise DataError(f"{file.name} holds a curve of other data; choose another --name.")
-    return dataclasses.replace(curve, points=kept.points)
+    return dataclasses.replace(curve, points=kept.points, machine=kept.machine, version=kept.version)
 
 
 def read_curve(file: Path) -> Curve:
@@ -282,9 +306,17 @@ def read_curve(file: Path) -> Curve:
     """
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
-        return Curve(**{**plain, "points": tuple(plain["points"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        curve = Curve(**{**plain, "points": tuple(plain["points"])})
+        if curve.kind not in AXES or curve.task not in TASKS:
+            raise ValueError("its kind or its task is unknown")
+        for point in curve.points:
+            numbers = [point[name] for name in ("x", "seed", *SHOWN)]
+            if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+                raise ValueError("a point has no numbers")
+        curve.series()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{file.name} can't be read as a curve: {error}") from error
+    return curve
 
 
 def write_curve(file: Path, curve: Curve) -> None:

@@ -22,7 +22,8 @@ from engine.data.tasks import TASKS
 from engine.data.tokens import train_tokenizer
 from engine.errors import RecipeError
 from engine.models.language_model import make_language_model, open_language_model
-from engine.models.pretrained import digest_of_weights
+from engine.models.pretrained import BACKBONES, digest_of_weights
+from engine.paths import find_pretrained
 from engine.pretraining_card import write_card
 from engine.training.build import choose_device
 from engine.training.loop import choose_precision
@@ -30,6 +31,8 @@ from engine.training.pretrain import PretrainConfig, Progress, held_out_losses, 
 from engine.training.resources import describe_machine, peak_memory_mb, reset_peak_memory
 
 FACTS = "pretraining.json"
+MILESTONE = "at-"
+"""Before the number of tokens seen, in the name of a folder with the model as it was by then."""
 PROMPTS = ("wczoraj wieczorem", "w tym hotelu", "posłowie przyjęli")
 SAMPLE_TOKENS = 40
 
@@ -56,10 +59,14 @@ class PretrainRequest:
         """Check the name, as it becomes a folder.
 
         Raises:
-            RecipeError: It isn't a plain word, or belongs to a task.
+            RecipeError: It isn't a plain word, or belongs to a task or to another model.
         """
         if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", self.name) or self.name in TASKS:
             raise RecipeError(f"NAME takes letters, digits and . _ + -, and is no task's; not '{self.name}'.")
+        if self.name in BACKBONES and (not BACKBONES[self.name].bundled or find_pretrained(self.name)):
+            raise RecipeError(
+                f"{self.name} is the name of a backbone that comes with the program. Choose another name."
+            )
         if self.folder.exists():
             raise RecipeError(f"There is a model {self.name} already, in {self.folder}. Choose another name.")
 
@@ -127,14 +134,17 @@ def run_pretraining(
     device = torch.device(choose_device(request.device))
     work = request.work
     with _alone(work, request.name):
+        for left in work.glob("*.tmp"):
+            # A save that was killed.
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         left_out = texts_to_leave_out(request.leave_out, request.column)
         torch.manual_seed(config.seed)
         if request.start:
             model, tokenizer = open_language_model(request.start)
-            config = _shaped_like(config, model)
         else:
             tokenizer = _tokenizer(request, left_out, work, tell)
             model = make_language_model(config.shape, tokenizer)
+        config = _as_it_is(config, model, tokenizer)
         corpus = encode_corpus(
             request.sources, tokenizer, work, left_out, lambda what, done, total: tell(Preparing(what, done, total))
         )
@@ -154,8 +164,7 @@ def run_pretraining(
         ):
             log.add(progress)
             if progress.average and not progress.is_over:
-                milestone = work / f"at-{progress.tokens / 1e6:05.1f}M"
-                _write_model(milestone, model, tokenizer, progress.average)
+                _write_model(work / f"{MILESTONE}{progress.tokens}", model, tokenizer, progress.average)
             last = progress
             yield progress
         tell(Preparing("measuring on held-out text"))
@@ -164,6 +173,7 @@ def run_pretraining(
         events = log.read()
         facts = {
             "name": request.name,
+            "run": work.name,
             "from": request.start.name if request.start else "",
             "from_digest": digest_of_weights(request.start) if request.start else "",
             "config": dataclasses.asdict(config),
@@ -213,8 +223,8 @@ def _tokenizer(
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def _shaped_like(config: PretrainConfig, model: Any) -> PretrainConfig:
-    """The settings with the shape of the model that is gone on from."""
+def _as_it_is(config: PretrainConfig, model: Any, tokenizer: Any) -> PretrainConfig:
+    """The settings with the shape and the case of what is really trained: that of `start`, or a smaller vocabulary."""
     own = model.config
     shape = dataclasses.replace(
         config.shape,
@@ -224,7 +234,9 @@ def _shaped_like(config: PretrainConfig, model: Any) -> PretrainConfig:
         num_attention_heads=own.num_attention_heads,
         context=min(config.shape.context, own.max_position_embeddings),
     )
-    return dataclasses.replace(config, shape=shape)
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    lowercase = normalizer is not None and normalizer.normalize_str("A") == "a"
+    return dataclasses.replace(config, shape=shape, lowercase=lowercase)
 
 
 def _held_out_before(
@@ -242,7 +254,10 @@ def _held_out_before(
         return {}
     if not kept.is_file():
         tell(Preparing("measuring the model before"))
-        kept.write_text(json.dumps(held_out_losses(model, corpus, config.shape.context, precision)), encoding="utf-8")
+        losses = held_out_losses(model, corpus, config.shape.context, precision)
+        temporary = kept.with_suffix(".tmp")
+        temporary.write_text(json.dumps(losses), encoding="utf-8")
+        os.replace(temporary, kept)
     return dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
@@ -270,6 +285,7 @@ def sample(model: Any, tokenizer: Any, seed: int = 0) -> list[str]:
     written = []
     for prompt in PROMPTS:
         ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"].to(device)
+        ids = ids[:, : model.config.max_position_embeddings // 2]
         room = min(SAMPLE_TOKENS, model.config.max_position_embeddings - ids.shape[1])
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
@@ -291,7 +307,8 @@ def _write_model(folder: Path, model: Any, tokenizer: Any, weights: Mapping[str,
     """Write what `AutoModelForSequenceClassification.from_pretrained` opens: config, float16 weights, tokenizer."""
     from transformers.utils import logging
 
-    chosen = weights or model.state_dict()
+    # By name and once each: a state dict holds the embedding a second time, as the output's.
+    chosen = weights or dict(model.named_parameters())
     halves = {name: tensor.detach().half().cpu() for name, tensor in chosen.items()}
     logging.disable_progress_bar()
     temporary = folder.with_name(f".{folder.name}.tmp")
@@ -306,7 +323,7 @@ def _write_model(folder: Path, model: Any, tokenizer: Any, weights: Mapping[str,
 
 def _publish(request: PretrainRequest, model: Any, tokenizer: Any, facts: Mapping[str, Any], work: Path) -> None:
     """Put the model with card and figures in its place, whole or not at all."""
-    whole = work / request.name
+    whole = work / "whole"
     _write_model(whole, model, tokenizer)
     size = sum(file.stat().st_size for file in whole.iterdir())
     kept = {**facts, "size_bytes": size, "digest": digest_of_weights(whole)}

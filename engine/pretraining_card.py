@@ -1,5 +1,6 @@
 """The card of a pretrained model: what it is, what it has read, how well it does, what it is not for."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
 
 
 def _front_matter(facts: Mapping[str, Any]) -> list[str]:
-    licence = ["license: other", f"license_name: {facts['licence']}"] if facts["licence"] else []
+    licence = ["license: other", f"license_name: {json.dumps(facts['licence'])}"] if facts["licence"] else []
     return [
         "---",
         "language: pl",
@@ -56,23 +57,31 @@ def _what_it_is(facts: Mapping[str, Any]) -> list[str]:
 
 def _text(facts: Mapping[str, Any]) -> list[str]:
     left_out = facts["left_out"]
+    held = sum(source["held_out_tokens"] for source in facts["sources"])
+    share = held / (held + sum(source["tokens"] for source in facts["sources"]))
     return [
         "## Text",
         "",
         "| source | paragraphs | MB | tokens to train on | held out |",
         "|---|---:|---:|---:|---:|",
         *(
-            f"| {source['name']} | {source['paragraphs']:,} | {source['bytes'] / 1e6:.1f} | {source['tokens']:,} "
-            f"| {source['held_out_tokens']:,} |"
+            f"| {_cell(source['name'])} | {source['paragraphs']:,} | {source['bytes'] / 1e6:.1f} "
+            f"| {source['tokens']:,} | {source['held_out_tokens']:,} |"
             for source in facts["sources"]
         ),
         "",
-        "Held out are stretches of neighbouring paragraphs, about one in a hundred of each source.",
+        f"Held out are stretches of neighbouring paragraphs, {share:.1%} of the tokens. What they say may stand",
+        "elsewhere in the text a second time; that isn't looked for.",
         *([f"{left_out:,} paragraphs were left out, as they stand in evaluation files."] if left_out else []),
         "",
         f"Licence of the text: {facts['licence'] or 'not named by who trained this'}.",
         "",
     ]
+
+
+def _cell(name: str) -> str:
+    """A name that ends no cell of a table."""
+    return name.replace("|", "/")
 
 
 def _held_out(facts: Mapping[str, Any]) -> list[str]:
@@ -83,7 +92,8 @@ def _held_out(facts: Mapping[str, Any]) -> list[str]:
         "| source | perplexity a token | bits a byte | perplexity of token frequencies alone |",
         "|---|---:|---:|---:|",
         *(
-            f"| {name} | {one['perplexity']:.1f} | {one['bits_per_byte']:.3f} | {one['unigram_perplexity']:,.0f} |"
+            f"| {_cell(name)} | {one['perplexity']:.1f} | {one['bits_per_byte']:.3f} "
+            f"| {one['unigram_perplexity']:,.0f} |"
             for name, one in facts["held_out"].items()
         ),
         "",
@@ -104,7 +114,7 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         "```python",
         "from transformers import AutoModelForSequenceClassification",
         "",
-        f'model = AutoModelForSequenceClassification.from_pretrained("{facts["name"]}", num_labels=3)',
+        f'model = AutoModelForSequenceClassification.from_pretrained("checkpoints/{facts["name"]}", num_labels=3)',
         "```",
         "",
     ]

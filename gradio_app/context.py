@@ -83,7 +83,7 @@ class Context:
 
     def curve_choices(self) -> list[tuple[str, str]]:
         """Curves as (words, name)."""
-        return [(_describe_curve(curve), name) for name, curve in list_curves(self.curves)[0].items()]
+        return [(_describe_curve(name, curve), name) for name, curve in list_curves(self.curves)[0].items()]
 
     def curve(self, name: str | None) -> Curve | None:
         """The curve of this name, or None."""
@@ -123,9 +123,9 @@ def _describe(study: StudyView) -> str:
     return f"{study.name} · {source} · {study.finished:,} trials"
 
 
-def _describe_curve(curve: Curve) -> str:
+def _describe_curve(name: str, curve: Curve) -> str:
     source = "the bundled sample" if curve.source == "sample" else curve.source
-    return f"{AXES[curve.kind]} · {TASKS[curve.task].title} · {source}"
+    return f"{AXES[curve.kind]} · {TASKS[curve.task].title} · {source} · {name}"
 
 
 def open_context(places: Places, storage: str = "", dashboard: str = "") -> Context:

@@ -22,16 +22,17 @@ def create_curves_tab(context: Context) -> None:
             )
         shown = gr.HTML(handlers.show_curve(context, first, "accuracy"), elem_id="curve-view")
 
-        def refresh(name: str | None, quality: str) -> tuple[object, str]:
+        def refresh(name: str | None, quality: str) -> tuple[object, object, str]:
             """The choices and the curve, read anew."""
             found = context.curve_choices()
             names = [one for _, one in found]
             name = name if name in names else (names[0] if names else None)
-            return gr.Dropdown(found, value=name, visible=bool(found)), handlers.show_curve(context, name, quality)
+            menu = gr.Dropdown(found, value=name, visible=bool(found))
+            return menu, gr.Radio(visible=bool(found)), handlers.show_curve(context, name, quality)
 
         def choose(name: str | None, quality: str) -> str:
             """Another curve, or another figure of it."""
             return handlers.show_curve(context, name, quality)
 
-        tab.select(refresh, [chosen, figure], [chosen, shown], api_visibility="private")
+        tab.select(refresh, [chosen, figure], [chosen, figure, shown], api_visibility="private")
         gr.on([chosen.input, figure.input], choose, [chosen, figure], shown, api_visibility="private")

@@ -125,7 +125,7 @@ def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, a
     rows = [row for line in lines.values() for row in line]
     if not rows:
         return '<p class="oz-empty">Nothing is measured yet.</p>'
-    ends = [row[figure] + sign * row[f"{figure}_half"] for row in rows for sign in (-1, 1)]
+    ends = [row[figure] + sign * (row[f"{figure}_half"] or 0.0) for row in rows for sign in (-1, 1)]
     middle = [row[figure] for row in rows]
     # An interval of three seeds may be wider than all that there is to see; the means set the frame.
     margin = max(0.25 * (max(middle) - min(middle)), 0.02)
@@ -169,13 +169,18 @@ def _line(
         f'<line class="oz-whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{down(row[figure] - row[f"{figure}_half"]):.1f}" '
         f'y2="{down(row[figure] + row[f"{figure}_half"]):.1f}"/>'
         for x, _, row in dots
+        if row[f"{figure}_half"] is not None
     )
     marks = "".join(
         f'<text class="oz-mark" x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle">{mark}<title>{escape(name)} at '
-        f"{row['x']:,.0f}: {row[figure]:.3f} ± {row[f'{figure}_half']:.3f} ({row['seeds']} seeds)</title></text>"
+        f"{row['x']:,.0f}: {row[figure]:.3f}{_doubt(row[f'{figure}_half'])} ({row['seeds']} seeds)</title></text>"
         for x, y, row in dots
     )
     return f'<g class="{style}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
+
+
+def _doubt(half: float | None) -> str:
+    return "" if half is None else f" ± {half:.3f}"
 
 
 def _places(places: Sequence[float], across: Any) -> str:

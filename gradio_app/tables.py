@@ -202,8 +202,9 @@ def render_curve(curve: Curve, figure: str) -> str:
         cells = []
         for rows in lines.values():
             row = next((row for row in rows if row["x"] == x), None)
-            shown = f"{row[figure]:.3f}<small>± {row[f'{figure}_half']:.3f}</small>" if row else ""
-            cells.append(f"<td>{shown}</td>")
+            half = row[f"{figure}_half"] if row else None
+            doubt = "" if half is None else f"<small>± {half:.3f}</small>"
+            cells.append(f"<td>{row[figure]:.3f}{doubt}</td>" if row else "<td></td>")
         body.append(f'<tr><th scope="row">{x:,.0f}</th>{"".join(cells)}</tr>')
     said = "".join(f"<li>{escape(sentence)}</li>" for sentence in say_leads(curve, figure))
     seeds = max((row["seeds"] for rows in lines.values() for row in rows), default=0)

@@ -14,6 +14,7 @@ from engine.data.corpus import (
     is_held_out,
     name_sources,
     paragraphs,
+    remarks,
     texts_to_leave_out,
     training_text,
 )
@@ -74,7 +75,9 @@ def test_files_of_one_name_are_told_apart(text: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = tmp_path / "other" / "koty.txt"
     other.write_text("Inny tekst\n", encoding="utf-8")
-    assert [source.name for source in name_sources([text, other])] == ["koty", "koty#2"]
+    (tmp_path / "koty#2.txt").write_text("Jeszcze inny\n", encoding="utf-8")
+    names = [source.name for source in name_sources([tmp_path / "koty#2.txt", text, other])]
+    assert names == ["koty#2", "koty", "koty#3"]
 
 
 def test_a_file_named_twice_is_refused(text: Path) -> None:
@@ -147,6 +150,28 @@ def test_texts_of_an_evaluation_file_are_left_out_whatever_their_case(text: Path
     assert not {LINES[0], LINES[5]} & set(training_text(sources, left_out))
     corpus = _encoded(sources, tmp_path, left_out)
     assert corpus.sources[0].left_out == 2
+
+
+def test_a_file_to_leave_out_is_read_like_any_other_or_refused(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"^test\.json: text of this kind is not read\."):
+        texts_to_leave_out([tmp_path / "test.json"])
+    with pytest.raises(DataError, match=r"^There is no file "):
+        texts_to_leave_out([tmp_path / "none.csv"])
+    judged = tmp_path / "test.csv"
+    judged.write_text("text,split\nPierwsze,train\nDrugie,test\n", encoding="utf-8")
+    # The column named for another table isn't looked for here.
+    assert texts_to_leave_out([judged], "opinia") == {"pierwsze", "drugie"}
+
+
+def test_a_labelled_table_without_splits_is_remarked_on(tmp_path: Path) -> None:
+    file = tmp_path / "all.csv"
+    file.write_text("text,label\nDobre,2\n", encoding="utf-8")
+    sources = name_sources([file])
+    assert len(remarks(sources, [])) == 1
+    assert remarks(sources, [file]) == []
+    file.write_text("text,label,split\nDobre,2,train\n", encoding="utf-8")
+    assert remarks(sources, []) == []
 
 
 def test_encoded_text_is_the_text_and_ends_every_paragraph(text: Path, tmp_path: Path) -> None:

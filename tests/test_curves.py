@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny_recipe
+from filelock import FileLock
 
 from engine.curves import (
     Curve,
@@ -93,6 +94,37 @@ def test_points_are_measured_once_and_kept(few: TaskData, tmp_path: Path) -> Non
     assert str(tmp_path) not in file.read_text(encoding="utf-8")
 
 
+def test_points_of_other_settings_are_never_shown_as_these(few: TaskData, tmp_path: Path) -> None:
+    file = tmp_path / "curve-x.json"
+    job = Job("tfidf", 60, 0, RECIPES["tfidf"], 60)
+    list(measure(start_curve("examples", few), [job], few, file))
+    other = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, seed=5))
+    with pytest.raises(DataError, match=r"^curve-x\.json holds tfidf at 60 with other settings or another backbone; "):
+        list(measure(start_curve("examples", few), [other], few, file))
+
+
+def test_a_curve_is_measured_by_one_process_at_a_time(few: TaskData, tmp_path: Path) -> None:
+    file = tmp_path / "curve-x.json"
+    with (
+        FileLock(file.with_suffix(".lock")),
+        pytest.raises(DataError, match=r"^curve-x\.json is being measured by another process\.$"),
+    ):
+        list(measure(start_curve("examples", few), [], few, file))
+
+
+def test_a_single_seed_claims_no_interval() -> None:
+    (row,) = curve_of(point("a", 50, 0, 0.5)).series()["a"]
+    assert row["accuracy_half"] is None
+
+
+@pytest.mark.parametrize("change", [{"kind": "rows"}, {"task": "poetry"}, {"points": [{"x": 1}]}, {"points": 3}])
+def test_a_file_that_is_no_curve_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    plain = dataclasses.asdict(curve_of(point("a", 50, 0, 0.5))) | change
+    (tmp_path / "curve-x.json").write_text(json.dumps(plain), encoding="utf-8")
+    with pytest.raises(DataError, match=r"^curve-x\.json can't be read as a curve: "):
+        read_curve(tmp_path / "curve-x.json")
+
+
 def test_a_file_with_a_curve_of_other_data_is_left_alone(few: TaskData, nli: TaskData, tmp_path: Path) -> None:
     file = tmp_path / "curve-x.json"
     write_curve(file, start_curve("examples", nli))
@@ -151,17 +183,20 @@ def test_the_users_curve_hides_a_shipped_one_of_its_name(tmp_path: Path) -> None
 
 def test_token_jobs_are_every_kept_state_the_end_and_random_weights(tmp_path: Path) -> None:
     model = tmp_path / "checkpoints" / "mini-a"
-    for folder in (model, *(tmp_path / "training" / "pretrain-mini-a-0" / f"at-{at}M" for at in ("001.0", "002.1"))):
+    run, other = tmp_path / "training" / "pretrain-mini-a-0", tmp_path / "training" / "pretrain-mini-a-reviews-0"
+    for folder in (model, run / "at-1048576", run / "at-2097152", other / "at-4194304"):
         folder.mkdir(parents=True)
         (folder / "config.json").write_text("{}", encoding="utf-8")
-    facts = {"from": "", "tokens_before": 0, "tokens_seen": 3_000_000}
+    facts = {"run": run.name, "from": "", "tokens_before": 0, "tokens_seen": 3_000_000}
     (model / "pretraining.json").write_text(json.dumps(facts), encoding="utf-8")
     jobs = token_jobs(RECIPES["mini-full"], [str(model)], tmp_path / "training", seeds=2)
-    assert {job.x for job in jobs} == {0.0, 1_000_000.0, 2_100_000.0, 3_000_000.0}
+    assert {job.x for job in jobs} == {0.0, 1_048_576.0, 2_097_152.0, 3_000_000.0}
     assert {job.recipe.random_weights for job in jobs if job.x == 0} == {True}
     assert {job.recipe.random_weights for job in jobs if job.x} == {False}
     assert len(jobs) == 8
-    facts = {"from": "mini-a", "tokens_before": 3_000_000, "tokens_seen": 500_000}
+    frozen = token_jobs(RECIPES["mini-lora"], [str(model)], tmp_path / "training", seeds=1)
+    assert 0.0 not in {job.x for job in frozen}
+    facts = {"run": "gone", "from": "mini-a", "tokens_before": 3_000_000, "tokens_seen": 500_000}
     (model / "pretraining.json").write_text(json.dumps(facts), encoding="utf-8")
     jobs = token_jobs(RECIPES["mini-full"], [str(model)], tmp_path / "nothing", seeds=1)
     assert [(job.x, job.recipe.random_weights) for job in jobs] == [(3_500_000.0, False)]

@@ -180,3 +180,20 @@ def test_a_prompt_is_read_before_the_text_and_padding_still_changes_nothing(tmp_
     pad = torch.zeros(1, 3, dtype=torch.long)
     padded = model(input_ids=torch.cat([ids, pad], 1), attention_mask=torch.cat([torch.ones_like(ids), pad], 1)).logits
     torch.testing.assert_close(bare, padded, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "most"), [("mini-full", 64), ("mini-prompt", 48)])
+def test_a_text_longer_than_the_backbone_reads_is_refused_before_training(
+    name: str, most: int, few: TaskData, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(RECIPES[name], backbone=str(saved_decoder(tmp_path / "mini")))
+    with pytest.raises(
+        RecipeError, match=rf"the backbone reads 64 tokens, so max_length can be {most} at most, not \d+"
+    ):
+        build(recipe, few)
+    build(dataclasses.replace(recipe, max_length=most), few)
+
+
+def test_random_weights_cant_stay_frozen() -> None:
+    with pytest.raises(RecipeError, match=r"random_weights are all trained; the method can't be 'lora'"):
+        dataclasses.replace(RECIPES["mini-lora"], random_weights=True)

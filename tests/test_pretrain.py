@@ -1,5 +1,6 @@
 """Pretraining: it learns, it goes on where it was killed, and what it leaves opens anywhere."""
 
+import dataclasses
 import json
 import os
 import random
@@ -123,8 +124,11 @@ def test_a_run_stopped_at_any_step_ends_as_an_unbroken_one(corpus: Corpus, tmp_p
     state = tmp_path / "broken.safetensors"
     events_of = {"device": torch.device("cpu"), "precision": torch.float32, "state_file": state}
     with one_thread():
-        progress = next(event for event in pretrain(broken, corpus, TINY, **events_of) if event.step >= 25)
-    assert 25 <= progress.step < events[-1].step
+        run_of = pretrain(broken, corpus, TINY, **events_of)  # type: ignore[arg-type]
+        progress = next(run_of)
+        # The state is saved after its event was handed out, so the next one is asked for, and lost.
+        next(run_of)
+    assert progress.step == 25 < events[-1].step
     # Other weights to begin with: all that counts must come from the state.
     again = fresh(tmp_path, seed=7)
     more = run(again, corpus, TINY, state)
@@ -191,7 +195,9 @@ def test_the_folder_opens_as_a_classifier_and_says_what_it_is(tmp_path: Path) ->
     assert (model.config.model_type, model.config.num_labels) == ("gpt2", 3)
     tokenizer = AutoTokenizer.from_pretrained(end.folder)
     assert tokenizer.decode(tokenizer("Kot śpi.")["input_ids"]).strip() == "kot śpi.<eos>"
-    assert {weight.dtype for weight in load_file(end.folder / "model.safetensors").values()} == {torch.float16}
+    stored = load_file(end.folder / "model.safetensors")
+    assert {weight.dtype for weight in stored.values()} == {torch.float16}
+    assert sum(weight.numel() for weight in stored.values()) == end.facts["parameters"]
     facts = json.loads((end.folder / "pretraining.json").read_text(encoding="utf-8"))
     figures = facts["held_out"]["zdania"]
     assert figures["perplexity"] < figures["unigram_perplexity"]
@@ -199,6 +205,7 @@ def test_the_folder_opens_as_a_classifier_and_says_what_it_is(tmp_path: Path) ->
     assert len(facts["samples"]) == 3
     card = (end.folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlanguage: pl\n")
+    assert facts["config"]["shape"]["vocab_size"] == model.config.vocab_size
     for said in ("CC0", "zdania", f"{figures['perplexity']:.1f}", f"{facts['parameters']:,}", "Limits", "lower case"):
         assert said in card
     assert str(tmp_path) not in card + json.dumps(facts)
@@ -226,6 +233,39 @@ def test_a_model_is_never_written_over(tmp_path: Path) -> None:
         request_for(text, tmp_path)
 
 
+def test_the_name_of_a_backbone_is_not_given_to_another_model(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"^minilm is the name of a backbone that comes with the program\."):
+        request_for(small_text(tmp_path), tmp_path, "minilm")
+
+
+def test_more_minutes_go_on_and_too_few_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    state = tmp_path / "state.safetensors"
+    config = dataclasses.replace(TINY, passes=10_000, minutes=60)
+    with one_thread():
+        run_of = pretrain(
+            fresh(tmp_path), corpus, config, device=torch.device("cpu"), precision=torch.float32, state_file=state
+        )
+        for _ in range(8):
+            event = next(run_of)
+    short = dataclasses.replace(config, minutes=event.seconds / 60 / 2)
+    with pytest.raises(RecipeError, match=r"^This run has trained for [\d.]+ minutes; [^\n]+ --minutes \d+\.$"):
+        run(fresh(tmp_path), corpus, short, state)
+    longer = dataclasses.replace(config, minutes=event.seconds / 60 + 0.03)
+    *_, last = run(fresh(tmp_path), corpus, longer, state)
+    assert last.step > event.step
+    assert last.lr < 0.1 * config.lr
+
+
+def test_a_model_of_another_kind_cant_be_gone_on_from(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForMaskedLM
+
+    train_tokenizer([("Ala ma kota.",)] * 9, 300).save_pretrained(tmp_path / "bert")
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertForMaskedLM(BertConfig(vocab_size=300, **shape)).save_pretrained(tmp_path / "bert")
+    with pytest.raises(RecipeError, match=r"^bert can't be gone on from: it takes a model of GPT-2's shape"):
+        open_language_model(tmp_path / "bert")
+
+
 @pytest.mark.parametrize("name", ["slang", "nli", "../out", "", "a b", ".hidden"])
 def test_a_name_that_isnt_a_plain_word_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RecipeError, match=r"^NAME takes letters"):
@@ -234,7 +274,7 @@ def test_a_name_that_isnt_a_plain_word_is_refused(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"passes": 0}, {"minutes": 0}, {"optimizer": "sgd"}, {"lr": 2}, {"cooldown": 1.5}, {"precision": "int8"}],
+    [{"passes": 0}, {"minutes": 0}, {"optimizer": "sgd"}, {"lr": 2}, {"cooldown": 1.0}, {"precision": "int8"}],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(RecipeError, match=rf"^Pretraining: {next(iter(changes))} can't be "):
@@ -256,6 +296,9 @@ def test_the_command_shows_perplexity_and_a_sample(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "There is no file" in done.stderr
+    done = subprocess.run(command(text, "--except", str(text), str(text)), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "every file takes a --text or an --except of its own" in done.stderr
     done = subprocess.run(command(text, "--passes", "1"), capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "perplexity" in done.stdout

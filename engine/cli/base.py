@@ -41,7 +41,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 GOES_ON = {
     "train": " The same command goes on from the last whole epoch.",
-    "pretrain": " The same command goes on from the last saved state, at most a minute back.",
+    "pretrain": " The same command goes on from the last saved state.",
     "examples": " The same command measures what is missing.",
     "tokens": " The same command measures what is missing.",
     "search": " The same command goes on; no trial is lost.",

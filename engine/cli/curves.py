@@ -38,7 +38,7 @@ SIZES = (50, 100, 250, 500, 1000, 4337, 28000)
 MODELS = ("tfidf", "scratch", "mini-full", "mini-lora")
 
 SeedsOption = Annotated[int, typer.Option(min=1, help="Seeds for each point; intervals need two or more.")]
-WorkersOption = Annotated[int, typer.Option(help="Processes; 0: one a core.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
 NameOption = Annotated[str, typer.Option(help="Name of the curve; kept in studies/curve-NAME.json.")]
 DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")]
 
@@ -58,7 +58,7 @@ def examples(
         list[str] | None,
         typer.Option(help="Recipe, or NAME@DATA for the settings of a trained model. Repeatable."),
     ] = None,
-    rows: Annotated[list[int] | None, typer.Option(help="Training examples. Repeatable.")] = None,
+    rows: Annotated[list[int] | None, typer.Option(min=1, help="Training examples. Repeatable.")] = None,
     change: ChangeOption = None,
     seeds: SeedsOption = 3,
     workers: WorkersOption = 0,

@@ -36,7 +36,9 @@ def pretrain(
         typer.Option("--from", help="Model to go on from: a name in checkpoints/ or a folder; its tokenizer stays."),
     ] = "",
     passes: Annotated[float | None, typer.Option(help="How often the text is seen.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Time to end within, cooldown included.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Minutes of training in all, earlier runs of it and the cooldown included.")
+    ] = None,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change a setting: lr=2e-3, shape.hidden_size=256. Repeatable."),
@@ -52,14 +54,14 @@ def pretrain(
     same command goes on from its last minute. The model then serves as a backbone:
     `odzera train mini-full --set backbone=NAME`.
 
-    Example: `odzera pretrain polish-gpt-mini --text novels.txt.xz sejm.txt.xz --passes 2`
+    Example: `odzera pretrain my-gpt --text novels.txt.xz sejm.txt.xz --passes 2`
     """
     # Before torch and tokenizers are imported: encoding megabytes is worth all cores, and nothing here is forked.
     # Threads wait busily, but briefly: a step is thousands of short products (1.4 times as fast as with sleeping ones).
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ.pop("OMP_WAIT_POLICY", None)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from engine.data.corpus import name_sources
+    from engine.data.corpus import name_sources, remarks
     from engine.pretraining import PretrainRequest
     from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
@@ -68,8 +70,12 @@ def pretrain(
 
     if not text:
         raise DataError("--text names no file.")
+    if more and leave_out:
+        # Which of the two a file after them belongs to can't be told.
+        raise DataError("With --except, every file takes a --text or an --except of its own before it.")
     config = change_settings(
-        PretrainConfig(passes=passes or PretrainConfig.passes, minutes=minutes, seed=seed), change or []
+        PretrainConfig(passes=PretrainConfig.passes if passes is None else passes, minutes=minutes, seed=seed),
+        change or [],
     )
     choose_device(device)
     places = default_places()
@@ -83,12 +89,15 @@ def pretrain(
         checkpoints=places.checkpoints,
         training=places.training,
         device=device,
-        start=found,
+        start=found.resolve() if found else None,
         leave_out=tuple(leave_out or ()),
         column=column,
         licence=licence,
     )
     require_writable(places.checkpoints)
+    if not as_json:
+        for line in remarks(request.sources, request.leave_out):
+            console.note(line)
     finished = shown.follow_pretraining(request, quiet=as_json)
     if as_json:
         console.print_json(dict(finished.facts))

@@ -52,7 +52,8 @@ def show_curve(curve: "Curve", as_json: bool = False) -> None:
         cells = []
         for rows in lines.values():
             row = next((row for row in rows if row["x"] == place), None)
-            cells.append(f"{row['accuracy']:.3f} ± {row['accuracy_half']:.3f}" if row else "")
+            half = f" ± {row['accuracy_half']:.3f}" if row and row["accuracy_half"] is not None else ""
+            cells.append(f"{row['accuracy']:.3f}{half}" if row else "")
         table.add_row(f"{place:,.0f}", *cells)
     out.print(table)
     out.print("[dim]mean over the seeds ± half of Student's 95 % interval over them[/]")

@@ -78,6 +78,8 @@ def show_pretrained(finished: "Pretrained") -> None:
             f"{before['perplexity']:.1f}" if before else "",
         )
     out.print(table)
+    if facts["left_out"]:
+        out.print(f"{facts['left_out']:,} paragraphs were left out, as --except names them")
     for text in facts["samples"]:
         out.print(f"[dim]> {escape(' '.join(text.split()))}[/]", soft_wrap=True)
     out.print(

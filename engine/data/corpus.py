@@ -8,6 +8,7 @@ import lzma
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count as count_from
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.data.cleaning import clean_text
 from engine.data.files import READERS, read_table, text_columns
+from engine.data.tasks import SLANG
 from engine.errors import DataError
 
 OPENERS: Mapping[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
@@ -98,8 +100,9 @@ def name_sources(paths: Sequence[Path], column: str = "") -> list[TextSource]:
         if any(path.samefile(other.path) for other in sources):
             raise DataError(f"{path.name} is named twice.")
         stem = path.name[: -len(kind)] or path.name
-        same = sum(other.name.partition("#")[0] == stem for other in sources)
-        sources.append(TextSource(f"{stem}#{same + 1}" if same else stem, path, column))
+        taken = {other.name for other in sources}
+        names = (stem if place == 1 else f"{stem}#{place}" for place in count_from(1))
+        sources.append(TextSource(next(name for name in names if name not in taken), path, column))
     return sources
 
 
@@ -138,12 +141,28 @@ def _rows(source: TextSource) -> Iterator[str]:
 
 
 def texts_to_leave_out(paths: Sequence[Path], column: str = "") -> frozenset[str]:
-    """Every paragraph of the files, as `is_left_out` compares them: without case."""
-    tables = [TextSource(path.name, path, column) for path in paths]
-    for path in paths:
-        if not path.is_file():
-            raise DataError(f"There is no file {path}.")
-    return frozenset(_comparable(text) for source in tables for text in _every_row(source))
+    """Every paragraph of the files, whatever its split, in the form in which texts are compared: without case.
+
+    Raises:
+        DataError: A file is missing, of a kind that isn't read, or a table without a column of text.
+    """
+    sources = name_sources(paths, column) if paths else []
+    return frozenset(_comparable(text) for source in sources for text in _every_row(source))
+
+
+def remarks(sources: Sequence[TextSource], leave_out: Sequence[Path]) -> list[str]:
+    """What whoever names these files should know, a line each."""
+    lines = []
+    for source in sources:
+        if leave_out or source.path.suffix.lower() not in READERS:
+            continue
+        columns = {name.strip().casefold() for name in read_table(source.path).columns}
+        if "split" not in columns and columns & set(SLANG.aliases["label"]):
+            lines.append(
+                f"{source.path.name} has labels and no splits: all its rows are read. If some are to judge a model "
+                "later, name them with --except."
+            )
+    return lines
 
 
 def _every_row(source: TextSource) -> Iterator[str]:
@@ -151,7 +170,9 @@ def _every_row(source: TextSource) -> Iterator[str]:
         yield from paragraphs(source)
         return
     table = read_table(source.path)
-    for row in table[text_columns(table, source.path.name, source.column)].itertuples(index=False, name=None):
+    # The column that was named may be another file's.
+    column = source.column if source.column in table.columns else ""
+    for row in table[text_columns(table, source.path.name, column)].itertuples(index=False, name=None):
         yield from (clean_text(value) for value in row)
 
 
@@ -198,7 +219,7 @@ def encode_corpus(
 
     Args:
         sources: As `name_sources` returns them.
-        tokenizer: A fast tokenizer of transformers that ends a text by itself.
+        tokenizer: A fast tokenizer of transformers.
         folder: Where the tokens go; it may be deleted at any time.
         left_out: Texts that must not be trained on, as `texts_to_leave_out` returns them.
         tick: See `Tick`.
@@ -236,12 +257,16 @@ def _encode(
     total = count(source)
     sizes = {"bytes": 0, "tokens": 0, "held_out_bytes": 0, "held_out_tokens": 0, "left_out": 0}
     stream = enumerate(paragraphs(source))
+    end = tokenizer.eos_token_id
     while batch := list(islice(stream, AT_ONCE)):
         kept = [(index, text) for index, text in batch if _comparable(text) not in left_out]
         sizes["left_out"] += len(batch) - len(kept)
         # A text that spells "<eos>" is a text, not an end.
         encoded = tokenizer([text for _, text in kept], split_special_tokens=True)["input_ids"] if kept else []
         for (index, text), ids in zip(kept, encoded, strict=True):
+            if ids[-1:] != [end]:
+                # Not every tokenizer ends a text by itself.
+                ids = [*ids, end]
             out = is_held_out(index, total)
             (held if out else train).write(np.asarray(ids, dtype=dtype).tobytes())
             size = len(text.encode())

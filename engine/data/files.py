@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.data.tasks import SLANG, TASKS, Task
+from engine.data.tasks import TASKS, Task
 from engine.errors import DataError
 
 READERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".parquet": None}
@@ -125,7 +125,9 @@ def text_columns(table: pd.DataFrame, where: str, given: str = "") -> list[str]:
         DataError: None is recognised.
     """
     if given:
-        return [_match_columns(table, SLANG, {"text": given})["text"]]
+        if given not in table.columns:
+            raise DataError(f"{where}: there is no column '{given}'. Columns seen: {', '.join(table.columns)}.")
+        return [given]
     for task in TASKS.values():
         found = _match_columns(table, task, {})
         if all(column in found for column in task.text_columns):

@@ -65,7 +65,7 @@ def open_language_model(folder: str | Path) -> tuple[Any, Any]:
     """A model to go on from, and its tokenizer.
 
     Raises:
-        RecipeError: The folder holds no causal language model.
+        RecipeError: The folder holds no causal language model of GPT-2's shape.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -76,6 +76,12 @@ def open_language_model(folder: str | Path) -> tuple[Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise RecipeError(f"{folder} holds no causal language model: {str(error).splitlines()[0]}") from error
+    # Others have heads that `next_token_loss` doesn't know, or see the tokens that they are to foretell.
+    if model.config.model_type != "gpt2" or not tokenizer.is_fast or tokenizer.eos_token_id is None:
+        raise RecipeError(
+            f"{Path(folder).name} can't be gone on from: it takes a model of GPT-2's shape with a fast tokenizer, "
+            f"and this is {model.config.model_type}."
+        )
     return model, tokenizer
 
 
@@ -84,10 +90,14 @@ class _ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, embedding: torch.Tensor, targets: torch.Tensor, dtype: torch.dtype
+        ctx: Any,
+        hidden: torch.Tensor,
+        embedding: torch.Tensor,
+        targets: torch.Tensor,
+        dtype: torch.dtype,
+        wanted: bool,
     ) -> torch.Tensor:
         states, weights = hidden.to(dtype), embedding.to(dtype)
-        wanted = hidden.requires_grad or embedding.requires_grad
         for_states, for_weights = torch.empty_like(states), torch.zeros_like(embedding)
         total = torch.zeros((), device=hidden.device)
         for start in range(0, len(targets), CHUNK):
@@ -106,10 +116,10 @@ class _ChunkedLoss(torch.autograd.Function):
         return total / len(targets)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
         for_states, for_weights = ctx.saved_tensors
         scale = gradients[0] / ctx.tokens
-        return for_states.to(ctx.hidden_dtype) * scale, for_weights * scale, None, None
+        return for_states.to(ctx.hidden_dtype) * scale, for_weights * scale, None, None, None
 
 
 def next_token_loss(model: Any, tokens: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -127,5 +137,8 @@ def next_token_loss(model: Any, tokens: torch.Tensor, dtype: torch.dtype = torch
     with torch.autocast(tokens.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
         hidden = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
     embedding = model.get_output_embeddings().weight
-    loss: torch.Tensor = _ChunkedLoss.apply(hidden.reshape(-1, hidden.shape[-1]), embedding, targets.reshape(-1), dtype)
+    # Asked here, since gradients are always off inside the function.
+    wanted = torch.is_grad_enabled()
+    states = hidden.reshape(-1, hidden.shape[-1])
+    loss: torch.Tensor = _ChunkedLoss.apply(states, embedding, targets.reshape(-1), dtype, wanted)
     return loss

@@ -65,6 +65,7 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
                 labels,
                 random_weights=recipe.random_weights,
             )
+            _require_room(recipe, opened)
             opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
         else:
             if tokenizer is None:
@@ -73,6 +74,20 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
     except ValueError as error:
         raise RecipeError(f"{recipe.name} can't be built: {error}") from error
     return NeuralModel(opened, data.task, recipe.max_length)
+
+
+def _require_room(recipe: Recipe, opened: Opened) -> None:
+    """Raise where the recipe's longest text has more tokens than the backbone has positions."""
+    config = opened.model.config
+    # RoBERTa counts its positions from the one after padding.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    room = getattr(config, "max_position_embeddings", None)
+    before = recipe.method.prompt_tokens if recipe.method.kind == "prompt" else 0
+    if room is not None and recipe.max_length + before > room - offset:
+        raise RecipeError(
+            f"{recipe.name}: the backbone reads {room - offset} tokens, so max_length can be {room - offset - before} "
+            f"at most, not {recipe.max_length}."
+        )
 
 
 def fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:

@@ -39,7 +39,7 @@ class PretrainConfig:
     passes: float = 2.0
     """How often the text is seen."""
     minutes: float | None = None
-    """Time after which it ends, its cooldown included, however much of the text was seen."""
+    """Minutes of training in all, earlier processes and the cooldown included, however much of the text was seen."""
     optimizer: str = "muon"
     """`muon`: Muon (Jordan et al., 2024) for the blocks' matrices and AdamW for the rest; `adamw`: AdamW for all."""
     batch_size: int = 16
@@ -63,13 +63,13 @@ class PretrainConfig:
         """
         fine = {
             "optimizer": self.optimizer in OPTIMIZERS,
-            "passes": self.passes > 0,
-            "minutes": self.minutes is None or self.minutes > 0,
+            "passes": 0 < self.passes < math.inf,
+            "minutes": self.minutes is None or 0 < self.minutes < math.inf,
             "batch_size": self.batch_size >= 1,
             "lr": 0 < self.lr < 1,
             "weight_decay": 0 <= self.weight_decay < 1,
             "warmup_steps": self.warmup_steps >= 0,
-            "cooldown": 0 <= self.cooldown <= 1,
+            "cooldown": 0 <= self.cooldown < 1,
             "clip": self.clip > 0,
             "precision": self.precision in ("auto", "float32", "bfloat16"),
             "seed": 0 <= self.seed < 2**32,
@@ -149,14 +149,16 @@ def pretrain(
     optimizers = make_optimizers(model, config)
     weights = dict(model.named_parameters())
     average = {name: weight.detach().clone() for name, weight in weights.items()}
-    run = _Run(steps=max(1, math.ceil(config.passes * blocks / batch)))
+    run = _Run(steps=max(1, math.ceil(config.passes * blocks / batch)), precision=str(precision).removeprefix("torch."))
     run.restore(state_file, weights, average, optimizers, device)
+    _require_time_left(run, config)
+    # Chosen by timing, so another process might choose otherwise.
+    precision = getattr(torch, run.precision)
     order = _Order(corpus, context, batch, config.seed)
-    mark, marked, saved = time.perf_counter(), run.step, time.perf_counter()
+    mark, marked, saved, stamp = time.perf_counter(), run.step, time.perf_counter(), time.perf_counter()
     losses = torch.zeros((), device=device)
 
     while run.step < run.steps:
-        begun = time.perf_counter()
         tokens = torch.from_numpy(order.batch(run.step)).to(device, non_blocking=True)
         rate = config.lr * rate_share(run.step, run.steps, config)
         for optimizer in optimizers:
@@ -173,7 +175,9 @@ def pretrain(
         torch._foreach_lerp_(list(average.values()), [weight.detach() for weight in weights.values()], 1 - keep)
         losses += loss.detach()
         run.step += 1
-        run.seconds += time.perf_counter() - begun
+        # From step to step, so that what a GPU is waited for and what a milestone costs are counted too.
+        now = time.perf_counter()
+        run.seconds, stamp = run.seconds + now - stamp, now
         _plan_the_end(run, config)
         if tick:
             tick(run.step, run.steps)
@@ -194,10 +198,11 @@ def pretrain(
                     _load(weights, average)
                 held = held_out_losses(model, corpus, context, precision, average, None if over else LOOK_AT_MOST)
                 progress = Progress(**{**_shallow(progress), "held_out": held, "average": average})
+            yield progress
+            # After the event, so that nobody misses it: a kill in between only makes it happen again.
             if over or time.perf_counter() - saved > config.save_seconds:
                 run.save(state_file, weights, average, optimizers)
                 saved = time.perf_counter()
-            yield progress
             mark, marked = time.perf_counter(), run.step
 
 
@@ -222,6 +227,18 @@ def rate_share(step: int, steps: int, config: PretrainConfig) -> float:
     rise = (step + 1) / config.warmup_steps if config.warmup_steps else 1.0
     fall = (steps - step) / max(1.0, config.cooldown * steps)
     return min(1.0, rise, fall)
+
+
+def _require_time_left(run: "_Run", config: PretrainConfig) -> None:
+    """Raise where `minutes` leaves a run that goes on no time for its cooldown."""
+    if config.minutes is None or run.cooling or not run.step:
+        return
+    spent = run.seconds / 60
+    if spent >= (1 - config.cooldown) * config.minutes:
+        raise RecipeError(
+            f"This run has trained for {spent:.1f} minutes; {config.minutes:g} in all leave no time for its cooldown: "
+            f"give at least --minutes {math.ceil(spent / (1 - config.cooldown)) + 1}."
+        )
 
 
 def _plan_the_end(run: "_Run", config: PretrainConfig) -> None:
@@ -333,6 +350,7 @@ class _Run:
     steps: int
     step: int = 0
     seconds: float = 0.0
+    precision: str = "float32"
     cooling: bool = False
     """Whether the rate is falling already, so that the end is fixed, whatever `minutes` says in a later process."""
 
@@ -351,7 +369,11 @@ class _Run:
                 tensors |= {f"optimizer.{place}.{index}.{key}": torch.as_tensor(value) for key, value in values.items()}
         copies = {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        save_file(copies, temporary, metadata={"run": json.dumps(asdict(self))})
+        try:
+            save_file(copies, temporary, metadata={"run": json.dumps(asdict(self))})
+        except SafetensorError as error:
+            temporary.unlink(missing_ok=True)
+            raise OdzeraError(f"The state of the training can't be written to {path.parent}: {error}") from error
         os.replace(temporary, path)
 
     def restore(
@@ -383,5 +405,6 @@ class _Run:
             whole["state"] = kept
             optimizer.load_state_dict(whole)
         self.step, self.seconds, self.cooling = plain["step"], plain["seconds"], plain["cooling"]
+        self.precision = plain.get("precision", self.precision)
         if self.cooling:
             self.steps = plain["steps"]

@@ -100,6 +100,8 @@ class Recipe:
         for name, fine in checks.items():
             if not fine:
                 raise RecipeError(f"{self.name}: {name} can't be {getattr(self, name)!r}.")
+        if self.random_weights and self.method.kind != "full":
+            raise RecipeError(f"{self.name}: random_weights are all trained; the method can't be '{self.method.kind}'.")
         positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)
         if self.kind == "scratch" and self.max_length > positions:
             raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
