@@ -68,7 +68,9 @@ def open_language_model(folder: str | Path) -> tuple[Any, Any]:
         RecipeError: The folder holds no causal language model of GPT-2's shape.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
