@@ -215,8 +215,9 @@ def token_jobs(recipe: Recipe, names: Sequence[str], training: Path, seeds: int)
         for kept in (training / facts["run"]).glob(f"{MILESTONE}[0-9]*"):
             places[before + float(kept.name.removeprefix(MILESTONE))] = kept
         places[before + float(facts["tokens_seen"])] = folder
-        for tokens_seen, place in sorted(places.items()):
-            for seed in range(seeds):
+        # A seed at a time, so that a curve that isn't finished is one of fewer seeds.
+        for seed in range(seeds):
+            for tokens_seen, place in sorted(places.items()):
                 changed = dataclasses.replace(recipe, backbone=str(place), seed=seed, random_weights=tokens_seen == 0.0)
                 jobs.append(Job(folder.name, tokens_seen, seed, changed, 0))
     return jobs

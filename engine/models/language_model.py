@@ -11,6 +11,9 @@ from engine.errors import RecipeError
 CHUNK = 256
 """Tokens whose logits exist at one time: 256 × 8,192 of them fit a processor's cache."""
 
+GPU_CHUNK = 8192
+"""The same where memory is plenty and a small product isn't worth its launch."""
+
 
 @dataclass(frozen=True)
 class LanguageModelConfig:
@@ -102,15 +105,16 @@ class _ChunkedLoss(torch.autograd.Function):
         states, weights = hidden.to(dtype), embedding.to(dtype)
         for_states, for_weights = torch.empty_like(states), torch.zeros_like(embedding)
         total = torch.zeros((), device=hidden.device)
-        for start in range(0, len(targets), CHUNK):
-            part, goal = states[start : start + CHUNK], targets[start : start + CHUNK, None]
+        chunk = CHUNK if hidden.device.type == "cpu" else GPU_CHUNK
+        for start in range(0, len(targets), chunk):
+            part, goal = states[start : start + chunk], targets[start : start + chunk, None]
             log_shares = torch.log_softmax((part @ weights.T).float(), -1)
             total -= log_shares.gather(1, goal).sum()
             if wanted:
                 error = log_shares.exp_()
                 error.scatter_add_(1, goal, torch.full_like(goal, -1, dtype=error.dtype))
                 error = error.to(dtype)
-                torch.mm(error, weights, out=for_states[start : start + CHUNK])
+                torch.mm(error, weights, out=for_states[start : start + chunk])
                 for_weights += error.T @ part
         ctx.save_for_backward(for_states, for_weights)
         ctx.tokens = len(targets)
