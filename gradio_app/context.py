@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -83,7 +84,9 @@ class Context:
 
     def curve_choices(self) -> list[tuple[str, str]]:
         """Curves as (words, name)."""
-        return [(_describe_curve(name, curve), name) for name, curve in list_curves(self.curves)[0].items()]
+        described = {name: _describe_curve(curve) for name, curve in list_curves(self.curves)[0].items()}
+        shared = Counter(described.values())
+        return [(f"{words} · {name}" if shared[words] > 1 else words, name) for name, words in described.items()]
 
     def curve(self, name: str | None) -> Curve | None:
         """The curve of this name, or None."""
@@ -123,9 +126,9 @@ def _describe(study: StudyView) -> str:
     return f"{study.name} · {source} · {study.finished:,} trials"
 
 
-def _describe_curve(name: str, curve: Curve) -> str:
+def _describe_curve(curve: Curve) -> str:
     source = "the bundled sample" if curve.source == "sample" else curve.source
-    return f"{AXES[curve.kind]} · {TASKS[curve.task].title} · {source} · {name}"
+    return f"{AXES[curve.kind]} · {source}"
 
 
 def open_context(places: Places, storage: str = "", dashboard: str = "") -> Context:

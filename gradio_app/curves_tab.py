@@ -8,7 +8,7 @@ from gradio_app.context import Context
 
 def create_curves_tab(context: Context) -> None:
     """Quality against training examples, and against tokens seen in pretraining."""
-    with gr.Tab("How much data", id="data") as tab:
+    with gr.Tab("Data", id="data") as tab:
         choices = context.curve_choices()
         first = choices[0][1] if choices else None
         with gr.Row(equal_height=True):

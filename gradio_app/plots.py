@@ -110,6 +110,8 @@ def _nice(step: float) -> float:
     return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999))
 
 
+APART = 6
+"""Between two lines at one place."""
 MARKS = ("●", "■", "▲", "◆", "▼", "✚")
 """A sign for each line, so that colour is never the only difference."""
 
@@ -144,8 +146,12 @@ def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, a
         share: float = (min(max(value, low), high) - low) / (high - low)
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
 
+    def aside(place: int) -> Any:
+        # Beside each other, so that their intervals can be told apart.
+        return lambda x: across(x) + APART * (place - (len(lines) - 1) / 2)
+
     drawn = "".join(
-        _line(name, line, figure, f"oz-series-{place % len(MARKS)}", MARKS[place % len(MARKS)], across, down)
+        _line(name, line, figure, f"oz-series-{place % len(MARKS)}", MARKS[place % len(MARKS)], aside(place), down)
         for place, (name, line) in enumerate(lines.items())
     )
     legend = "".join(
@@ -154,7 +160,8 @@ def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, a
     )
     says = f"{words(figure)} against {across_name}, for {', '.join(lines)}"
     return (
-        f'<figure class="oz-figure"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
+        f'<figure class="oz-figure oz-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(says)}">'
         f"{_levels(low, high, down)}{_places(places, across)}{_names(across_name, words(figure))}{drawn}</svg>"
         f'<figcaption class="oz-note">{legend}</figcaption></figure>'
     )

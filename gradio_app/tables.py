@@ -206,13 +206,14 @@ def render_curve(curve: Curve, figure: str) -> str:
             doubt = "" if half is None else f"<small>± {half:.3f}</small>"
             cells.append(f"<td>{row[figure]:.3f}{doubt}</td>" if row else "<td></td>")
         body.append(f'<tr><th scope="row">{x:,.0f}</th>{"".join(cells)}</tr>')
-    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in say_leads(curve, figure))
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in say_leads(curve, figure))
+    said = f'<ul class="oz-said">{sentences}</ul>' if sentences else ""
     seeds = max((row["seeds"] for rows in lines.values() for row in rows), default=0)
     return (
         f'<p class="oz-data">{source}, {curve.test_rows:,} test rows, up to {seeds} seeds a point, on '
         f"{escape(str(curve.machine.get('device_name', '')))}</p>"
         f"{draw_curves(lines, figure, AXES[curve.kind])}"
-        f"{f'<ul>{said}</ul>' if said else ''}"
+        f"{said}"
         f'<div class="oz-scroll" tabindex="0" role="region" aria-label="Numbers of the curve">'
         f'<table class="oz-table"><thead><tr><th scope="col">{escape(AXES[curve.kind])}</th>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"

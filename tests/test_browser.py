@@ -305,7 +305,7 @@ def test_a_running_search_is_followed_live(open_page: Opener, studies_file: Path
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
-    page.get_by_role("tab", name="How much data").click()
+    page.get_by_role("tab", name="Data", exact=True).click()
     page.wait_for_selector("#curve-view svg path.oz-trace")
     series = page.locator("#curve-view svg path.oz-trace").count()
     assert page.locator("#curve-view thead th").count() == series + 1

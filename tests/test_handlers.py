@@ -275,9 +275,7 @@ def measured(trained: Places, tmp_path: Path) -> Context:
 
 
 def test_a_curve_is_shown_with_its_figure_its_numbers_and_what_it_says(measured: Context) -> None:
-    assert measured.curve_choices() == [
-        ("training examples · Sentiment of Polish youth slang · <i>reviews</i> · x", "x")
-    ]
+    assert measured.curve_choices() == [("training examples · <i>reviews</i>", "x")]
     page = show_curve(measured, "x", "accuracy")
     assert "<svg" in page
     assert "0.610<small>± 0.025</small>" in page
