@@ -174,7 +174,7 @@ def fitted_to(recipe: Recipe, rows: int) -> Recipe:
         epochs = min(MOST_EPOCHS, max(epochs, math.ceil(LEAST_STEPS[recipe.kind] / steps)))
     if recipe.kind == "pretrained":
         epochs = max(2, min(epochs, MOST_STEPS // steps))
-    patience = max(recipe.patience, epochs // 4)
+    patience = recipe.patience if epochs == recipe.epochs else max(recipe.patience, epochs // 4)
     return dataclasses.replace(recipe, batch_size=batch, epochs=epochs, patience=patience)
 
 

@@ -114,6 +114,7 @@ def test_help_names_every_command() -> None:
     assert set(COMMANDS) == {
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step"),
+        *("pretrain", "curve examples", "curve tokens"),
     }
     for command in COMMANDS:
         assert re.search(rf"\b{command.split()[0]}\b", shown)

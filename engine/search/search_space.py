@@ -113,7 +113,12 @@ def describe_space() -> dict[str, Any]:
 
 def space_digest() -> str:
     """Eight hexadecimal digits that change when the space or what a point of it means does."""
-    meaning = json.dumps([describe_space(), make_recipe(starting_points()[0]).as_dict()], sort_keys=True)
+    plain = make_recipe(starting_points()[0]).as_dict()
+    # Settings of pretrained models that came later; studies that began without them are of the same space.
+    for part, names in (("", ("random_weights",)), ("head", ("pooling",)), ("method", ("prompt_tokens",))):
+        for name in names:
+            del (plain[part] if part else plain)[name]
+    meaning = json.dumps([describe_space(), plain], sort_keys=True)
     return hashlib.sha256(meaning.encode()).hexdigest()[:8]
 
 
