@@ -12,13 +12,14 @@ def create_curves_tab(context: Context) -> None:
         choices = context.curve_choices()
         first = choices[0][1] if choices else None
         with gr.Row(equal_height=True):
-            chosen = gr.Dropdown(choices, value=first, label="Curve", visible=bool(choices), scale=3)
+            chosen = gr.Dropdown(choices, value=first, label="Curve", visible=bool(choices), scale=3, min_width=280)
             figure = gr.Radio(
                 [("accuracy", "accuracy"), ("macro F1", "macro_f1")],
                 value="accuracy",
                 label="Quality",
                 visible=bool(choices),
                 scale=2,
+                min_width=280,
             )
         shown = gr.HTML(handlers.show_curve(context, first, "accuracy"), elem_id="curve-view")
 
