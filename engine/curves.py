@@ -27,7 +27,7 @@ from engine.paths import find_pretrained
 from engine.pretraining import FACTS, MILESTONE
 from engine.processes import run_all
 from engine.training.build import choose_device, labels_of
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 from engine.training.resources import describe_machine
 
 SHOWN = ("accuracy", "macro_f1", "loss")
@@ -62,7 +62,7 @@ class Job:
     @property
     def settings(self) -> str:
         """Digest of everything that is trained with, the backbone's weights included but not where they lie."""
-        plain = self.recipe.as_dict()
+        plain = self.recipe.identity()
         if self.recipe.kind == "pretrained":
             plain["backbone"] = locate(get_backbone(self.recipe.backbone))[1]
         return hashlib.sha256(json.dumps([plain, self.rows], sort_keys=True).encode()).hexdigest()[:12]

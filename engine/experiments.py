@@ -41,8 +41,8 @@ from engine.training.checkpoints import (
 )
 from engine.training.classify import BaselineModel, Classifier, NeuralModel
 from engine.training.loop import Epoch, Tick, choose_precision, train, trainable
-from engine.training.recipes import Recipe
-from engine.training.resources import describe_machine, one_thread, peak_memory_mb, reset_peak_memory
+from engine.training.recipe import Recipe
+from engine.training.resources import EnergyMeter, describe_machine, one_thread, peak_memory_mb, reset_peak_memory
 
 LATENCY_TEXTS = 64
 
@@ -90,6 +90,8 @@ class Fitted:
     seconds: float
     device: torch.device
     peak_memory_mb: float
+    joules: float | None = None
+    """Energy of the whole machine while it trained, where a counter can be read and one process trained it all."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,11 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
     device = torch.device(choose_device(request.device))
     reset_peak_memory(device)
+    meter = EnergyMeter(device)
     if recipe.kind == "baseline":
         start = time.perf_counter()
         model = fit_baseline(recipe, data)
-        yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device))
+        yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
         return
     state_file = _state_file(request)
     with threads_for(recipe, device.type), _alone(state_file, request):
@@ -160,7 +163,8 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
             yield epoch
         _round_to_half(neural)
         seconds = sum(epoch.seconds for epoch in epochs)
-    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device))
+    joules = None if any(epoch.resumed for epoch in epochs) else meter.joules()
+    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device), joules)
 
 
 def forget_state(request: Request) -> None:
@@ -242,7 +246,9 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
             "epochs": len(epochs),
             "best_epoch": best,
             "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
+            "samples_per_second": len(data.split("train")) * max(1, len(epochs)) / fitted.seconds,
             "peak_memory_mb": fitted.peak_memory_mb,
+            "joules": fitted.joules,
             "size_bytes": sum(map(len, files.values())),
             "stop": epochs[-1].stop if epochs else "",
         },

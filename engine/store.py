@@ -68,7 +68,12 @@ def _create_first_tables(db: Database) -> None:
     db.table("runs").create_index(["task", "fingerprint"], if_not_exists=True)
 
 
-MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables,)
+def _time_batches(db: Database) -> None:
+    for column in ("batch_p50_ms", "batch_p95_ms"):
+        db.table("latencies").add_column(column, float)
+
+
+MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables, _time_batches)
 """Schema changes in order; the database's `user_version` says how many it has seen."""
 
 

@@ -21,7 +21,8 @@ from engine.experiments import Finished, Request, run_experiment
 from engine.models.language_model import LanguageModelConfig, make_language_model
 from engine.paths import Places
 from engine.store import Store
-from engine.training.recipes import RECIPES, Recipe
+from engine.training.recipe import Recipe
+from engine.training.recipes import RECIPES
 
 TINY_DECODER = {
     "vocab_size": 600,

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from engine.evaluation.latency import WARM_UP, measure_latency
 
 INPUTS = [("krótko",), ("trochę dłuższe zdanie na próbę",), ("a to już jest zdanie, które ciągnie się i ciągnie",)]
@@ -64,4 +66,11 @@ def test_one_input_is_enough() -> None:
 
 def test_plain_values_have_units_in_their_names() -> None:
     plain = measure_latency(Sleeper(), INPUTS, calls=3, batch=2).as_dict()
-    assert list(plain) == ["p50_ms", "p95_ms", "samples_per_second", "calls"]
+    assert list(plain) == ["p50_ms", "p95_ms", "samples_per_second", "calls", "batch_p50_ms", "batch_p95_ms"]
+
+
+def test_a_sample_in_a_batch_is_timed_by_itself() -> None:
+    latency = measure_latency(Sleeper(), INPUTS, calls=3, batch=30)
+    # 30 rows in 32 ms.
+    assert 32 / 30 <= latency.batch_p50_ms <= latency.batch_p95_ms < 3
+    assert latency.samples_per_second == pytest.approx(1000 / latency.batch_p50_ms)

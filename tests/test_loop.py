@@ -25,7 +25,7 @@ from engine.errors import OdzeraError, RecipeError
 from engine.models.decoder import make_decoder
 from engine.store import Store
 from engine.training.loop import Epoch, balanced_weights, make_optimizer, rate_factor, train
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 
 Weights = dict[str, torch.Tensor]
 

@@ -197,3 +197,42 @@ def test_a_text_longer_than_the_backbone_reads_is_refused_before_training(
 def test_random_weights_cant_stay_frozen() -> None:
     with pytest.raises(RecipeError, match=r"random_weights are all trained; the method can't be 'lora'"):
         dataclasses.replace(RECIPES["mini-lora"], random_weights=True)
+
+
+@pytest.mark.parametrize("name", ["mini-full", "minilm-lora"])
+def test_computing_activations_again_changes_no_gradient(name: str, few: TaskData, nli: TaskData) -> None:
+    recipe = dataclasses.replace(RECIPES[name], precision="float32", max_length=24, head=Head("pooled", 8, 0.0))
+    recipe = dataclasses.replace(recipe, method=dataclasses.replace(recipe.method, dropout=0.0))
+    data = nli if name == "minilm-lora" else few
+    gradients, kept = [], []
+    for again in (False, True):
+        model = build(dataclasses.replace(recipe, gradient_checkpointing=again), data).model.train()
+        without_dropout(model)
+        sizes: list[int] = []
+        ids = torch.arange(5, 45).view(2, 20)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if data is nli:
+            inputs["token_type_ids"] = (torch.arange(20) > 9).long().expand(2, 20)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda one, sizes=sizes: sizes.append(one.numel()) or one, lambda one: one
+        ):
+            loss = model(**inputs).logits.square().sum()
+        loss.backward()
+        gradients.append([weight.grad for weight in trainable(model).values()])
+        kept.append(sum(sizes))
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+    assert kept[1] < kept[0] / 2
+
+
+def without_dropout(model: torch.nn.Module) -> None:
+    """Make a model in training repeatable."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
+def test_the_modules_that_lora_adapts_can_be_named() -> None:
+    names = trainable(minilm(Method("lora", rank=4, targets="key, dense")))
+    adapted = {name.split(".lora_")[0].rpartition(".")[2] for name in names if "lora_" in name}
+    assert adapted == {"key", "dense"}

@@ -17,7 +17,8 @@ from engine.search.search_space import (
     starting_points,
     suggest,
 )
-from engine.training.recipes import RECIPES, Recipe, count_recipe
+from engine.training.recipe import Recipe
+from engine.training.recipes import RECIPES, count_recipe
 
 ASKED_FOR = {
     "vocab_size",

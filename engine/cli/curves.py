@@ -29,7 +29,7 @@ from engine.paths import default_places
 
 if TYPE_CHECKING:
     from engine.data.sources import TaskData
-    from engine.training.recipes import Recipe
+    from engine.training.recipe import Recipe
 
 curve = typer.Typer(no_args_is_help=True, help="Measure how quality grows with examples, or with tokens pretrained on.")
 app.add_typer(curve, name="curve")

@@ -26,6 +26,9 @@ class Method:
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.1
+    targets: str = ""
+    """Modules that `lora` adapts, with commas between (`query,key,value,dense`), or `all-linear`; empty: the attention
+    projections that peft knows for the architecture (`query` and `value`, `q_proj` and `v_proj`, `c_attn`)."""
     prompt_tokens: int = 16
     """Vectors that `prompt` puts before the text; they count towards the backbone's positions."""
 
@@ -83,8 +86,12 @@ def _with_lora(model: Any, method: Method) -> Any:
     from peft import LoraConfig, get_peft_model
 
     # No task type: peft's own wrapper for classifiers drops arguments that a model of ours may want.
+    targets: Any = method.targets or None
+    if targets and targets != "all-linear":
+        targets = [name.strip() for name in targets.split(",")]
     config = LoraConfig(
         r=method.rank,
+        target_modules=targets,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
         fan_in_fan_out=model.config.model_type == "gpt2",

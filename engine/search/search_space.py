@@ -16,7 +16,8 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from engine.training.recipes import RECIPES, Recipe
+from engine.training.recipe import Recipe
+from engine.training.recipes import RECIPES
 
 MAX_PARAMETERS = 10_000_000
 
@@ -113,7 +114,7 @@ def describe_space() -> dict[str, Any]:
 
 def space_digest() -> str:
     """Eight hexadecimal digits that change when the space or what a point of it means does."""
-    plain = make_recipe(starting_points()[0]).as_dict()
+    plain = make_recipe(starting_points()[0]).identity()
     # Settings of pretrained models that came later; studies that began without them are of the same space.
     for part, names in (("", ("random_weights",)), ("head", ("pooling",)), ("method", ("prompt_tokens",))):
         for name in names:

@@ -16,7 +16,7 @@ from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, get_backbone, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 from engine.training.resources import one_thread
 
 
@@ -66,6 +66,8 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
                 random_weights=recipe.random_weights,
             )
             _require_room(recipe, opened)
+            if recipe.gradient_checkpointing:
+                opened.model.base_model.activation_checkpointing_enable()
             opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
         else:
             if tokenizer is None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import CheckpointError, RecipeError
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 
 FORMAT = 1
 MANIFEST = "manifest.json"

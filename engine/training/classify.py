@@ -21,7 +21,7 @@ from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Opened, get_backbone, open_backbone
 from engine.training.checkpoints import WEIGHTS, Checkpoint
 from engine.training.loop import Tick, predict, trainable
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 
 
 class Classifier(Protocol):

@@ -18,7 +18,7 @@ from engine.data.batches import Batches
 from engine.errors import OdzeraError
 from engine.evaluation.metrics import BETTER, Floats, headline, softmax
 from engine.models.methods import decays, is_head
-from engine.training.recipes import Recipe
+from engine.training.recipe import Recipe
 from engine.training.state import TrainingState, load_state, save_state
 
 Tick = Callable[[int, int], None]

@@ -2,140 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import RecipeError
-from engine.evaluation.metrics import BETTER
-from engine.models.decoder import DecoderConfig, make_decoder
+from engine.models.decoder import make_decoder
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Head, build_without_weights, get_backbone
+from engine.training.recipe import Recipe
 from engine.training.settings import change_settings, flatten
-
-KINDS = ("baseline", "scratch", "pretrained")
-SCHEDULES = ("linear", "cosine", "constant")
-PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All settings of one system; the same recipe, data and seed give the same model."""
-
-    name: str
-    summary: str
-    kind: str
-    """`baseline`, `scratch` or `pretrained`."""
-    tasks: tuple[str, ...] = ("slang", "nli")
-    baseline: str = ""
-    backbone: str = ""
-    random_weights: bool = False
-    """Whether the backbone gives its shape and tokenizer alone, and training begins with random weights."""
-    method: Method = field(default_factory=Method)
-    head: Head = field(default_factory=Head)
-    decoder: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of `DecoderConfig`."""
-    lowercase: bool = False
-    """Whether the tokenizer trained from scratch folds case."""
-
-    epochs: int = 10
-    batch_size: int = 32
-    accumulation: int = 1
-    """Batches whose gradients are added up before a step."""
-    lr: float = 1e-3
-    """Peak learning rate of the backbone, or of the whole decoder."""
-    head_lr: float | None = None
-    """Peak learning rate of the head, where it differs."""
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    """Share of the steps over which the rate rises."""
-    schedule: str = "linear"
-    schedule_per_epoch: bool = False
-    """Whether the rate moves once an epoch instead of once a step."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    label_smoothing: float = 0.0
-    class_weights: bool = False
-    """Whether the loss weighs classes by the inverse of their frequency."""
-    oversample: bool = False
-    patience: int = 3
-    """Epochs without a better validation figure before training stops."""
-    max_minutes: float | None = None
-    max_length: int = 256
-    """Tokens; longer inputs are cut."""
-    precision: str = "auto"
-    """`auto`: bfloat16 where the hardware computes in it faster, else float32."""
-    select_on: str = ""
-    """Validation figure that the best epoch is chosen on; the task's own when empty."""
-    seed: int = 0
-    reported: Mapping[str, Any] = field(default_factory=dict)
-    """What its authors report, for the systems of others."""
-
-    def __post_init__(self) -> None:
-        """Check every setting that has a range.
-
-        Raises:
-            RecipeError: One is out of it.
-        """
-        checks = {
-            "kind": self.kind in KINDS,
-            "schedule": self.schedule in SCHEDULES,
-            "precision": self.precision in PRECISIONS,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "accumulation": self.accumulation >= 1,
-            "patience": self.patience >= 1,
-            "max_length": self.max_length >= 8,
-            "lr": 0 < self.lr < 1,
-            "head_lr": self.head_lr is None or 0 < self.head_lr < 1,
-            "seed": 0 <= self.seed < 2**32,
-            "weight_decay": 0 <= self.weight_decay < 1,
-            "warmup": 0 <= self.warmup < 1,
-            "clip": self.clip > 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "select_on": self.select_on in ("", *BETTER),
-            "max_minutes": self.max_minutes is None or self.max_minutes > 0,
-        }
-        for name, fine in checks.items():
-            if not fine:
-                raise RecipeError(f"{self.name}: {name} can't be {getattr(self, name)!r}.")
-        if self.random_weights and self.method.kind != "full":
-            raise RecipeError(f"{self.name}: random_weights are all trained; the method can't be '{self.method.kind}'.")
-        positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)
-        if self.kind == "scratch" and self.max_length > positions:
-            raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, from which `from_dict` makes the same recipe."""
-        plain = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
-        return plain | {
-            "tasks": list(self.tasks),
-            "method": dataclasses.asdict(self.method),
-            "head": dataclasses.asdict(self.head),
-            "decoder": dict(self.decoder),
-            "reported": dict(self.reported),
-        }
-
-    @staticmethod
-    def from_dict(plain: Mapping[str, Any]) -> "Recipe":
-        """The inverse of `as_dict`.
-
-        Raises:
-            RecipeError: A setting is unknown or out of range.
-        """
-        try:
-            return Recipe(
-                **{
-                    **plain,
-                    "tasks": tuple(plain["tasks"]),
-                    "method": Method(**plain["method"]),
-                    "head": Head(**plain["head"]),
-                }
-            )
-        except (TypeError, KeyError) as error:
-            raise RecipeError(f"The recipe has a setting that this version doesn't know: {error}") from error
-
 
 _SCRATCH = Recipe(
     name="scratch",
@@ -231,6 +107,14 @@ _MINIS = (
     ),
     dataclasses.replace(
         _MINI,
+        name="mini-head",
+        summary="Our Polish GPT-mini, frozen, under a trained head",
+        method=Method("head"),
+        lr=2e-3,
+        epochs=10,
+    ),
+    dataclasses.replace(
+        _MINI,
         name="mini-random",
         summary="The shape of our Polish GPT-mini with random weights, every weight trained: what size alone gives",
         random_weights=True,
@@ -320,8 +204,27 @@ _ALL = (
         epochs=4,
         patience=2,
     ),
-    *_MINIS,
+    dataclasses.replace(
+        _MINILM,
+        name="minilm-prompt",
+        summary="MiniLM, frozen, with 16 trained vectors before the text",
+        method=Method("prompt", prompt_tokens=16),
+        lr=1e-2,
+        head_lr=1e-3,
+        epochs=5,
+        patience=2,
+    ),
+    dataclasses.replace(
+        _MINILM,
+        name="minilm-head",
+        summary="MiniLM, frozen, under a trained head",
+        method=Method("head"),
+        lr=1e-3,
+        epochs=6,
+        patience=2,
+    ),
     dataclasses.replace(_MINILM, name="minilm-full", summary="MiniLM, every weight trained", lr=1e-4, patience=2),
+    *_MINIS,
     Recipe(
         name="gpt2-last1",
         summary="polish-gpt2-small, all frozen but the last block and a bias-free head",

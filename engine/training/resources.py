@@ -1,10 +1,12 @@
 """What training costs: memory and the machine it ran on."""
 
+import math
 import platform
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,59 @@ def peak_memory_mb(device: torch.device) -> float:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+class EnergyMeter:
+    """Joules since it was made, from the counters of the machine that this process may read."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Read Intel's and AMD's counters of processor packages (RAPL), and NVIDIA's of a GPU where it computes."""
+        self._counters = [*_rapl_counters(), *(_nvml_counters(device) if device.type == "cuda" else [])]
+        self._before = [read() for read, _ in self._counters]
+
+    def joules(self) -> float | None:
+        """Energy so far, of the whole machine; None where there is no counter."""
+        if not self._counters:
+            return None
+        total = 0.0
+        for (read, wrap), before in zip(self._counters, self._before, strict=True):
+            now = read()
+            total += now - before if now >= before else now - before + wrap
+        return total
+
+
+Counter = tuple[Callable[[], float], float]
+"""Reads joules, and where it begins again from zero."""
+
+
+def _rapl_counters(root: Path = Path("/sys/class/powercap")) -> list[Counter]:
+    found: list[Counter] = []
+    # Packages alone: their parts (`intel-rapl:0:0`) are counted in them.
+    for folder in sorted(root.glob("intel-rapl:[0-9]*")):
+        if folder.name.count(":") == 1:
+            file = folder / "energy_uj"
+            with suppress(OSError, ValueError):
+                int(file.read_text())
+                wrap = int((folder / "max_energy_range_uj").read_text()) / 1e6
+                found.append((partial(_microjoules, file), wrap))
+    return found
+
+
+def _microjoules(file: Path) -> float:
+    return int(file.read_text()) / 1e6
+
+
+def _nvml_counters(device: torch.device) -> list[Counter]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except Exception:
+        # No driver, no library or a card without the counter: there is nothing to read.
+        return []
+    return [(lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000, math.inf)]
 
 
 def serve_on_one_thread() -> None:
