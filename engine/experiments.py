@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,14 @@ from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
 from engine.evaluation.significance import bootstrap_intervals
+from engine.evaluation.thresholds import tune_weights
 from engine.store import Predictions, Run, Store
 from engine.training.build import batches_of, build, choose_device, fit_baseline, labels_of, threads_for
 from engine.training.checkpoints import (
+    EXAMPLES,
     PREDICTIONS,
     SEEN,
+    VOCABULARY,
     WEIGHTS,
     Checkpoint,
     folder_name,
@@ -39,7 +43,8 @@ from engine.training.checkpoints import (
     require_writable,
     save_checkpoint,
 )
-from engine.training.classify import BaselineModel, Classifier, NeuralModel
+from engine.training.classify import BaselineModel, Classifier, NeuralModel, WeighedModel, open_nli
+from engine.training.frozen import FrozenModel, fit_frozen
 from engine.training.loop import Epoch, Tick, choose_precision, train, trainable
 from engine.training.recipe import Recipe
 from engine.training.resources import EnergyMeter, describe_machine, one_thread, peak_memory_mb, reset_peak_memory
@@ -144,6 +149,11 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         model = fit_baseline(recipe, data)
         yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
         return
+    if recipe.kind == "frozen":
+        start = time.perf_counter()
+        untrained = fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
+        yield Fitted(untrained, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
+        return
     state_file = _state_file(request)
     with threads_for(recipe, device.type), _alone(state_file, request):
         neural = build(recipe, data)
@@ -219,6 +229,10 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         more: What else the record holds, beside what every one does.
     """
     data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
+    weights: Floats | None = None
+    if recipe.tune_thresholds:
+        weights = tune_weights(labels_of(data, "validation"), model.probabilities(data.texts("validation")))
+        model = WeighedModel(model, weights)
     scores, test_probabilities = {}, np.empty(0)
     for split in ("validation", "test"):
         probabilities = model.probabilities(data.texts(split))
@@ -228,7 +242,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     with one_thread():
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, test_probabilities)
-    files, origin = _files(model)
+    files, origin = _files(fitted.model)
     files[SEEN] = hash_inputs(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     parameters = model.parameters()
@@ -253,11 +267,15 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
             "stop": epochs[-1].stop if epochs else "",
         },
         "latency": latency.as_dict() | {"threads": 1},
-        "precision": "" if recipe.kind == "baseline" else str(choose_precision(recipe.precision, fitted.device)),
+        "precision": str(choose_precision(recipe.precision, fitted.device)) if epochs else "",
         "machine": describe_machine(fitted.device),
         "version": __version__,
         **(more or {}),
     }
+    if isinstance(fitted.model, FrozenModel) and fitted.model.rungs:
+        record["few_shot"] = fitted.model.climb(data.texts("test"), labels_of(data, "test"))
+    if weights is not None:
+        record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(
         id=uuid.uuid4().hex[:12],
         task=data.task.name,
@@ -282,6 +300,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         },
         "run": dataclasses.asdict(run),
         "epochs": curve,
+        # Unrounded, so that the figures are those of the file.
+        **({} if weights is None else {"decision_weights": [float(one) for one in weights]}),
     }
     checkpoint = save_checkpoint(request.folder, manifest, files)
     store.add(run, curve, predictions)
@@ -315,7 +335,11 @@ def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
         arrays, values = model.baseline.state()
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
         vocabulary = json.dumps(values, ensure_ascii=False).encode()
-        return {WEIGHTS: save_tensors(tensors), "vocabulary.json": vocabulary}, {}
+        return {WEIGHTS: save_tensors(tensors), VOCABULARY: vocabulary}, {}
+    if isinstance(model, FrozenModel):
+        arrays, values = model.answerer.state()
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        return {WEIGHTS: save_tensors(tensors), EXAMPLES: json.dumps(values, ensure_ascii=False).encode()}, model.origin
     if not isinstance(model, NeuralModel):
         raise CheckpointError(f"A {type(model).__name__} can't be kept.")
     weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}

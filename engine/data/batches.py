@@ -61,7 +61,7 @@ class Batches:
     def training(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Shuffled batches; the same seed and epoch give the same ones."""
         generator = np.random.default_rng((seed, epoch))
-        rows = self._oversampled(generator) if self.oversample else np.arange(len(self.encoded))
+        rows = oversampled(self.labels, generator) if self.oversample else np.arange(len(self.encoded))
         rows = generator.permutation(rows)
         lengths = self.encoded.lengths
         span = POOL * self.batch_size
@@ -81,14 +81,6 @@ class Batches:
         for start in range(0, len(rows), size):
             yield self.pack(rows[start : start + size])
 
-    def _oversampled(self, generator: np.random.Generator) -> NDArray[np.int64]:
-        most = np.bincount(self.labels).max()
-        parts = []
-        for label in np.unique(self.labels):
-            own = np.flatnonzero(self.labels == label)
-            parts.append(np.concatenate([own, generator.choice(own, most - len(own))]))
-        return np.concatenate(parts)
-
     def pack(self, rows: NDArray[np.int64]) -> Batch:
         """Pad the inputs `rows` to the longest among them."""
         encoded = self.encoded
@@ -103,3 +95,13 @@ class Batches:
         if encoded.type_ids is not None:
             inputs["token_type_ids"] = torch.from_numpy(np.where(real, encoded.type_ids[positions], 0).astype(np.int64))
         return Batch(inputs, torch.from_numpy(self.labels[rows]), rows)
+
+
+def oversampled(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Rows with those of the rarer classes repeated until all classes are as frequent."""
+    most = np.bincount(labels).max()
+    parts = []
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        parts.append(np.concatenate([own, generator.choice(own, most - len(own))]))
+    return np.concatenate(parts)

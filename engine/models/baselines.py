@@ -99,14 +99,9 @@ class TfidfLogistic:
             C=self.regularisation, class_weight="balanced" if self.balanced else None, max_iter=300, tol=1e-3
         )
         model.fit(self._features(inputs), labels)
-        # A class that training never saw gets a weight that never wins.
-        self.coefficients = np.zeros((classes, model.coef_.shape[1]), dtype=np.float32)
-        self.intercept = np.full(classes, -30.0)
-        if len(model.classes_) == 2:
-            model.coef_ = np.vstack([-model.coef_, model.coef_]) / 2
-            model.intercept_ = np.concatenate([-model.intercept_, model.intercept_]) / 2
-        self.coefficients[model.classes_] = model.coef_.astype(np.float16)
-        self.intercept[model.classes_] = model.intercept_
+        coefficients, self.intercept = spread_classes(model, classes)
+        # As it is stored, so that the figures are those of the file.
+        self.coefficients = coefficients.astype(np.float16).astype(np.float32)
 
     def _features(self, inputs: Inputs) -> sparse.csr_matrix:
         sides = [
@@ -156,4 +151,21 @@ class TfidfLogistic:
             raise CheckpointError("The TF-IDF vocabulary and its weights have different sizes.")
 
 
-BASELINES: Mapping[str, type[Majority] | type[TfidfLogistic]] = {"majority": Majority, "tfidf": TfidfLogistic}
+def spread_classes(model: LogisticRegression, classes: int) -> tuple[Floats, Floats]:
+    """Weights (classes, width) and intercepts (classes,) of a fitted model, for classes it never saw too."""
+    weights, intercept = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        # One row says how much the second is likelier than the first.
+        weights = np.vstack([-weights, weights]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    coefficients = np.zeros((classes, weights.shape[1]))
+    coefficients[model.classes_] = weights
+    # A class that training never saw never wins.
+    intercepts = np.full(classes, -30.0)
+    intercepts[model.classes_] = intercept
+    return coefficients, intercepts
+
+
+def make_baseline(name: str, balanced: bool = True) -> Majority | TfidfLogistic:
+    """The baseline called `name`, fresh; `balanced` weighs the classes by the inverse of their frequency."""
+    return TfidfLogistic(balanced=balanced) if name == "tfidf" else Majority()

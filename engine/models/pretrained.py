@@ -266,14 +266,14 @@ def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels
     with torch.device("meta"):
         config = AutoConfig.for_model(shape.pop("model_type"), num_labels=num_labels, **shape)
         if head.kind == "pooled":
-            backbone_model = AutoModel.from_config(config, **_without_pooler(config))
+            backbone_model = AutoModel.from_config(config, **without_pooler(config))
             return PooledClassifier(backbone_model, head, pair, num_labels)
         model = AutoModelForSequenceClassification.from_config(config)
         attach_head(model, head, num_labels)
     return model
 
 
-def _without_pooler(config: Any) -> dict[str, bool]:
+def without_pooler(config: Any) -> dict[str, bool]:
     """BERT and its kin bring a layer over the first token, which pooling over all has no use for."""
     return {"add_pooling_layer": False} if "bert" in config.model_type else {}
 
@@ -314,7 +314,7 @@ def open_backbone(
         config = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
         pooled = head.kind == "pooled"
         kind: Any = AutoModel if pooled else AutoModelForSequenceClassification
-        options = _without_pooler(config) if pooled else {}
+        options = without_pooler(config) if pooled else {}
         if random_weights:
             config.dtype = torch.float32
             model: Any = kind.from_config(config, **options)

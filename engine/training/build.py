@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.data.batches import Batches
+from engine.data.batches import Batches, oversampled
 from engine.data.sources import TaskData
 from engine.data.tokens import Encoded, encode, train_tokenizer
 from engine.errors import DataError, RecipeError
-from engine.models.baselines import BASELINES
+from engine.models.baselines import make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, get_backbone, open_backbone
@@ -98,9 +98,13 @@ def fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
     Raises:
         DataError: It can't learn from these rows.
     """
-    baseline = BASELINES[recipe.baseline]()
+    baseline = make_baseline(recipe.baseline, recipe.class_weights)
+    texts, labels = data.texts("train"), labels_of(data, "train")
+    if recipe.oversample:
+        rows = oversampled(labels, np.random.default_rng(recipe.seed))
+        texts, labels = [texts[row] for row in rows], labels[rows]
     try:
-        baseline.fit(data.texts("train"), labels_of(data, "train"), len(data.task.labels))
+        baseline.fit(texts, labels, len(data.task.labels))
     except ValueError as error:
         raise DataError(f"{recipe.name} can't learn from {data.source}: {error}") from error
     return BaselineModel(baseline, data.task)

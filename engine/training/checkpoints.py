@@ -19,6 +19,10 @@ from engine.training.recipe import Recipe
 FORMAT = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+VOCABULARY = "vocabulary.json"
+"""What a baseline keeps beside its arrays."""
+EXAMPLES = "examples.json"
+"""What an untrained model keeps beside its arrays."""
 PREDICTIONS = "predictions.json"
 RUN_FIELDS = {"id", "task", "model", "source", "fingerprint", "created", "record"}
 SEEN = "seen.bin"
@@ -198,6 +202,19 @@ def list_checkpoints(root: Path, task: str) -> tuple[list[Checkpoint], list[str]
         except CheckpointError as error:
             refused.append(str(error))
     return sorted(found, key=lambda one: str(one.manifest["run"].get("created", ""))), refused
+
+
+def find_checkpoint(root: Path, task: str, name: str) -> Checkpoint:
+    """The checkpoint called `NAME` or `NAME@DATA` (or its beginning), the latest of several.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    model, _, fingerprint = name.partition("@")
+    for checkpoint in reversed(list_checkpoints(root, task)[0]):
+        if checkpoint.name == model and checkpoint.fingerprint.startswith(fingerprint):
+            return checkpoint
+    raise CheckpointError(f"There is no trained model '{name}' for {task}: odzera train {model} --task {task}")
 
 
 def require_writable(root: Path) -> None:

@@ -1,7 +1,8 @@
 """Trained models as functions from texts to probabilities, opened from their checkpoints."""
 
-import json
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,11 +16,13 @@ from engine.data.tasks import Task, get_task
 from engine.data.tokens import EOS, PAD, SEP, encode
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats
-from engine.models.baselines import BASELINES, Baseline
+from engine.evaluation.thresholds import weigh
+from engine.models.baselines import Baseline, make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Opened, get_backbone, open_backbone
-from engine.training.checkpoints import WEIGHTS, Checkpoint
+from engine.training.checkpoints import EXAMPLES, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
+from engine.training.frozen import Nli, restore_frozen
 from engine.training.loop import Tick, predict, trainable
 from engine.training.recipe import Recipe
 
@@ -73,6 +76,42 @@ class NeuralModel:
         return count_parameters(self.model)
 
 
+class WeighedModel:
+    """A model whose classes weigh differently in the decision; see `engine.evaluation.thresholds`."""
+
+    def __init__(self, model: Classifier, weights: Floats) -> None:
+        self.model = model
+        self.weights = weights
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """See `Classifier`."""
+        return weigh(self.model.probabilities(inputs, tick), self.weights)
+
+    def parameters(self) -> ParameterCount:
+        """See `Classifier`."""
+        return self.model.parameters()
+
+
+def open_nli(root: Path, name: str) -> Nli:
+    """The trained NLI model called `NAME` or `NAME@DATA` (the latest of several) under `root`.
+
+    Raises:
+        CheckpointError: There is none, or it can't be opened.
+    """
+    checkpoint = find_checkpoint(root, "nli", name)
+    classifier = open_checkpoint(checkpoint)
+    origin = {"model": checkpoint.folder.name, "run": str(checkpoint.manifest["run"]["id"])}
+    return Nli(classifier.probabilities, classifier.parameters().total, origin)
+
+
+def _reopen_nli(root: Path, origin: Mapping[str, str], _: str) -> Nli:
+    """The very NLI model that a checkpoint was made with."""
+    nli = open_nli(root, origin["model"])
+    if nli.origin != origin:
+        raise CheckpointError(f"It was made with another {origin['model']} than the one that is here now.")
+    return nli
+
+
 def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
     """Open a trained model on the CPU.
 
@@ -80,6 +119,12 @@ def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
         CheckpointError: Its files are missing, damaged or don't fit its recipe.
         HubError: Its frozen backbone isn't here and can't be had.
     """
+    model = _open(checkpoint)
+    weights = checkpoint.manifest.get("decision_weights")
+    return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
+
+
+def _open(checkpoint: Checkpoint) -> Classifier:
     task = get_task(checkpoint.task)
     label = f"Checkpoint {checkpoint.folder.name}"
     if tuple(checkpoint.manifest["labels"]) != task.labels:
@@ -88,9 +133,14 @@ def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
     try:
         recipe = checkpoint.recipe
         if recipe.kind == "baseline":
-            baseline = BASELINES[recipe.baseline]()
-            baseline.restore(load_arrays(weights_file), json.loads(checkpoint.path("vocabulary.json").read_bytes()))
+            baseline = make_baseline(recipe.baseline)
+            baseline.restore(load_arrays(weights_file), checkpoint.read_json(VOCABULARY))
             return BaselineModel(baseline, task)
+        if recipe.kind == "frozen":
+            origin = checkpoint.manifest["origin"]
+            reopen = partial(_reopen_nli, checkpoint.folder.parent.parent, origin)
+            state = load_arrays(weights_file), checkpoint.read_json(EXAMPLES)
+            return restore_frozen(recipe, task, origin.get("revision"), *state, reopen)
         model = _rebuild(checkpoint, recipe, task)
         stored = load_tensors(weights_file)
     except (SafetensorError, RecipeError, KeyError, ValueError, TypeError, AttributeError) as error:

@@ -8,14 +8,15 @@ from typing import Any
 from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
 from engine.models.decoder import DecoderConfig
+from engine.models.frozen import Frozen
 from engine.models.methods import Method
 from engine.models.pretrained import Head
 
-KINDS = ("baseline", "scratch", "pretrained")
+KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LATER: Mapping[str, tuple[str, ...]] = {
-    "": ("tune_thresholds", "gradient_checkpointing"),
+    "": ("tune_thresholds", "gradient_checkpointing", "frozen"),
     "method": ("targets",),
 }
 """Settings that came after 0.3.0, by part."""
@@ -28,7 +29,7 @@ class Recipe:
     name: str
     summary: str
     kind: str
-    """`baseline`, `scratch` or `pretrained`."""
+    """`baseline`, `frozen` (pretrained, but not trained here), `scratch` or `pretrained`."""
     tasks: tuple[str, ...] = ("slang", "nli")
     baseline: str = ""
     backbone: str = ""
@@ -36,6 +37,7 @@ class Recipe:
     """Whether the backbone gives its shape and tokenizer alone, and training begins with random weights."""
     method: Method = field(default_factory=Method)
     head: Head = field(default_factory=Head)
+    frozen: Frozen = field(default_factory=Frozen)
     decoder: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `DecoderConfig`."""
     lowercase: bool = False
@@ -133,6 +135,7 @@ class Recipe:
             "tasks": list(self.tasks),
             "method": dataclasses.asdict(self.method),
             "head": dataclasses.asdict(self.head),
+            "frozen": dataclasses.asdict(self.frozen),
             "decoder": dict(self.decoder),
             "reported": dict(self.reported),
         }
@@ -151,6 +154,7 @@ class Recipe:
                     "tasks": tuple(plain["tasks"]),
                     "method": Method(**plain["method"]),
                     "head": Head(**plain["head"]),
+                    "frozen": Frozen(**plain.get("frozen", {})),
                 }
             )
         except (TypeError, KeyError) as error:

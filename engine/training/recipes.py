@@ -8,6 +8,7 @@ from typing import Any
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.models.decoder import make_decoder
+from engine.models.frozen import Frozen, build_untouched
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import Head, build_without_weights, get_backbone
 from engine.training.recipe import Recipe
@@ -124,9 +125,41 @@ _MINIS = (
     ),
 )
 
+
+def _frozen(name: str, backbone: str, tasks: tuple[str, ...], title: str, is_decoder: bool) -> tuple[Recipe, Recipe]:
+    """What a backbone can do untrained, which every fine-tuned row needs beside it: zero-shot and few-shot."""
+    ways = ("likelihood", "likelihood") if is_decoder else ("similarity", "logistic")
+    how = (
+        ("the likelihood of each class's word in a prompt", "the same with examples in the prompt")
+        if is_decoder
+        else ("likeness to descriptions of the classes", "a logistic head on its frozen embeddings of a few examples")
+    )
+    zero = Recipe(
+        name=f"{name}-zero",
+        summary=f"{title}, zero-shot: {how[0]}",
+        kind="frozen",
+        tasks=tasks,
+        backbone=backbone,
+        frozen=Frozen(ways[0]),
+    )
+    few = dataclasses.replace(
+        zero,
+        name=f"{name}-few",
+        summary=f"{title}, few-shot: {how[1]}",
+        frozen=Frozen(ways[1], shots="1,4,16" if is_decoder else "1,4,16,64"),
+    )
+    return zero, few
+
+
 _ALL = (
     Recipe("majority", "Always the shares of the classes in training", "baseline", baseline="majority"),
-    Recipe("tfidf", "TF-IDF (words 1-2, characters 2-5) with logistic regression", "baseline", baseline="tfidf"),
+    Recipe(
+        "tfidf",
+        "TF-IDF (words 1-2, characters 2-5) with logistic regression",
+        "baseline",
+        baseline="tfidf",
+        class_weights=True,
+    ),
     _SCRATCH,
     Recipe(
         name="scratch-3m4",
@@ -311,7 +344,25 @@ _ALL = (
     ),
 )
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})
+_FROZEN = (
+    *_frozen("minilm", "minilm", ("slang", "nli"), "MiniLM", is_decoder=False),
+    *_frozen("mini", "polish-gpt-mini", ("slang", "nli"), "Our Polish GPT-mini", is_decoder=True),
+    *_frozen("gpt2", "polish-gpt2", ("slang",), "polish-gpt2-small", is_decoder=True),
+    *_frozen("bielik", "bielik", ("slang",), "Bielik-1.5B", is_decoder=True),
+    *_frozen("herbert", "herbert", ("slang",), "HerBERT base", is_decoder=False),
+    *_frozen("mbert", "mbert", ("nli",), "Multilingual BERT", is_decoder=False),
+    *_frozen("xlmr", "xlm-roberta", ("nli",), "XLM-RoBERTa base", is_decoder=False),
+    Recipe(
+        name="nli-zero",
+        summary='A trained NLI model asked whether "this message is positive" follows from the text',
+        kind="frozen",
+        tasks=("slang",),
+        backbone="minilm-lora",
+        frozen=Frozen("entailment"),
+    ),
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (*_ALL, *_FROZEN)})
 
 
 def get_recipe(name: str, task: Task, changes: Sequence[str] = ()) -> Recipe:
@@ -330,7 +381,8 @@ def get_recipe(name: str, task: Task, changes: Sequence[str] = ()) -> Recipe:
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Every setting of `recipe` that can be changed, by the name that `--set` takes, with its present value."""
-    kept = {"scratch": ("decoder",), "pretrained": ("method", "head"), "baseline": ()}[recipe.kind]
+    parts = {"scratch": ("decoder",), "pretrained": ("method", "head"), "frozen": ("frozen",)}
+    kept = parts.get(recipe.kind, ())
     fixed = ("name", "summary", "kind", "baseline")
     return {
         name: value
@@ -339,12 +391,22 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def count_untouched(recipe: Recipe) -> ParameterCount | None:
+    """The backbone's parameters, none of them trained; None where a trained NLI model stands in its place."""
+    if recipe.frozen.way == "entailment":
+        return None
+    backbone = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
+    return ParameterCount(count_parameters(backbone).total, 0)
+
+
 def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:
     """Count a recipe's model, for single texts or pairs, on the meta device; None for baselines, sized by the data."""
     import torch
 
     if recipe.kind == "baseline":
         return None
+    if recipe.kind == "frozen":
+        return count_untouched(recipe)
     if recipe.kind == "pretrained":
         backbone = get_backbone(recipe.backbone)
         return count_parameters(adapt(build_without_weights(backbone, recipe.head, pair, num_labels), recipe.method))

@@ -1,0 +1,145 @@
+"""Frozen embeddings that classify: by likeness to descriptions of the classes, or by a small head on a few examples."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from engine.data.batches import Batches
+from engine.data.tasks import SLANG, Task
+from engine.data.tokens import encode
+from engine.data.wording import WORDINGS
+from engine.evaluation.metrics import Floats, softmax
+from engine.models.baselines import spread_classes
+from engine.models.methods import ParameterCount, count_parameters
+from engine.models.pretrained import POOLS, Opened
+
+Tick = Callable[[int, int], None]
+
+TEMPERATURE = 0.05
+"""What cosines are divided by before the softmax: without labels it can't be fitted, so it is one for all."""
+REGULARISATION = 10.0
+"""scikit-learn's `C` of the head on a few examples."""
+
+
+class Embedder:
+    """A backbone without a head: the mean of a text's last hidden states, at unit length."""
+
+    def __init__(self, opened: Opened, max_length: int) -> None:
+        """Keep a base model, its tokenizer, and how many tokens of a text are read."""
+        self.model, self.tokenizer = opened.model.eval(), opened.tokenizer
+        self.max_length = max_length
+
+    def embed(self, texts: Sequence[str], tick: Tick | None = None) -> Floats:
+        """Shape (n, width)."""
+        # One text a row, whatever the task; the task is asked for its columns alone.
+        encoded = encode(self.tokenizer, [(text,) for text in texts], SLANG, self.max_length)
+        batches = Batches(encoded, np.zeros(len(texts), dtype=np.int64), batch_size=64)
+        device = next(self.model.parameters()).device
+        rows, parts = [], []
+        with torch.inference_mode():
+            for batch in batches.in_order_of_length():
+                inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+                hidden = self.model(**inputs).last_hidden_state.float()
+                parts.append(POOLS["mean"](hidden, inputs["attention_mask"].to(hidden.dtype)).cpu().numpy())
+                rows.append(batch.rows)
+                if tick:
+                    tick(sum(map(len, rows)), len(texts))
+        result = np.empty((len(texts), parts[0].shape[1]))
+        result[np.concatenate(rows)] = np.concatenate(parts)
+        return result / np.linalg.norm(result, axis=1, keepdims=True).clip(min=1e-9)
+
+    def describe(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """A text's embedding; of a pair both, their distance and their product (as InferSent; Conneau et al., 2017)."""
+        sides = [self.embed([row[place] for row in inputs], tick) for place in range(len(inputs[0]))]
+        if len(sides) == 1:
+            return sides[0]
+        first, second = sides
+        return np.hstack([first, second, np.abs(first - second), first * second])
+
+    def parameters(self) -> int:
+        """How many there are."""
+        return count_parameters(self.model).total
+
+
+class SimilarityModel:
+    """Zero-shot: the class whose descriptions a text is closest to, by cosine."""
+
+    def __init__(self, embedder: Embedder, task: Task) -> None:
+        """Keep what embeds, and what to ask."""
+        self.embedder = embedder
+        self.task = task
+        self.directions: Floats = np.zeros((0, 0))
+
+    def fit(self, inputs: Sequence[tuple[str, ...]], labels: NDArray[np.int64], classes: int) -> None:
+        """Embed the descriptions; examples are not looked at."""
+        means = [self.embedder.embed(texts).mean(axis=0) for texts in WORDINGS[self.task.name].descriptions]
+        self.directions = np.stack(means)
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """Softmax of the cosines over `TEMPERATURE`, shape (n, classes)."""
+        # A pair is one text here: the descriptions say how its two sentences stand to each other.
+        texts = [" ".join(row) for row in inputs]
+        directions = self.directions / np.linalg.norm(self.directions, axis=1, keepdims=True)
+        return softmax(self.embedder.embed(texts, tick) @ directions.T / TEMPERATURE)
+
+    def parameters(self) -> ParameterCount:
+        """The backbone's; none is trained."""
+        return ParameterCount(self.embedder.parameters(), 0)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The descriptions' embeddings."""
+        return {"directions": self.directions}, {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take a state back."""
+        self.directions = np.asarray(arrays["directions"], dtype=np.float64)
+
+
+class LogisticModel:
+    """Few-shot: logistic regression on the frozen embeddings of a few examples."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        """Keep what embeds."""
+        self.embedder = embedder
+        self.coefficients: Floats = np.zeros((0, 0))
+        self.intercept: Floats = np.zeros(0)
+
+    def fit(self, inputs: Sequence[tuple[str, ...]], labels: NDArray[np.int64], classes: int) -> None:
+        """Embed the examples and fit the head.
+
+        Raises:
+            ValueError: They are of one class alone.
+        """
+        self.fit_described(self.embedder.describe(inputs), labels, classes)
+
+    def fit_described(self, described: Floats, labels: NDArray[np.int64], classes: int) -> None:
+        """Fit the head on embeddings, shape (n, width)."""
+        head = LogisticRegression(C=REGULARISATION, max_iter=500)
+        head.fit(described, labels)
+        self.coefficients, self.intercept = spread_classes(head, classes)
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """Softmax of the head's scores, shape (n, classes)."""
+        return self.judge(self.embedder.describe(inputs, tick))
+
+    def judge(self, described: Floats) -> Floats:
+        """The same for embeddings, shape (n, width)."""
+        return softmax(described @ self.coefficients.T + self.intercept)
+
+    def parameters(self) -> ParameterCount:
+        """The backbone's and the head's; the head is trained."""
+        head = self.coefficients.size + self.intercept.size
+        return ParameterCount(self.embedder.parameters() + head, head)
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The head."""
+        return {"coefficients": self.coefficients, "intercept": self.intercept}, {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take a state back."""
+        self.coefficients = np.asarray(arrays["coefficients"], dtype=np.float64)
+        self.intercept = np.asarray(arrays["intercept"], dtype=np.float64)

@@ -1,0 +1,173 @@
+"""Untrained models as classifiers: examples drawn, each number of them tried, and what a checkpoint keeps."""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.sources import TaskData
+from engine.data.tasks import Task
+from engine.errors import RecipeError
+from engine.evaluation.metrics import Floats, headline
+from engine.models.embedding import LogisticModel
+from engine.models.frozen import Answerer, EntailmentModel, Inputs, make_answerer, open_untouched
+from engine.models.methods import ParameterCount
+from engine.models.pretrained import get_backbone
+from engine.models.prompting import LikelihoodModel
+from engine.training.loop import Tick
+from engine.training.recipe import Recipe
+
+FIGURES = ("accuracy", "macro_f1", "loss")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A number of examples of each class, and the models that each draw of them made."""
+
+    shots: int
+    models: tuple[Answerer, ...]
+
+
+@dataclass(frozen=True)
+class Nli:
+    """A trained NLI model, for `entailment`."""
+
+    probabilities: Callable[[Inputs], Floats]
+    parameters: int
+    origin: Mapping[str, str]
+    """What the checkpoint names it by."""
+
+
+OpenNli = Callable[[str], Nli]
+"""Opens a trained NLI model by name."""
+
+
+class FrozenModel:
+    """An untrained model as a classifier; where examples were tried in several numbers, those models too."""
+
+    def __init__(self, answerer: Answerer, origin: Mapping[str, str], rungs: Sequence[Rung] = ()) -> None:
+        self.answerer = answerer
+        self.origin = origin
+        self.rungs = rungs
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
+        """See `Classifier`."""
+        return self.answerer.probabilities(inputs, tick)
+
+    def parameters(self) -> ParameterCount:
+        """See `Classifier`."""
+        return self.answerer.parameters()
+
+    def climb(self, inputs: Sequence[tuple[str, ...]], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Mean and standard deviation over the draws, for each number of examples of each class."""
+        table = []
+        embedded: Floats | None = None
+        for rung in self.rungs:
+            figures = []
+            for model in rung.models:
+                if isinstance(model, LogisticModel):
+                    # All heads read the same embeddings.
+                    embedded = model.embedder.describe(inputs) if embedded is None else embedded
+                    figures.append(headline(labels, model.judge(embedded)))
+                else:
+                    figures.append(headline(labels, model.probabilities(inputs)))
+            row: dict[str, Any] = {"shots": rung.shots, "draws": len(figures)}
+            for figure in FIGURES:
+                values = [one[figure] for one in figures]
+                spread = statistics.stdev(values) if len(values) > 1 else 0.0
+                row[figure] = {"mean": statistics.fmean(values), "deviation": spread}
+            table.append(row)
+        return table
+
+
+def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli) -> FrozenModel:
+    """Open the backbone and show it its examples, drawn from the train split.
+
+    Args:
+        recipe: A recipe of the kind `frozen`.
+        data: What examples are drawn from.
+        open_nli: Opens the NLI model that `entailment` asks.
+
+    Raises:
+        RecipeError: The way doesn't fit the backbone or the task, or not even the fewest examples fit.
+        HubError: The backbone can't be had.
+    """
+    frozen, classes = recipe.frozen, len(data.task.labels)
+    if frozen.way == "entailment":
+        nli = open_nli(recipe.backbone)
+        return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, data.task), nli.origin)
+    opened = open_untouched(get_backbone(recipe.backbone), frozen.way == "likelihood")
+    texts, labels = data.texts("train"), data.split("train")["label"].to_numpy(dtype=np.int64)
+    drawn = {shots: list(draw_rows(labels, shots, frozen.draws, recipe.seed)) for shots in frozen.sizes}
+    embedded = _embed_once(make_answerer(frozen, opened, data.task, recipe.max_length), texts, drawn)
+    rungs = []
+    for shots, draws in drawn.items():
+        models = []
+        for rows in draws if shots else draws[:1]:
+            model = make_answerer(frozen, opened, data.task, recipe.max_length)
+            if isinstance(model, LikelihoodModel) and not model.prompts.fits(len(rows)):
+                # So many examples are more than the positions hold.
+                break
+            if isinstance(model, LogisticModel):
+                model.fit_described(np.stack([embedded[row] for row in rows]), labels[rows], classes)
+            else:
+                model.fit([texts[row] for row in rows], labels[rows], classes)
+            models.append(model)
+        if models:
+            rungs.append(Rung(shots, tuple(models)))
+    if not rungs:
+        raise RecipeError(
+            f"{recipe.name}: {frozen.sizes[0]} examples of each class don't fit into what the backbone reads at once."
+        )
+    return FrozenModel(rungs[-1].models[0], opened.origin, rungs if frozen.shots else ())
+
+
+def _embed_once(
+    model: Answerer, texts: Sequence[tuple[str, ...]], drawn: Mapping[int, Sequence[NDArray[np.int64]]]
+) -> dict[int, NDArray[np.float64]]:
+    """Row → embedding, for all rows of all draws: the larger ones hold the smaller."""
+    if not isinstance(model, LogisticModel):
+        return {}
+    rows = sorted({int(row) for draws in drawn.values() for draw in draws for row in draw})
+    return dict(zip(rows, model.embedder.describe([texts[row] for row in rows]), strict=True))
+
+
+def draw_rows(labels: NDArray[np.int64], shots: int, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """`shots` rows of each class for each draw, in mixed order; a larger number of one draw holds the smaller.
+
+    A class with fewer rows gives all it has.
+    """
+    for draw in range(draws):
+        generator = np.random.default_rng((seed, draw))
+        each = [generator.permutation(np.flatnonzero(labels == label))[:shots] for label in np.unique(labels)]
+        yield generator.permutation(np.concatenate(each)) if shots else np.empty(0, dtype=np.int64)
+
+
+def restore_frozen(
+    recipe: Recipe,
+    task: Task,
+    revision: str | None,
+    arrays: Mapping[str, NDArray[Any]],
+    values: Mapping[str, Any],
+    open_nli: OpenNli,
+) -> FrozenModel:
+    """The model that a checkpoint keeps.
+
+    Args:
+        recipe: Its recipe.
+        task: Its task.
+        revision: The backbone's commit, or what stands for it.
+        arrays: What `Answerer.state` gave.
+        values: And its plain values.
+        open_nli: Opens the NLI model that `entailment` asks.
+    """
+    if recipe.frozen.way == "entailment":
+        nli = open_nli(recipe.backbone)
+        return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, task), nli.origin)
+    opened = open_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood", revision)
+    answerer = make_answerer(recipe.frozen, opened, task, recipe.max_length)
+    answerer.restore(arrays, values)
+    return FrozenModel(answerer, opened.origin)
