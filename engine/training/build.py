@@ -11,10 +11,11 @@ from engine.data.batches import Batches
 from engine.data.sources import TaskData
 from engine.data.tokens import Encoded, encode, train_tokenizer
 from engine.errors import DataError, RecipeError
+from engine.models.backbones import get_backbone
 from engine.models.baselines import BASELINES
 from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
-from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.models.pretrained import Opened, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
 from engine.training.recipes import Recipe
 from engine.training.resources import one_thread

@@ -15,10 +15,11 @@ from engine.data.tasks import Task, get_task
 from engine.data.tokens import EOS, PAD, SEP, encode
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats
+from engine.models.backbones import get_backbone
 from engine.models.baselines import BASELINES, Baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
-from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.models.pretrained import Opened, open_backbone
 from engine.training.checkpoints import WEIGHTS, Checkpoint
 from engine.training.loop import Tick, predict, trainable
 from engine.training.recipes import Recipe

@@ -9,9 +9,10 @@ from typing import Any
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
+from engine.models.backbones import get_backbone
 from engine.models.decoder import DecoderConfig, make_decoder
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
-from engine.models.pretrained import Head, build_without_weights, get_backbone
+from engine.models.pretrained import Head, build_without_weights
 from engine.training.settings import change_settings, flatten
 
 KINDS = ("baseline", "scratch", "pretrained")
