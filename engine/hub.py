@@ -105,12 +105,13 @@ def one_line_errors(what: str, page: str = "") -> Iterator[None]:
 _LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
 _CUT = "the connection was cut midway and nothing was kept; try again."
 EXPLANATIONS: Mapping[str, str] = {
-    # What the hub says in a header, which is more than its status says.
-    "GatedRepo": f"it is gated: accept its terms on {{page}}, then {_LOG_IN}.",
-    "RevisionNotFound": "the hub has the repository, but not this revision.",
-    "EntryNotFound": "the hub has the repository, but not the file {file}.",
-    "RepoNotFound 401": f"the hub shows no such repository without a login: check the name, or {_LOG_IN}.",
-    "RepoNotFound": "the hub has no such repository (or it is private to others).",
+    # By the class that huggingface_hub makes of the hub's answer, alone or with its status.
+    "GatedRepoError": f"it is gated: accept its terms on {{page}}, then {_LOG_IN}.",
+    "RevisionNotFoundError": "the hub has the repository, but not this revision.",
+    "EntryNotFoundError": "the hub has the repository, but not the file {file}.",
+    "RepositoryNotFoundError 401": f"the hub shows no such repository without a login: check the name, or {_LOG_IN}.",
+    "RepositoryNotFoundError": "the hub has no such repository (or it is private to others).",
+    # By the hub's message, its status or the status's first digit.
     "Invalid credentials in Authorization header": "the hub doesn't accept the token: set another HF_TOKEN, or run "
     "'hf auth login'.",
     "401": "the hub wants a login: set HF_TOKEN, or run 'hf auth login'.",
@@ -118,7 +119,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "404": "the hub has no such repository, file or revision.",
     "429": "the hub asks to slow down (too many requests); try again in {wait}.",
     "5": "the hub has a fault of its own (HTTP {status}); try again later.",
-    # Without an answer: what was raised, by the name of its class.
+    # Without an answer: by what was raised, its class or the start of its message.
     "TimeoutException": "the hub didn't answer in time; try again later.",
     "ConnectError": "the hub can't be reached; try again with a network.",
     "NetworkError": _CUT,
@@ -155,10 +156,10 @@ def _keys(error: BaseException, response: Any) -> Iterator[str]:
     """The keys of `EXPLANATIONS` that fit an error, the most telling first."""
     status = str(getattr(response, "status_code", ""))
     if status:
-        code = response.headers.get("X-Error-Code", "")
-        yield from (response.headers.get("X-Error-Message", ""), f"{code} {status}", code, status, status[0])
-    yield from (one.__name__ for one in type(error).__mro__)
-    yield str(error).partition(":")[0]
+        yield response.headers.get("X-Error-Message", "")
+    for kind in type(error).__mro__:
+        yield from (f"{kind.__name__} {status}", kind.__name__)
+    yield from (status, status[:1], str(error).partition(":")[0])
 
 
 def without_token(text: str) -> str:

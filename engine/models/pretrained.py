@@ -167,7 +167,8 @@ def _without_pooler(config: Any) -> dict[str, bool]:
     """BERT and its kin bring a layer over the first token, which pooling over all has no use for."""
     from transformers import MODEL_MAPPING
 
-    asks = "add_pooling_layer" in inspect.signature(MODEL_MAPPING[type(config)]).parameters
+    kind: Any = MODEL_MAPPING[type(config)]
+    asks = isinstance(kind, type) and "add_pooling_layer" in inspect.signature(kind).parameters
     return {"add_pooling_layer": False} if asks else {}
 
 
