@@ -26,6 +26,7 @@ def be_quiet() -> None:
         "OMP_WAIT_POLICY": "PASSIVE",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "HF_HUB_ETAG_TIMEOUT": "4",
         "HF_HUB_DOWNLOAD_TIMEOUT": "10",
         # Its notes on each attempt; what comes of them is said in one line.
@@ -108,7 +109,7 @@ EXPLANATIONS: Mapping[str, str] = {
     # By the class that huggingface_hub makes of the hub's answer, alone or with its status.
     "GatedRepoError": f"it is gated: accept its terms on {{page}}, then {_LOG_IN}.",
     "RevisionNotFoundError": "the hub has the repository, but not this revision.",
-    "EntryNotFoundError": "the hub has the repository, but not the file {file}.",
+    "RemoteEntryNotFoundError": "the hub has the repository, but not the file {file}.",
     "RepositoryNotFoundError 401": f"the hub shows no such repository without a login: check the name, or {_LOG_IN}.",
     "RepositoryNotFoundError": "the hub has no such repository (or it is private to others).",
     # By the hub's message, its status or the status's first digit.
@@ -148,7 +149,7 @@ def explain(error: BaseException, page: str = "") -> str:
                     status=getattr(response, "status_code", ""),
                     wait=f"{wait} seconds" if wait.isdigit() else "some minutes",
                 )
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__
     return without_token((str(error).strip() or type(error).__name__).splitlines()[0])
 
 

@@ -7,6 +7,7 @@ found by `ROUTES`.
 import hashlib
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -105,6 +106,17 @@ class Fault:
     """How many requests it meets."""
 
 
+class Server(ThreadingHTTPServer):
+    """A server that takes no notice of clients who hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print only what is a fault of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LoopbackHub:
     """The hub: `endpoint` is its address; `add` fills it, `faults` breaks it, `asked` is what it was asked."""
 
@@ -116,10 +128,9 @@ class LoopbackHub:
         """Tokens of accounts that exist and may not."""
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
-        self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), self._handler(cdn)) for cdn in (False, True)]
+        self._servers = [Server(("127.0.0.1", 0), self._handler(cdn)) for cdn in (False, True)]
         self.endpoint, self.cdn = (f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers)
         for server in self._servers:
-            server.daemon_threads = True
             # The interval is how long closing may take.
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -244,7 +255,7 @@ class LoopbackHub:
         repository = self.repositories.get((kind, repo_id))
         if repository is None or (repository.private and asked.token not in self.tokens):
             # The hub doesn't tell strangers what there is.
-            return refuse(404, "RepoNotFound") if asked.token else refuse(401, message="Invalid username or password.")
+            return refuse(404 if asked.token else 401, "RepoNotFound")
         if repository.gated and reads and asked.token not in self.tokens:
             return refuse(
                 403 if asked.token else 401, "GatedRepo", message=f"Access to {kind} {repo_id} is restricted."

@@ -48,11 +48,14 @@ def _load(repository: snapshots.Incoming, subset: str | None) -> Any:
     set_verbosity_error()
     repository.fetch({"README.md"} & set(repository.hashes))
     # With `hf://`, a folder of the same name isn't taken for it.
-    builder = load_dataset_builder(f"hf://datasets/{repository.repo_id}", name=subset, revision=repository.commit)
+    try:
+        builder = load_dataset_builder(f"hf://datasets/{repository.repo_id}", name=subset, revision=repository.commit)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None:
+            raise
+        raise HubError(f"{repository.repo_id} has no data files that can be read.") from error
+    # `datasets` has refused addresses outside the repository.
     start = f"hf://datasets/{repository.repo_id}@{repository.commit}/"
-    addresses = [str(one) for split in (builder.config.data_files or {}).values() for one in split]
-    if not all(one.startswith(start) for one in addresses):
-        raise HubError(f"{repository.repo_id}: its README names data outside the repository, which isn't read.")
-    repository.fetch(one.removeprefix(start) for one in addresses)
+    repository.fetch(one.removeprefix(start) for split in builder.config.data_files.values() for one in split)
     builder.download_and_prepare()
     return builder.as_dataset()

@@ -1,6 +1,7 @@
 """Pretrained backbones opened as classifiers, and the heads on them."""
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,6 +183,20 @@ def _require_classifier(name: str, config: Any, pooled: bool) -> None:
         raise HubError(f"{name}: transformers has no text classifier of the architecture {config.model_type}.{other}")
 
 
+def _open_tokenizer(name: str, folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
+        settings = folder / "tokenizer_config.json"
+        if settings.is_file() and "auto_map" in json.loads(settings.read_text(encoding="utf-8")):
+            raise HubError(
+                f"{name}: its tokenizer is code of its own, and code from a repository is never run."
+            ) from error
+        raise HubError(f"{name}: transformers can't open its tokenizer.") from error
+
+
 def open_backbone(
     backbone: Backbone,
     head: Head,
@@ -205,7 +220,7 @@ def open_backbone(
     Raises:
         HubError: It isn't here and can't be had, or it is no classifier that transformers can build.
     """
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     # The bar and the report of new head weights come for every model at every start and help nobody.
@@ -218,7 +233,7 @@ def open_backbone(
         config = AutoConfig.from_pretrained(folder, num_labels=num_labels, trust_remote_code=False)
         pooled = head.kind == "pooled"
         _require_classifier(backbone.repo_id, config, pooled)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = _open_tokenizer(backbone.repo_id, Path(folder))
         kind: Any = AutoModel if pooled else AutoModelForSequenceClassification
         options = _without_pooler(config) if pooled else {}
         if random_weights:
