@@ -22,7 +22,8 @@ from engine.data.tasks import TASKS
 from engine.errors import DataError, RecipeError
 from engine.evaluation.metrics import headline
 from engine.experiments import Fitted, Request, fit
-from engine.models.pretrained import get_backbone, locate
+from engine.models.backbones import get_backbone
+from engine.models.locate import locate
 from engine.paths import find_pretrained
 from engine.pretraining import FACTS, MILESTONE
 from engine.processes import run_all

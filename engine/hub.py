@@ -1,10 +1,12 @@
 """The Hugging Face Hub, asked politely: reachable or not is known in seconds, and every refusal is one line."""
 
 import os
+import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from engine.errors import HubError
 
@@ -24,8 +26,11 @@ def be_quiet() -> None:
         "OMP_WAIT_POLICY": "PASSIVE",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
         "HF_HUB_ETAG_TIMEOUT": "4",
         "HF_HUB_DOWNLOAD_TIMEOUT": "10",
+        # Its notes on each attempt; what comes of them is said in one line.
+        "HF_HUB_VERBOSITY": "error",
         "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
         "TRANSFORMERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",
@@ -80,27 +85,85 @@ def require_reachable(what: str) -> None:
 
 
 @contextmanager
-def one_line_errors(what: str) -> Iterator[None]:
-    """Turn whatever the hub's libraries raise into one `HubError` that says what to do."""
+def one_line_errors(what: str, page: str = "") -> Iterator[None]:
+    """Turn whatever the hub's libraries raise into one `HubError` that says what to do.
+
+    Args:
+        what: A repository, or what else was asked for.
+        page: The repository's page below the hub's address, where it isn't `what`.
+
+    Raises:
+        HubError: Something was raised inside.
+    """
     try:
         yield
     except HubError:
         raise
     except Exception as error:
-        raise HubError(f"{what}: {explain(error)}") from error
+        raise HubError(f"{what}: {explain(error, f'{endpoint()}/{page or what}')}") from error
 
 
-def explain(error: Exception) -> str:
-    """A plain sentence for an error of the hub's libraries."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    by_status: dict[int, str] = {
-        401: "the hub wants a login: set HF_TOKEN, or run 'hf auth login'.",
-        403: "this account may not read it: accept its terms on its page, then set HF_TOKEN.",
-        404: "the hub has no such repository, file or revision.",
-        429: "the hub asks to slow down (too many requests); try again in some minutes.",
-    }
-    if status in by_status:
-        return by_status[status]
-    if status is not None and status >= 500:
-        return f"the hub has a fault of its own (HTTP {status}); try again later."
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+_LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
+_CUT = "the connection was cut midway and nothing was kept; try again."
+EXPLANATIONS: Mapping[str, str] = {
+    # By the class that huggingface_hub makes of the hub's answer, alone or with its status.
+    "GatedRepoError": f"it is gated: accept its terms on {{page}}, then {_LOG_IN}.",
+    "RevisionNotFoundError": "the hub has the repository, but not this revision.",
+    "RemoteEntryNotFoundError": "the hub has the repository, but not the file {file}.",
+    "RepositoryNotFoundError 401": f"the hub shows no such repository without a login: check the name, or {_LOG_IN}.",
+    "RepositoryNotFoundError": "the hub has no such repository (or it is private to others).",
+    # By the hub's message, its status or the status's first digit.
+    "Invalid credentials in Authorization header": "the hub doesn't accept the token: set another HF_TOKEN, or run "
+    "'hf auth login'.",
+    "401": "the hub wants a login: set HF_TOKEN, or run 'hf auth login'.",
+    "403": f"this account may not read it: accept its terms on {{page}}, then {_LOG_IN}.",
+    "404": "the hub has no such repository, file or revision.",
+    "429": "the hub asks to slow down (too many requests); try again in {wait}.",
+    "5": "the hub has a fault of its own (HTTP {status}); try again later.",
+    # Without an answer: by what was raised, its class or the start of its message.
+    "TimeoutException": "the hub didn't answer in time; try again later.",
+    "ConnectError": "the hub can't be reached; try again with a network.",
+    "NetworkError": _CUT,
+    "RemoteProtocolError": _CUT,
+    "Consistency check failed": _CUT,
+}
+
+
+def explain(error: BaseException, page: str = "") -> str:
+    """A plain sentence for an error of the hub's libraries, in which no token appears.
+
+    Args:
+        error: What was raised; what it was raised from is looked at, too.
+        page: Address of the page where a gated repository's terms are accepted.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        response = getattr(cause, "response", None)
+        headers = getattr(response, "headers", {})
+        for key in _keys(cause, response):
+            if key in EXPLANATIONS:
+                wait, file = headers.get("Retry-After", ""), str(getattr(response, "url", "")).rpartition("/")[2]
+                return EXPLANATIONS[key].format(
+                    page=page,
+                    file=file.partition("?")[0],
+                    status=getattr(response, "status_code", ""),
+                    wait=f"{wait} seconds" if wait.isdigit() else "some minutes",
+                )
+        cause = cause.__cause__
+    return without_token((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def _keys(error: BaseException, response: Any) -> Iterator[str]:
+    """The keys of `EXPLANATIONS` that fit an error, the most telling first."""
+    status = str(getattr(response, "status_code", ""))
+    if status:
+        yield response.headers.get("X-Error-Message", "")
+    for kind in type(error).__mro__:
+        yield from (f"{kind.__name__} {status}", kind.__name__)
+    yield from (status, status[:1], str(error).partition(":")[0])
+
+
+def without_token(text: str) -> str:
+    """The text with an access token replaced, as libraries quote requests that they can't send."""
+    own = os.environ.get("HF_TOKEN", "")
+    return re.sub(r"hf_[A-Za-z0-9]{16,}", "(token)", text.replace(own, "(token)") if own else text)

@@ -21,8 +21,9 @@ from engine.data.corpus import Corpus, TextSource, digest_of_files, encode_corpu
 from engine.data.tasks import TASKS
 from engine.data.tokens import train_tokenizer
 from engine.errors import RecipeError
+from engine.models.backbones import BACKBONES
 from engine.models.language_model import make_language_model, open_language_model
-from engine.models.pretrained import BACKBONES, digest_of_weights
+from engine.models.locate import digest_of_weights
 from engine.paths import find_pretrained
 from engine.pretraining_card import write_card
 from engine.training.build import choose_device

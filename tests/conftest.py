@@ -3,10 +3,13 @@
 import dataclasses
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from loopback_hub import LoopbackHub
+from tiny_repos import slang_set, tiny_models
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -136,3 +139,46 @@ def task(request: pytest.FixtureRequest) -> Task:
     """Each task in turn."""
     chosen: Task = request.param
     return chosen
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, dict[str, bytes]]:
+    """Tiny random models as a hub would serve them: architecture → file name → content."""
+    return tiny_models()
+
+
+@pytest.fixture
+def connected(
+    tiny: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LoopbackHub]:
+    """A hub that this process talks to, with an empty cache; processes of their own read the environment instead."""
+    import datasets
+    from huggingface_hub import constants
+
+    hub = LoopbackHub()
+    for name, files in tiny.items():
+        hub.add("model", f"tiny/{name}", files)
+    hub.add("dataset", SLANG.hub.repo_id, slang_set())
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    # The libraries have read the environment when they were imported.
+    for module, names in {
+        constants: {
+            "ENDPOINT": hub.endpoint,
+            "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"),
+        },
+        datasets.config: {
+            "HF_HUB_OFFLINE": False,
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_UPDATE_DOWNLOAD_COUNTS": False,
+            "HF_DATASETS_CACHE": tmp_path / "hf" / "datasets",
+            "DOWNLOADED_DATASETS_PATH": tmp_path / "hf" / "datasets" / "downloads",
+        },
+    }.items():
+        for name, value in names.items():
+            monkeypatch.setattr(module, name, value)
+    yield hub
+    hub.close()

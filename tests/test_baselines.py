@@ -8,7 +8,7 @@ from safetensors.numpy import load, save
 
 from engine.data.sources import TaskData
 from engine.errors import CheckpointError
-from engine.models.baselines import BASELINES, Baseline, Majority, TfidfLogistic
+from engine.models.baselines import BASELINES, Baseline, Majority, TfidfLogistic, make_baseline
 
 TEXTS = [
     ("super mega fajna impreza",),
@@ -35,7 +35,7 @@ PAIR_LABELS = np.array([0, 0, 2, 2, 1, 1])
 
 def fitted(name: str, inputs=TEXTS, labels=LABELS) -> Baseline:
     """A baseline that has learnt the small texts."""
-    baseline = BASELINES[name]()
+    baseline = make_baseline(name)
     baseline.fit(inputs, labels, 3)
     return baseline
 

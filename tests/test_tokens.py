@@ -16,7 +16,8 @@ from engine.data.cleaning import clean_text
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.data.tokens import EOS, PAD, SEP, Encoded, encode, train_tokenizer
-from engine.models.pretrained import get_backbone, locate
+from engine.models.backbones import get_backbone
+from engine.models.locate import locate
 from engine.training.build import build
 
 FOREIGN = [

@@ -1,11 +1,12 @@
 """Data sets from the Hugging Face Hub, read at a resolved commit."""
 
-import os
+from typing import Any
 
 import pandas as pd
 
-from engine import hub
+from engine import hub, snapshots
 from engine.data.tasks import SPLITS, Task
+from engine.errors import HubError
 
 
 def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str, dict[str, pd.DataFrame]]:
@@ -14,6 +15,11 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
     The branch is resolved to a commit first and that commit is loaded and named, so a result says exactly what it
     was measured on even if the data set changes later. The token comes from `HF_TOKEN` or the login cache.
 
+    Args:
+        task: Whose data set.
+        revision: Branch, tag or commit; the task's own when missing.
+        subset: One of the data set's subsets; the task's own when missing.
+
     Returns:
         `hub:owner/name@commit`, and a table of strings for each split.
 
@@ -21,21 +27,35 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
         HubError: The hub can't be reached, or refuses.
     """
     repo_id = task.hub.repo_id
-    hub.require_reachable(repo_id)
-    with hub.one_line_errors(repo_id):
-        from datasets import load_dataset
-        from huggingface_hub import HfApi
-
-        token = os.environ.get("HF_TOKEN")
-        commit = (
-            HfApi(endpoint=hub.endpoint())
-            .dataset_info(repo_id, revision=revision or task.hub.revision, token=token, timeout=10)
-            .sha
-        )
-        loaded = load_dataset(repo_id, name=subset or task.hub.subset, revision=commit, token=token)
+    with hub.one_line_errors(repo_id, page=f"datasets/{repo_id}"):
+        wanted = revision or task.hub.revision
+        with snapshots.incoming(repo_id, wanted, kind="dataset") as repository:
+            loaded = _load(repository, subset or task.hub.subset)
         parts = {
             split: loaded[split].to_pandas().map(lambda value: "" if value is None else str(value))
             for split in SPLITS
             if split in loaded
         }
-    return f"hub:{repo_id}@{str(commit)[:12]}", parts
+    return f"hub:{repo_id}@{repository.commit[:12]}", parts
+
+
+def _load(repository: snapshots.Incoming, subset: str | None) -> Any:
+    """The splits of a data set; its files are verified before `datasets` makes tables of them."""
+    from datasets import load_dataset_builder
+    from datasets.utils.logging import disable_progress_bar, set_verbosity_error
+
+    disable_progress_bar()
+    set_verbosity_error()
+    repository.fetch({"README.md"} & set(repository.hashes))
+    # With `hf://`, a folder of the same name isn't taken for it.
+    try:
+        builder = load_dataset_builder(f"hf://datasets/{repository.repo_id}", name=subset, revision=repository.commit)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None:
+            raise
+        raise HubError(f"{repository.repo_id} has no data files that can be read.") from error
+    # `datasets` has refused addresses outside the repository.
+    start = f"hf://datasets/{repository.repo_id}@{repository.commit}/"
+    repository.fetch(one.removeprefix(start) for split in builder.config.data_files.values() for one in split)
+    builder.download_and_prepare()
+    return builder.as_dataset()

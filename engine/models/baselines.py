@@ -166,6 +166,9 @@ def spread_classes(model: LogisticRegression, classes: int) -> tuple[Floats, Flo
     return coefficients, intercepts
 
 
+BASELINES = ("majority", "tfidf")
+
+
 def make_baseline(name: str, balanced: bool = True) -> Majority | TfidfLogistic:
     """The baseline called `name`, fresh; `balanced` weighs the classes by the inverse of their frequency."""
     return TfidfLogistic(balanced=balanced) if name == "tfidf" else Majority()

@@ -14,8 +14,9 @@ from engine.data.tokens import encode
 from engine.data.wording import WORDINGS
 from engine.evaluation.metrics import Floats, softmax
 from engine.models.baselines import spread_classes
+from engine.models.heads import POOLS
 from engine.models.methods import ParameterCount, count_parameters
-from engine.models.pretrained import POOLS, Opened
+from engine.models.pretrained import Opened
 
 Tick = Callable[[int, int], None]
 

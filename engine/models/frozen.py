@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from engine import hub
 from engine.data.tasks import Task
 from engine.data.wording import WORDINGS
 from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats
 from engine.models.embedding import Embedder, LogisticModel, SimilarityModel
 from engine.models.methods import ParameterCount
-from engine.models.pretrained import Backbone, Opened, locate, without_pooler
+from engine.models.pretrained import Opened
 from engine.models.prompting import LikelihoodModel
 
 WAYS = ("likelihood", "similarity", "logistic", "entailment")
@@ -114,53 +112,6 @@ class EntailmentModel:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
         """Nothing is taken back."""
-
-
-def build_untouched(backbone: Backbone, causal: bool) -> Any:
-    """The backbone on the meta device: every shape, no weights, no memory, no network."""
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
-
-    shape = dict(backbone.shape)
-    with torch.device("meta"):
-        config = AutoConfig.for_model(shape.pop("model_type"), **shape)
-        if causal:
-            return AutoModelForCausalLM.from_config(config)
-        return AutoModel.from_config(config, **without_pooler(config))
-
-
-def open_untouched(backbone: Backbone, causal: bool, revision: str | None = None) -> Opened:
-    """The backbone as it was pretrained: with its language-model head, or without any.
-
-    Args:
-        backbone: Which one.
-        causal: Whether to open it as a causal language model.
-        revision: Commit to insist on, for a kept model.
-
-    Raises:
-        HubError: It isn't here and can't be had.
-        RecipeError: It is no decoder, and `causal` wants one.
-    """
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    with hub.one_line_errors(backbone.repo_id):
-        folder, commit = locate(backbone, revision)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    # An encoder would see the word that it shall foretell, though transformers opens it so.
-    if causal and "bert" in config.model_type:
-        raise RecipeError(f"{backbone.name} is an encoder: it can't say what comes next; use the way 'similarity'.")
-    kind: Any = AutoModelForCausalLM if causal else AutoModel
-    options = {} if causal else without_pooler(config)
-    with hub.one_line_errors(backbone.repo_id):
-        model = kind.from_pretrained(
-            folder, config=config, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, **options
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
 
 
 def make_answerer(frozen: Frozen, opened: Opened, task: Task, max_length: int) -> Answerer:

@@ -7,9 +7,9 @@ from typing import Any
 from torch import nn
 
 from engine.errors import RecipeError
-from engine.models.pretrained import head_names
+from engine.models.heads import head_names
 
-METHODS = ("full", "last", "head", "lora", "prompt")
+METHODS = ("full", "last", "head", "lora", "qlora", "prompt")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Method:
 
     kind: str = "full"
     """`full`: every weight; `last`: last blocks and head; `head`: the head alone; `lora`: adapters and head;
-    `prompt`: vectors before the text, and head."""
+    `qlora`: the same on a backbone in 4 bits; `prompt`: vectors before the text, and head."""
     blocks: int = 1
     """Blocks that `last` trains."""
     train_final_norm: bool = False
@@ -54,14 +54,14 @@ def adapt(model: Any, method: Method) -> Any:
         method: What to train.
 
     Returns:
-        The model, wrapped by peft for `lora` and `prompt`.
+        The model, wrapped by peft for `lora`, `qlora` and `prompt`.
 
     Raises:
         RecipeError: The method wants more blocks than there are.
     """
     if method.kind == "full":
         return model
-    if method.kind == "lora":
+    if method.kind in ("lora", "qlora"):
         return _with_lora(model, method)
     if method.kind == "prompt":
         return _with_prompt(model, method)
@@ -94,7 +94,8 @@ def _with_lora(model: Any, method: Method) -> Any:
         target_modules=targets,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
-        fan_in_fan_out=model.config.model_type == "gpt2",
+        # Its matrices are transposed, until 4-bit ones take their place.
+        fan_in_fan_out=model.config.model_type == "gpt2" and method.kind == "lora",
         modules_to_save=list(head_names(model)),
     )
     return get_peft_model(model, config)
@@ -133,9 +134,15 @@ def count_parameters(model: nn.Module) -> ParameterCount:
     """
     counted = [(name, weight) for name, weight in model.named_parameters() if "original_module" not in name]
     return ParameterCount(
-        total=sum(weight.numel() for _, weight in counted),
-        trained=sum(weight.numel() for _, weight in counted if weight.requires_grad),
+        total=sum(_size(weight) for _, weight in counted),
+        trained=sum(_size(weight) for _, weight in counted if weight.requires_grad),
     )
+
+
+def _size(weight: Any) -> int:
+    """Numbers that a weight holds; one in 4 bits is packed, two to a byte."""
+    packed = getattr(weight, "quant_state", None)
+    return packed.shape.numel() if packed is not None else int(weight.numel())
 
 
 def is_head(name: str) -> bool:

@@ -9,7 +9,7 @@ import torch
 from engine import hub
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
-from engine.models.pretrained import BACKBONES
+from engine.models.backbones import BACKBONES
 from engine.paths import Places, find_pretrained
 from engine.serving.classifier import Shelf
 from engine.store import Store

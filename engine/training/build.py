@@ -11,10 +11,11 @@ from engine.data.batches import Batches, oversampled
 from engine.data.sources import TaskData
 from engine.data.tokens import Encoded, encode, train_tokenizer
 from engine.errors import DataError, RecipeError
+from engine.models.backbones import get_backbone
 from engine.models.baselines import make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
-from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.models.pretrained import Opened, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
 from engine.training.recipe import Recipe
 from engine.training.resources import one_thread
@@ -64,6 +65,7 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
                 data.task.is_pair,
                 labels,
                 random_weights=recipe.random_weights,
+                four_bit=recipe.method.kind == "qlora",
             )
             _require_room(recipe, opened)
             if recipe.gradient_checkpointing:

@@ -17,10 +17,11 @@ from engine.data.tokens import EOS, PAD, SEP, encode
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats
 from engine.evaluation.thresholds import weigh
+from engine.models.backbones import get_backbone
 from engine.models.baselines import Baseline, make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
-from engine.models.pretrained import Opened, get_backbone, open_backbone
+from engine.models.pretrained import Opened, open_backbone
 from engine.training.checkpoints import EXAMPLES, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
 from engine.training.frozen import Nli, restore_frozen
 from engine.training.loop import Tick, predict, trainable
@@ -161,7 +162,13 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
     if recipe.kind == "pretrained":
         revision = checkpoint.manifest["origin"].get("revision")
         opened = open_backbone(
-            get_backbone(recipe.backbone), recipe.head, task.is_pair, len(task.labels), revision, recipe.random_weights
+            get_backbone(recipe.backbone),
+            recipe.head,
+            task.is_pair,
+            len(task.labels),
+            revision,
+            recipe.random_weights,
+            recipe.method.kind == "qlora",
         )
         return NeuralModel(
             Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length

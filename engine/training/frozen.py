@@ -12,10 +12,11 @@ from engine.data.sources import TaskData
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats, headline
+from engine.models.backbones import get_backbone
 from engine.models.embedding import LogisticModel
-from engine.models.frozen import Answerer, EntailmentModel, Inputs, make_answerer, open_untouched
+from engine.models.frozen import Answerer, EntailmentModel, Inputs, make_answerer
 from engine.models.methods import ParameterCount
-from engine.models.pretrained import get_backbone
+from engine.models.pretrained import open_untouched
 from engine.models.prompting import LikelihoodModel
 from engine.training.loop import Tick
 from engine.training.recipe import Recipe

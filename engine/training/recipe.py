@@ -9,8 +9,8 @@ from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
 from engine.models.decoder import DecoderConfig
 from engine.models.frozen import Frozen
+from engine.models.heads import Head
 from engine.models.methods import Method
-from engine.models.pretrained import Head
 
 KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")

@@ -7,10 +7,12 @@ from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import RecipeError
+from engine.models.backbones import get_backbone
 from engine.models.decoder import make_decoder
-from engine.models.frozen import Frozen, build_untouched
+from engine.models.frozen import Frozen
+from engine.models.heads import Head
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
-from engine.models.pretrained import Head, build_without_weights, get_backbone
+from engine.models.pretrained import build_untouched, build_without_weights
 from engine.training.recipe import Recipe
 from engine.training.settings import change_settings, flatten
 
@@ -93,6 +95,14 @@ _MINIS = (
         name="mini-lora",
         summary="Our Polish GPT-mini with low-rank adapters on the attention's projections",
         method=Method("lora", rank=16, alpha=32),
+        lr=2e-3,
+        epochs=8,
+    ),
+    dataclasses.replace(
+        _MINI,
+        name="mini-qlora",
+        summary="Our Polish GPT-mini in 4 bits with low-rank adapters",
+        method=Method("qlora", rank=16, alpha=32),
         lr=2e-3,
         epochs=8,
     ),
@@ -232,6 +242,16 @@ _ALL = (
         name="minilm-lora",
         summary="MiniLM with low-rank adapters on query and value",
         method=Method("lora", rank=16, alpha=32),
+        lr=1e-3,
+        head_lr=1e-3,
+        epochs=4,
+        patience=2,
+    ),
+    dataclasses.replace(
+        _MINILM,
+        name="minilm-qlora",
+        summary="MiniLM in 4 bits with low-rank adapters on query and value",
+        method=Method("qlora", rank=16, alpha=32),
         lr=1e-3,
         head_lr=1e-3,
         epochs=4,
