@@ -1,5 +1,6 @@
 """The Hugging Face Hub, asked politely: reachable or not is known in seconds, and every refusal is one line."""
 
+import logging
 import os
 import re
 import threading
@@ -38,6 +39,8 @@ def be_quiet() -> None:
         os.environ.setdefault(name, value)
     # The libraries' notes to their own developers.
     warnings.filterwarnings("ignore", category=FutureWarning)
+    # It says at every start what faster kernels it could have had.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def is_reachable(timeout: float = PROBE_SECONDS) -> bool:

@@ -223,10 +223,6 @@ def require_four_bit() -> None:
             "lora: the same adapters on weights that aren't rounded."
         )
     try:
-        import logging
-
-        # It says what faster kernels it could have had.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         four: Any = import_module("bitsandbytes.nn")
 
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -13,6 +13,7 @@ from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from engine.training.classify import Classifier, open_checkpoint
 from engine.training.resources import one_thread
+from engine.training.sharing import SharedWeights
 
 MAX_CHARACTERS = 5000
 """Longest text taken, about five times the longest of the published slang set."""
@@ -63,6 +64,7 @@ class Shelf:
         self.refused: dict[str, list[str]] = {}
         self._checkpoints: dict[str, list[Checkpoint]] = {}
         self._opened: dict[Path, _Opened] = {}
+        self._shared = SharedWeights()
         for task in TASKS:
             self._checkpoints[task], self.refused[task] = list_checkpoints(root, task)
 
@@ -132,7 +134,7 @@ class Shelf:
                 raise CheckpointError(slot.reason)
             if slot.classifier is None:
                 try:
-                    classifier = open_checkpoint(checkpoint)
+                    classifier = open_checkpoint(checkpoint, self._shared)
                     # The first call pays for start-up, so it is made here and not timed.
                     classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
                 except Exception as error:

@@ -26,6 +26,7 @@ from engine.training.checkpoints import EXAMPLES, VOCABULARY, WEIGHTS, Checkpoin
 from engine.training.frozen import Nli, restore_frozen
 from engine.training.loop import Tick, predict, trainable
 from engine.training.recipe import Recipe
+from engine.training.sharing import SharedWeights
 
 
 class Classifier(Protocol):
@@ -93,39 +94,43 @@ class WeighedModel:
         return self.model.parameters()
 
 
-def open_nli(root: Path, name: str) -> Nli:
+def open_nli(root: Path, name: str, shared: SharedWeights | None = None) -> Nli:
     """The trained NLI model called `NAME` or `NAME@DATA` (the latest of several) under `root`.
 
     Raises:
         CheckpointError: There is none, or it can't be opened.
     """
     checkpoint = find_checkpoint(root, "nli", name)
-    classifier = open_checkpoint(checkpoint)
+    classifier = open_checkpoint(checkpoint, shared)
     origin = {"model": checkpoint.folder.name, "run": str(checkpoint.manifest["run"]["id"])}
     return Nli(classifier.probabilities, classifier.parameters().total, origin)
 
 
-def _reopen_nli(root: Path, origin: Mapping[str, str], _: str) -> Nli:
+def _reopen_nli(root: Path, origin: Mapping[str, str], shared: SharedWeights | None, _: str) -> Nli:
     """The very NLI model that a checkpoint was made with."""
-    nli = open_nli(root, origin["model"])
+    nli = open_nli(root, origin["model"], shared)
     if nli.origin != origin:
         raise CheckpointError(f"It was made with another {origin['model']} than the one that is here now.")
     return nli
 
 
-def open_checkpoint(checkpoint: Checkpoint) -> Classifier:
+def open_checkpoint(checkpoint: Checkpoint, shared: SharedWeights | None = None) -> Classifier:
     """Open a trained model on the CPU.
+
+    Args:
+        checkpoint: Which one.
+        shared: Backbones in memory already, whose frozen weights it then reads.
 
     Raises:
         CheckpointError: Its files are missing, damaged or don't fit its recipe.
         HubError: Its frozen backbone isn't here and can't be had.
     """
-    model = _open(checkpoint)
+    model = _open(checkpoint, shared)
     weights = checkpoint.manifest.get("decision_weights")
     return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
 
 
-def _open(checkpoint: Checkpoint) -> Classifier:
+def _open(checkpoint: Checkpoint, shared: SharedWeights | None) -> Classifier:
     task = get_task(checkpoint.task)
     label = f"Checkpoint {checkpoint.folder.name}"
     if tuple(checkpoint.manifest["labels"]) != task.labels:
@@ -139,9 +144,12 @@ def _open(checkpoint: Checkpoint) -> Classifier:
             return BaselineModel(baseline, task)
         if recipe.kind == "frozen":
             origin = checkpoint.manifest["origin"]
-            reopen = partial(_reopen_nli, checkpoint.folder.parent.parent, origin)
+            reopen = partial(_reopen_nli, checkpoint.folder.parent.parent, origin, shared)
             state = load_arrays(weights_file), checkpoint.read_json(EXAMPLES)
-            return restore_frozen(recipe, task, origin.get("revision"), *state, reopen)
+            untrained = restore_frozen(recipe, task, origin.get("revision"), *state, reopen)
+            if shared is not None and untrained.backbone is not None:
+                shared.share(untrained.backbone, untrained.origin, untrained=True)
+            return untrained
         model = _rebuild(checkpoint, recipe, task)
         stored = load_tensors(weights_file)
     except (SafetensorError, RecipeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -154,6 +162,8 @@ def _open(checkpoint: Checkpoint) -> Classifier:
         for name, weight in weights.items():
             weight.copy_(stored[name].float())
     model.model.eval()
+    if shared is not None and model.origin:
+        shared.share(model.model, model.origin)
     return model
 
 

@@ -49,10 +49,14 @@ OpenNli = Callable[[str], Nli]
 class FrozenModel:
     """An untrained model as a classifier; where examples were tried in several numbers, those models too."""
 
-    def __init__(self, answerer: Answerer, origin: Mapping[str, str], rungs: Sequence[Rung] = ()) -> None:
+    def __init__(
+        self, answerer: Answerer, origin: Mapping[str, str], rungs: Sequence[Rung] = (), backbone: Any = None
+    ) -> None:
         self.answerer = answerer
         self.origin = origin
         self.rungs = rungs
+        self.backbone = backbone
+        """The pretrained model that it reads; None for `entailment`."""
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
@@ -123,7 +127,7 @@ def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli) -> FrozenModel
         raise RecipeError(
             f"{recipe.name}: {frozen.sizes[0]} examples of each class don't fit into what the backbone reads at once."
         )
-    return FrozenModel(rungs[-1].models[0], opened.origin, rungs if frozen.shots else ())
+    return FrozenModel(rungs[-1].models[0], opened.origin, rungs if frozen.shots else (), opened.model)
 
 
 def _embed_once(
@@ -171,4 +175,4 @@ def restore_frozen(
     opened = open_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood", revision)
     answerer = make_answerer(recipe.frozen, opened, task, recipe.max_length)
     answerer.restore(arrays, values)
-    return FrozenModel(answerer, opened.origin)
+    return FrozenModel(answerer, opened.origin, backbone=opened.model)
