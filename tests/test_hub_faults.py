@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from loopback_hub import Fault, LoopbackHub
 from tiny_repos import slang_set
 
@@ -133,6 +133,13 @@ def test_a_token_in_a_librarys_message_is_taken_out(quoted: str, monkeypatch: py
     assert hub.explain(ValueError("hf_hub_download failed")) == "hf_hub_download failed"
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's five attempts at a cut file follow each other at once instead of by the second."""
+    monkeypatch.setattr(file_download.time, "sleep", lambda _: None)
+
+
+@pytest.mark.usefixtures("_impatient")
 def test_a_cut_connection_leaves_nothing_half_written(connected: LoopbackHub) -> None:
     connected.faults.append(Fault("/cdn/", cut=1_000))
     assert refused() == "tiny/gpt2: the connection was cut midway and nothing was kept; try again."
@@ -312,6 +319,7 @@ def test_an_index_that_names_missing_shards_is_one_line(
     assert "names weights that the repository doesn't have" in refused("tiny/part")
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
