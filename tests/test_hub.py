@@ -1,5 +1,6 @@
 """Backbones and data sets from a hub on loopback, which the unmodified libraries ask; and what is pinned."""
 
+import dataclasses
 import json
 import os
 import re
@@ -14,13 +15,15 @@ from loopback_hub import LoopbackHub
 from tiny_repos import TERMS, slang_set
 
 from engine import snapshots
-from engine.data.sources import SourceOptions, load
+from engine.data.sources import SourceOptions, TaskData, load
 from engine.data.tasks import SLANG
 from engine.errors import HubError, RecipeError
 from engine.models.backbones import BACKBONES, get_backbone
 from engine.models.heads import Head
 from engine.models.locate import locate
 from engine.models.pretrained import build_without_weights, open_backbone
+from engine.training.build import build
+from engine.training.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 SLANG_SET = SLANG.hub.repo_id
@@ -224,6 +227,27 @@ def test_a_decoder_without_a_padding_token_pads_with_its_end(connected: Loopback
     opened = open_backbone(get_backbone("tiny/llama"), Head("mlp", width=8), False, 3)
     assert opened.tokenizer.pad_token == "</s>"  # noqa: S105
     assert opened.model.config.pad_token_id == opened.tokenizer.eos_token_id
+
+
+@pytest.fixture(scope="module")
+def folders(tiny: dict[str, dict[str, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny models in folders."""
+    root = tmp_path_factory.mktemp("folders")
+    for name, files in tiny.items():
+        (root / name).mkdir()
+        for file, content in files.items():
+            (root / name / file).write_bytes(content)
+    return root
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.kind == "pretrained"])
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "bert", "xlm-r"])
+def test_every_recipe_works_on_every_architecture(folders: Path, few: TaskData, architecture: str, name: str) -> None:
+    recipe = RECIPES[name]
+    method = dataclasses.replace(recipe.method, blocks=min(recipe.method.blocks, 2))
+    model = build(dataclasses.replace(recipe, backbone=str(folders / architecture), method=method), few)
+    assert model.probabilities([("ale kozak",), ("sztos, a nie lipa",)]).shape == (2, 3)
+    assert 0 < model.parameters().trained <= model.parameters().total
 
 
 def test_a_data_set_at_a_revision_is_that_revision(connected: LoopbackHub) -> None:

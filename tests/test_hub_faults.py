@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 from loopback_hub import Fault, LoopbackHub
 from tiny_repos import slang_set
 
@@ -134,6 +134,13 @@ def test_a_token_in_a_librarys_message_is_taken_out(quoted: str, monkeypatch: py
     assert hub.explain(ValueError("hf_hub_download failed")) == "hf_hub_download failed"
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's five attempts at a cut file follow each other at once instead of by the second."""
+    monkeypatch.setattr(file_download.time, "sleep", lambda _: None)
+
+
+@pytest.mark.usefixtures("_impatient")
 def test_a_cut_connection_leaves_nothing_half_written(connected: LoopbackHub) -> None:
     connected.faults.append(Fault("/cdn/", cut=1_000))
     assert refused() == "tiny/gpt2: the connection was cut midway and nothing was kept; try again."
@@ -203,14 +210,22 @@ def test_a_failed_download_leaves_what_was_there_before(
     works()
 
 
-def test_two_that_want_the_same_model_download_it_once(connected: LoopbackHub) -> None:
-    threads = [threading.Thread(target=locate, args=(get_backbone("tiny/llama"),)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    large = [one.path for one in connected.asked if one.cdn]
-    assert len(large) == len(set(large)) == 4
+def test_one_that_fails_takes_nothing_from_another_that_wants_the_same(connected: LoopbackHub) -> None:
+    other = threading.Thread(target=locate, args=(get_backbone("tiny/llama"),))
+
+    def fails() -> None:
+        with snapshots.incoming("tiny/llama", "main") as repository:
+            repository.fetch(["config.json"])
+            other.start()
+            other.join(0.7)
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        fails()
+    other.join()
+    found = snapshots.find_snapshot("tiny/llama", "main")
+    assert found is not None
+    assert found.whole
 
 
 def test_a_repository_without_safetensors_is_refused_before_anything_is_downloaded(
@@ -246,6 +261,15 @@ def test_code_of_a_repository_is_never_run(
         works("tiny/odd")
     assert connected.paths(".py") == []
     assert not marker.exists()
+
+
+def test_code_of_a_folder_is_never_run(tmp_path: Path) -> None:
+    config = {"model_type": "odd", "auto_map": {"AutoConfig": "modeling_odd.Odd"}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "modeling_odd.py").write_bytes(marker_code(tmp_path / "was-run"))
+    with pytest.raises(HubError, match="is made of code of its own, and code from a repository is never run"):
+        open_backbone(get_backbone(str(tmp_path)), Head(), False, 3)
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_a_tokenizer_made_of_code_is_one_line(
@@ -296,6 +320,7 @@ def test_an_index_that_names_missing_shards_is_one_line(
     assert "names weights that the repository doesn't have" in refused("tiny/part")
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize(
     ("fault", "says"),
     [

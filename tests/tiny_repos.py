@@ -92,7 +92,7 @@ TERMS: Mapping[str, tuple[str, tuple[str, str, str]]] = {
 }
 """Term → its meaning and a negative, a neutral and a positive sentence."""
 SENTENCES = [sentence for _, sentences in TERMS.values() for sentence in sentences]
-SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+SHAPE = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
 
 
 def slang_set() -> dict[str, bytes]:
@@ -122,7 +122,7 @@ def tiny_models() -> dict[str, dict[str, bytes]]:
         "gpt2": (
             transformers.GPT2LMHeadModel,
             transformers.GPT2Config(
-                n_embd=32, n_layer=2, n_head=2, n_positions=512, vocab_size=400, bos_token_id=0, eos_token_id=0
+                n_embd=64, n_layer=2, n_head=2, n_positions=512, vocab_size=400, bos_token_id=0, eos_token_id=0
             ),
             _byte_level("<|endoftext|>"),
         ),

@@ -75,9 +75,9 @@ def adapt(model: Any, method: Method) -> Any:
         for block in list(blocks)[-method.blocks :]:
             block.requires_grad_(True)
         if method.train_final_norm:
-            # Llama's name for it, and GPT-2's.
-            norm = getattr(model.base_model, "norm", None) or model.base_model.ln_f
-            norm.requires_grad_(True)
+            # Llama's name for it, and GPT-2's; an encoder's blocks end in a norm of their own.
+            for name in ("norm", "ln_f"):
+                getattr(model.base_model, name, nn.Identity()).requires_grad_(True)
     return model
 
 
