@@ -97,8 +97,13 @@ def one_voice() -> Iterator[None]:
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:
-        if size == 1 or (rank == 0 and isinstance(error, OdzeraError | OSError | KeyboardInterrupt)):
+    except KeyboardInterrupt:
+        # Ctrl-C reaches all of them.
+        if rank:
+            raise SystemExit(130) from None
+        raise
+    except Exception as error:
+        if size == 1 or (rank == 0 and isinstance(error, OdzeraError | OSError)):
             raise
         time.sleep(END_SECONDS)
         line = (str(error).strip() or type(error).__name__).splitlines()[0]

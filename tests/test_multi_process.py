@@ -25,7 +25,7 @@ from engine.experiments import Finished, Request, run_experiment
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS, list_checkpoints
 from engine.training.loop import balanced_weights
-from engine.training.parallel import Group
+from engine.training.parallel import Group, is_lonely_launch
 from engine.training.recipes import get_recipe
 
 # An odd number of rows, so that shares are uneven, and one row in the last batch, which leaves a process without any.
@@ -258,3 +258,20 @@ def test_a_process_that_may_be_ended_waits_before_it_speaks(
 def test_an_error_of_a_process_of_its_own_stays_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), processes.one_voice():
         raise ZeroDivisionError
+
+
+def test_ctrl_c_is_answered_by_the_main_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, expected in (("0", KeyboardInterrupt), ("1", SystemExit)):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(expected), processes.one_voice():
+            raise KeyboardInterrupt
+
+
+def test_a_launch_of_several_that_started_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    # What `accelerate launch --cpu` leaves in the environment, of one process and of two.
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    assert not is_lonely_launch()
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert is_lonely_launch()

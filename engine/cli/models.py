@@ -127,7 +127,7 @@ def train(
         leave()
         return
     if is_lonely_launch():
-        console.note("accelerate launch --cpu starts one process; for several on CPUs: --multi_gpu, and --device cpu.")
+        console.note("accelerate launch started one process; with --multi_gpu it starts several, on CPUs too.")
     # Whatever won't do is said before hours of training, and before anything is written.
     require_writable(places.checkpoints)
     store = Store.open(places.store)

@@ -108,5 +108,5 @@ def leave() -> None:
 
 
 def is_lonely_launch() -> bool:
-    """Whether `accelerate launch --cpu` was asked for several processes and started one, as it does without MPI."""
-    return "MASTER_PORT" in os.environ and "ACCELERATE_USE_CPU" in os.environ and PartialState().num_processes == 1
+    """Whether `accelerate launch` was asked for several processes and started one, as `--cpu` does without MPI."""
+    return {"MASTER_PORT", "ACCELERATE_USE_CPU"} <= set(os.environ) and PartialState().num_processes == 1
