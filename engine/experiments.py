@@ -6,8 +6,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from filelock import FileLock, Timeout
 from safetensors.torch import save as save_tensors
 
@@ -46,6 +45,7 @@ from engine.training.checkpoints import (
 from engine.training.classify import BaselineModel, Classifier, NeuralModel, WeighedModel, open_nli
 from engine.training.frozen import FrozenModel, fit_frozen
 from engine.training.loop import Epoch, Tick, choose_precision, train, trainable
+from engine.training.parallel import Group, make_accelerator
 from engine.training.recipe import Recipe
 from engine.training.resources import EnergyMeter, describe_machine, one_thread, peak_memory_mb, reset_peak_memory
 
@@ -97,6 +97,8 @@ class Fitted:
     peak_memory_mb: float
     joules: float | None = None
     """Energy of the whole machine while it trained, where a counter can be read and one process trained it all."""
+    processes: int = 1
+    """How many trained it together; memory and seconds are those of the main one."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,10 @@ def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> 
 def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
     """Train, and choose the epoch on validation; the state of the run stays on disk, so a second call is over at once.
 
+    All processes of a launch call this and train together; the main one alone writes, and fits baselines.
+
     Yields:
-        Each epoch, then `Fitted`.
+        Each epoch, then `Fitted`; nothing for a baseline in a process that isn't the main one.
 
     Raises:
         RecipeError: The device or the settings won't do, or another process trains the same.
@@ -141,10 +145,13 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
     data, recipe = request.data, request.recipe
     if not len(data.split("train")) or not len(data.split("validation")):
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
-    device = torch.device(choose_device(request.device))
+    accelerator = make_accelerator(choose_device(request.device))
+    device, group = accelerator.device, Group.of(accelerator)
     reset_peak_memory(device)
     meter = EnergyMeter(device)
     if recipe.kind == "baseline":
+        if not group.is_main:
+            return
         start = time.perf_counter()
         model = fit_baseline(recipe, data)
         yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
@@ -155,7 +162,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         yield Fitted(untrained, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
         return
     state_file = _state_file(request)
-    with threads_for(recipe, device.type), _alone(state_file, request):
+    with threads_for(recipe, device.type), _alone(state_file, request) if group.is_main else nullcontext():
         neural = build(recipe, data)
         splits = {split: batches_of(neural, data, split, recipe) for split in ("train", "validation")}
         epochs = []
@@ -165,7 +172,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
             splits["validation"],
             recipe,
             recipe.select_on or data.task.select_on,
-            accelerator=Accelerator(cpu=device.type == "cpu"),
+            accelerator=accelerator,
             state_file=state_file,
             tick=tick,
         ):
@@ -173,8 +180,16 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
             yield epoch
         _round_to_half(neural)
         seconds = sum(epoch.seconds for epoch in epochs)
-    joules = None if any(epoch.resumed for epoch in epochs) else meter.joules()
-    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device), joules)
+    partly = group.size > 1 or any(epoch.resumed for epoch in epochs)
+    joules = None if partly else meter.joules()
+    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device), joules, group.size)
+
+
+def take_part(requests: Sequence[Request]) -> None:
+    """Train along, in the other processes of a launch; what there is to keep, the main one keeps."""
+    for request in requests:
+        for _ in fit(request):
+            pass
 
 
 def forget_state(request: Request) -> None:
@@ -262,6 +277,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
             "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
             "samples_per_second": len(data.split("train")) * max(1, len(epochs)) / fitted.seconds,
             "peak_memory_mb": fitted.peak_memory_mb,
+            "processes": fitted.processes,
             "joules": fitted.joules,
             "size_bytes": sum(map(len, files.values())),
             "stop": epochs[-1].stop if epochs else "",

@@ -29,6 +29,7 @@ from engine.cli.base import (
 )
 from engine.errors import DataError
 from engine.paths import default_places
+from engine.processes import one_voice
 
 
 @app.command(name="app")
@@ -74,6 +75,7 @@ def data(
 
 @app.command()
 @friendly
+@one_voice()
 def train(
     recipe: Annotated[list[str], typer.Argument(help="One or more recipes; see `odzera recipes`.")],
     task: TaskOption,
@@ -94,17 +96,19 @@ def train(
 ) -> None:
     """Train a recipe, choose the best epoch on validation, read test once, keep model and figures.
 
-    Stopped at any moment, the same command goes on from the last whole epoch.
+    Stopped at any moment, the same command goes on from the last whole epoch. Several processes train one model
+    together: `accelerate launch --multi_gpu -m engine train …`.
 
     Example: `odzera train scratch tfidf --task slang --source small_train.csv`
     """
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.experiments import Request
+    from engine.experiments import Request, take_part
     from engine.serving.comparison import table_row
     from engine.store import Store
     from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
+    from engine.training.parallel import Group, is_lonely_launch, leave, make_accelerator
     from engine.training.recipes import get_recipe
 
     chosen = get_task(task)
@@ -112,12 +116,18 @@ def train(
     recipes = [get_recipe(one, chosen, changes) for one in recipe]
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
-    choose_device(device)
+    group = Group.of(make_accelerator(choose_device(device)))
     loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
     if data_name:
         loaded = replace(loaded, source=data_name)
     places = default_places()
     requests = [Request(one, loaded, places.checkpoints, places.training, name, device, licence) for one in recipes]
+    if not group.is_main:
+        take_part(requests)
+        leave()
+        return
+    if is_lonely_launch():
+        console.note("accelerate launch started one process; with --multi_gpu it starts several, on CPUs too.")
     # Whatever won't do is said before hours of training, and before anything is written.
     require_writable(places.checkpoints)
     store = Store.open(places.store)
@@ -130,6 +140,7 @@ def train(
         rows.append(table_row(finished.run) | kept)
         if not as_json:
             console.show_finished(finished)
+    leave()
     if as_json:
         console.print_json(rows)
 

@@ -60,6 +60,10 @@ class Batches:
 
     def training(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Shuffled batches; the same seed and epoch give the same ones."""
+        yield from map(self.pack, self.shuffled(seed, epoch))
+
+    def shuffled(self, seed: int, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """The rows of each of the `training` batches."""
         generator = np.random.default_rng((seed, epoch))
         rows = oversampled(self.labels, generator) if self.oversample else np.arange(len(self.encoded))
         rows = generator.permutation(rows)
@@ -71,14 +75,17 @@ class Batches:
             pool = pool[np.argsort(lengths[pool], kind="stable")]
             starts.extend(pool[at : at + self.batch_size] for at in range(0, len(pool), self.batch_size))
         for place in generator.permutation(len(starts)):
-            yield self.pack(starts[place])
+            yield starts[place]
 
-    def in_order_of_length(self) -> Iterator[Batch]:
-        """All inputs once, longest first (so that a lack of memory shows at once), for evaluation."""
+    def in_order_of_length(self, first: int = 0, every: int = 1) -> Iterator[Batch]:
+        """All inputs once, longest first (so that a lack of memory shows at once), for evaluation.
+
+        With `every`, only each `every`-th batch, starting at batch `first`.
+        """
         rows = np.argsort(-self.encoded.lengths, kind="stable")
         # Without gradients a batch may be larger than in training.
         size = max(self.batch_size, 64)
-        for start in range(0, len(rows), size):
+        for start in range(first * size, len(rows), every * size):
             yield self.pack(rows[start : start + size])
 
     def pack(self, rows: NDArray[np.int64]) -> Batch:

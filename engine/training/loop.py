@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.data.batches import Batches
 from engine.errors import OdzeraError
 from engine.evaluation.metrics import BETTER, Floats, headline, softmax
 from engine.models.methods import decays, is_head
+from engine.training.parallel import ALONE, Group
 from engine.training.recipe import Recipe
 from engine.training.state import TrainingState, load_state, save_state
 
@@ -63,9 +65,9 @@ def train(
         validation: Batches of the validation split.
         recipe: Rates, schedule, limits; see `Recipe`.
         select_on: Validation figure that the best epoch is chosen on.
-        accelerator: Where to compute; made here when missing.
+        accelerator: Where to compute, and with which other processes; made here when missing.
         state_file: Where to save the state after each epoch. If it holds a state, training goes on from there and
-            ends with the same weights as an unbroken run.
+            ends with the same weights as an unbroken run. Of several processes the main one reads and writes it.
         tick: See `Tick`.
 
     Yields:
@@ -76,8 +78,9 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     accelerator = accelerator or Accelerator()
-    state = load_state(state_file, accelerator.device) if state_file else None
-    precision = state.precision if state else choose_precision(recipe.precision, accelerator.device)
+    group = Group.of(accelerator)
+    state = group.from_main(load_state(state_file) if state_file and group.is_main else None)
+    precision = group.from_main(state.precision if state else choose_precision(recipe.precision, accelerator.device))
     model = accelerator.prepare(model)
     optimizer = accelerator.prepare(make_optimizer(accelerator.unwrap_model(model), recipe))
     weights = trainable(accelerator.unwrap_model(model))
@@ -100,7 +103,9 @@ def train(
         train_loss, in_time = _one_epoch(
             model, optimizer, training, recipe, number, accelerator, precision, class_weights, deadline, tick
         )
-        figures = evaluate(model, validation, accelerator.device, precision)
+        figures = evaluate(accelerator.unwrap_model(model), validation, accelerator.device, precision, group)
+        # Clocks and rounding differ; what follows is decided on the main process's numbers, or some would go on alone.
+        train_loss, in_time, figures = group.from_main((train_loss, in_time, figures))
         finite = math.isfinite(train_loss) and math.isfinite(figures["loss"])
         is_best = finite and _improves(figures, history, select_on)
         if is_best:
@@ -118,7 +123,7 @@ def train(
         epoch = Epoch(**{**asdict(epoch), "stop": _why_stop(epoch, history, recipe, finite, in_time)})
         history.append(epoch)
         spent += epoch.seconds
-        if state_file:
+        if state_file and group.is_main:
             plain = [asdict(one) for one in history]
             save_state(state_file, TrainingState.take(weights, best, optimizer, plain, spent, precision))
         yield epoch
@@ -140,25 +145,33 @@ def _one_epoch(
     deadline: float,
     tick: Tick | None,
 ) -> tuple[float, bool]:
-    """One pass; returns the mean loss and whether it ended before the deadline."""
+    """One pass; returns the mean loss over all processes and whether it ended before the deadline."""
     model.train()
-    device = accelerator.device
+    device, group = accelerator.device, Group.of(accelerator)
+    group.seed(recipe.seed, number)
     total = len(training)
     losses = torch.zeros((), device=device)
-    parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
-    for index, batch in enumerate(training.training(recipe.seed, number)):
+    parameters = [weight for one in optimizer.param_groups for weight in one["params"]]
+    of_class = np.ones(training.classes) if class_weights is None else class_weights.cpu().numpy()
+    for index, rows in enumerate(training.shuffled(recipe.seed, number)):
+        share = group.share(rows, of_class[training.labels[rows]])
+        batch = training.pack(share.rows)
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
-            logits = model(**inputs).logits
-        loss = functional.cross_entropy(
-            logits.float(), batch.labels.to(device), weight=class_weights, label_smoothing=recipe.label_smoothing
-        )
         # The last window of an epoch may hold fewer batches than the others.
         window = min(recipe.accumulation, total - index // recipe.accumulation * recipe.accumulation)
-        accelerator.backward(loss / window)
+        is_last = (index + 1) % recipe.accumulation == 0 or index + 1 == total
+        # Processes tell each other their gradients once a step, not once a batch.
+        with nullcontext() if is_last else accelerator.no_sync(model):
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
+                logits = model(**inputs).logits
+            loss = share.part * functional.cross_entropy(
+                logits.float(), batch.labels.to(device), weight=class_weights, label_smoothing=recipe.label_smoothing
+            )
+            # The mean over the processes is taken of their gradients, where their sum is wanted.
+            accelerator.backward(loss / (window / group.size))
         # Summed on the device: reading the loss at every step would make a GPU wait.
         losses += loss.detach()
-        if (index + 1) % recipe.accumulation == 0 or index + 1 == total:
+        if is_last:
             progress = (number - 1 + (0 if recipe.schedule_per_epoch else index / total)) / recipe.epochs
             set_rates(optimizer, recipe, progress)
             accelerator.clip_grad_norm_(parameters, recipe.clip)
@@ -166,9 +179,9 @@ def _one_epoch(
             optimizer.zero_grad()
         if tick:
             tick(index + 1, total)
-        if time.perf_counter() > deadline:
-            return float(losses) / (index + 1), False
-    return float(losses) / total, True
+        if deadline < math.inf and group.from_main(time.perf_counter() > deadline):
+            return sum(group.gather([float(losses)])) / (index + 1), False
+    return sum(group.gather([float(losses)])) / total, True
 
 
 def _improves(figures: dict[str, float], history: list[Epoch], select_on: str) -> bool:
@@ -243,29 +256,34 @@ def predict(
     device: torch.device | str = "cpu",
     precision: torch.dtype = torch.float32,
     tick: Tick | None = None,
+    group: Group = ALONE,
 ) -> Floats:
     """Probabilities for all inputs in their own order, shape (n, classes).
 
-    `tick` is called with the inputs done and those there are.
+    `tick` is called with the inputs done and those there are. The processes of `group` take turns at the batches, and
+    each gets the whole result.
     """
     model.eval()
     device = torch.device(device)
     rows, logits = [], []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, precision is torch.bfloat16):
-        for batch in batches.in_order_of_length():
+        for batch in batches.in_order_of_length(group.rank, group.size):
             inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
             logits.append(model(**inputs).logits.float().cpu().numpy())
             rows.append(batch.rows)
             if tick:
                 tick(sum(map(len, rows)), len(batches.encoded))
+    rows, logits = group.gather(rows), group.gather(logits)
     result = np.empty((len(batches.encoded), logits[0].shape[1]))
     result[np.concatenate(rows)] = np.concatenate(logits)
     return softmax(result)
 
 
-def evaluate(model: Any, batches: Batches, device: torch.device, precision: torch.dtype) -> dict[str, float]:
+def evaluate(
+    model: Any, batches: Batches, device: torch.device, precision: torch.dtype, group: Group = ALONE
+) -> dict[str, float]:
     """The figures of a labelled split."""
-    probabilities = predict(model, batches, device, precision)
+    probabilities = predict(model, batches, device, precision, group=group)
     if not np.isfinite(probabilities).all():
         return dict.fromkeys(BETTER, math.nan)
     return headline(batches.labels, probabilities)

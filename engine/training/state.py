@@ -81,12 +81,16 @@ def save_state(path: Path, state: TrainingState) -> None:
     os.replace(temporary, path)
 
 
-def load_state(path: Path, device: torch.device) -> TrainingState | None:
-    """Read a state back; None where there is none, or where the file is damaged and training starts afresh."""
+def load_state(path: Path) -> TrainingState | None:
+    """Read a state back, into main memory.
+
+    Returns:
+        None where there is none, or where the file is damaged and training starts afresh.
+    """
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
+        with safe_open(path, framework="pt") as file:
             plain = json.loads(file.metadata()["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError):
