@@ -33,6 +33,8 @@ from engine.training.resources import describe_machine
 
 SHOWN = ("accuracy", "macro_f1", "loss")
 AXES = {"examples": "training examples", "tokens": "tokens seen in pretraining"}
+KINDS = (*AXES, "imbalance")
+"""What is measured in many trainings; the last is of `engine.ablation`, and has no axis."""
 FEW_ROWS = 2000
 LEAST_STEPS = {"pretrained": 200, "scratch": 800}
 """Steps that a neural model gets at least on few rows: five epochs of fifty would leave any of them untrained, one that
@@ -74,7 +76,7 @@ class Curve:
     """A curve, as it is kept in a file of its own; points are added as they are measured."""
 
     kind: str
-    """`examples` or `tokens`."""
+    """One of `KINDS`."""
     task: str
     source: str
     fingerprint: str
@@ -313,7 +315,7 @@ def read_curve(file: Path) -> Curve:
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
         curve = Curve(**{**plain, "points": tuple(plain["points"])})
-        if curve.kind not in AXES or curve.task not in TASKS:
+        if curve.kind not in KINDS or curve.task not in TASKS:
             raise ValueError("its kind or its task is unknown")
         for point in curve.points:
             numbers = [point[name] for name in ("x", "seed", *SHOWN)]

@@ -149,17 +149,17 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
     device, group = accelerator.device, Group.of(accelerator)
     reset_peak_memory(device)
     meter = EnergyMeter(device)
-    if recipe.kind == "baseline":
+    if recipe.kind in ("baseline", "frozen"):
         if not group.is_main:
             return
         start = time.perf_counter()
-        model = fit_baseline(recipe, data)
+        fitted = (
+            fit_baseline(recipe, data)
+            if recipe.kind == "baseline"
+            else fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
+        )
+        model = _with_thresholds(fitted, recipe, data)
         yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
-        return
-    if recipe.kind == "frozen":
-        start = time.perf_counter()
-        untrained = fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
-        yield Fitted(untrained, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
         return
     state_file = _state_file(request)
     with threads_for(recipe, device.type), _alone(state_file, request) if group.is_main else nullcontext():
@@ -182,7 +182,16 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         seconds = sum(epoch.seconds for epoch in epochs)
     partly = group.size > 1 or any(epoch.resumed for epoch in epochs)
     joules = None if partly else meter.joules()
-    yield Fitted(neural, epochs, seconds, device, peak_memory_mb(device), joules, group.size)
+    model = _with_thresholds(neural, recipe, data)
+    yield Fitted(model, epochs, seconds, device, peak_memory_mb(device), joules, group.size)
+
+
+def _with_thresholds(model: Classifier, recipe: Recipe, data: TaskData) -> Classifier:
+    """The model, its decision weighed as validation would have it where the recipe wants that."""
+    if not recipe.tune_thresholds:
+        return model
+    probabilities = model.probabilities(data.texts("validation"))
+    return WeighedModel(model, tune_weights(labels_of(data, "validation"), probabilities))
 
 
 def take_part(requests: Sequence[Request]) -> None:
@@ -244,10 +253,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         more: What else the record holds, beside what every one does.
     """
     data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
-    weights: Floats | None = None
-    if recipe.tune_thresholds:
-        weights = tune_weights(labels_of(data, "validation"), model.probabilities(data.texts("validation")))
-        model = WeighedModel(model, weights)
+    # What is kept is the model itself, and its decision's weights apart.
+    weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
     scores, test_probabilities = {}, np.empty(0)
     for split in ("validation", "test"):
         probabilities = model.probabilities(data.texts(split))
@@ -257,7 +264,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     with one_thread():
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, test_probabilities)
-    files, origin = _files(fitted.model)
+    files, origin = _files(inner)
     files[SEEN] = hash_inputs(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     parameters = model.parameters()
@@ -288,8 +295,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         "version": __version__,
         **(more or {}),
     }
-    if isinstance(fitted.model, FrozenModel) and fitted.model.rungs:
-        record["few_shot"] = fitted.model.climb(data.texts("test"), labels_of(data, "test"))
+    if isinstance(inner, FrozenModel) and inner.rungs:
+        record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
     if weights is not None:
         record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(

@@ -27,7 +27,8 @@ class Facts:
     name: str
     about: str
     quality: str
-    ignores_text: bool = False
+    votes: bool = True
+    """Whether its answer counts among the models': not where it ignores the text, or is untrained on purpose."""
 
 
 def facts_of(manifest: Mapping[str, Any]) -> Facts:
@@ -43,7 +44,14 @@ def facts_of(manifest: Mapping[str, Any]) -> Facts:
         name=manifest["name"],
         about="ignores the text: class shares" if ignores else size,
         quality=f"test macro F1 {test['macro_f1']:.2f}\u00a0({low:.2f}\u2060–\u2060{high:.2f})",
-        ignores_text=ignores,
+        votes=not ignores,
+    )
+
+
+def facts_of_untouched(name: str) -> Facts:
+    """A card's facts for a backbone that nothing was trained on."""
+    return Facts(
+        name, about="before training: zero-shot", quality="never tested: see the zero-shot models", votes=False
     )
 
 
@@ -61,7 +69,7 @@ def milliseconds(value: float) -> str:
 
 def verdict_of_most(answers: Sequence[Answer], facts: Sequence[Facts]) -> str | None:
     """The label that most models chose, those that ignore the text left out; None on a tie."""
-    blind = {fact.name for fact in facts if fact.ignores_text}
+    blind = {fact.name for fact in facts if not fact.votes}
     votes = Counter(answer.label for answer in answers if answer.model not in blind).most_common(2)
     if not votes or (len(votes) == 2 and votes[0][1] == votes[1][1]):
         return None
@@ -82,7 +90,7 @@ def render(task: Task, facts: Sequence[Facts], arrived: Sequence[Answer | Failur
 
 
 def _summary(facts: Sequence[Facts], answers: Sequence[Answer], most: str | None, done: bool) -> str:
-    blind = {fact.name for fact in facts if fact.ignores_text}
+    blind = {fact.name for fact in facts if not fact.votes}
     voting = [answer for answer in answers if answer.model not in blind]
     if not done:
         return f'<p class="oz-summary" role="status">{len(answers)} of {len(facts)} models have answered…</p>'
@@ -125,7 +133,7 @@ def _card(task: Task, fact: Facts, answer: Answer | Failure | None, most: str | 
         return (
             f'<article class="oz-card oz-failed" data-model="{name}">{head}<p class="oz-reason">{reason}</p></article>'
         )
-    differs = most is not None and answer.label != most and not fact.ignores_text
+    differs = most is not None and answer.label != most and fact.votes
     badge = '<span class="oz-badge">differs</span>' if differs else ""
     return (
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '

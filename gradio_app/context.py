@@ -15,7 +15,7 @@ from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
 from engine.paths import ROOT, Places
 from engine.search.report import StudyView, list_studies
-from engine.serving.classifier import Answer, Failure, Shelf, classify_all
+from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all
 from engine.serving.comparison import compare_models, open_results
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -53,13 +53,20 @@ class Context:
         known = fingerprint if fingerprint in self.shelf.data_sets(task.name) else None
         return self.shelf.models(task.name, known)
 
-    def answers(self, task: Task, texts: Sequence[str], fingerprint: str | None = None) -> Iterator[Answer | Failure]:
-        """Each model's answer, the cheapest model first.
+    def untouched(self, task: Task, fingerprint: str | None = None) -> list[Untouched]:
+        """The backbones of these models, as they were before training."""
+        return self.shelf.untouched(self.models(task, fingerprint))
+
+    def answers(
+        self, task: Task, texts: Sequence[str], fingerprint: str | None = None, before: bool = False
+    ) -> Iterator[Answer | Failure]:
+        """Each model's answer, the cheapest model first, and with `before` their untouched backbones' after them.
 
         Raises:
             TextError: The input won't do.
         """
-        return classify_all(self.shelf, task, texts, self.models(task, fingerprint))
+        more = self.untouched(task, fingerprint) if before else []
+        return classify_all(self.shelf, task, texts, [*self.models(task, fingerprint), *more])
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The table of models on one data set, or None where nothing is trained."""

@@ -10,10 +10,10 @@ from gradio_app import cards, tables
 from gradio_app.context import Context
 
 
-def ask(context: Context, task: Task, fingerprint: str | None, *texts: str) -> Iterator[str]:
-    """Cards of all models, yielded anew each time one of them has answered."""
+def ask(context: Context, task: Task, fingerprint: str | None, *texts: str, before: bool = False) -> Iterator[str]:
+    """Cards of all models, and with `before` of their untouched backbones; yielded anew at each answer."""
     try:
-        answers = context.answers(task, [text or "" for text in texts], fingerprint)
+        answers = context.answers(task, [text or "" for text in texts], fingerprint, before)
     except OdzeraError as error:
         yield cards.render_notice(str(error))
         return
@@ -24,6 +24,8 @@ def ask(context: Context, task: Task, fingerprint: str | None, *texts: str) -> I
         )
         return
     facts = [cards.facts_of(model.manifest) for model in models]
+    if before:
+        facts += [cards.facts_of_untouched(one.name) for one in context.untouched(task, fingerprint)]
     arrived: list[Answer | Failure] = []
     yield cards.render(task, facts, arrived)
     for answer in answers:

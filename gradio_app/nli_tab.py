@@ -7,7 +7,7 @@ import gradio as gr
 from engine.data.tasks import NLI
 from gradio_app import cards, handlers
 from gradio_app.context import Context
-from gradio_app.slang_tab import create_data_choice
+from gradio_app.slang_tab import create_before, create_data_choice
 
 EXAMPLES = [
     ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
@@ -36,6 +36,7 @@ def create_nli_tab(context: Context) -> None:
                 elem_id="nli-hypothesis",
             )
         data = create_data_choice(context, NLI.name)
+        before = create_before()
         button = gr.Button("Ask every model", variant="primary", elem_id="nli-ask")
         answers = gr.HTML(
             cards.render_empty(
@@ -46,13 +47,13 @@ def create_nli_tab(context: Context) -> None:
 
         gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label="Try one", api_visibility="private")
 
-        def ask(premise: str, hypothesis: str, data: str | None) -> Iterator[str]:
-            yield from handlers.ask(context, NLI, data, premise, hypothesis)
+        def ask(premise: str, hypothesis: str, data: str | None, before: bool) -> Iterator[str]:
+            yield from handlers.ask(context, NLI, data, premise, hypothesis, before=before)
 
         gr.on(
             [button.click, premise.submit, hypothesis.submit],
             ask,
-            inputs=[premise, hypothesis, data],
+            inputs=[premise, hypothesis, data, before],
             outputs=answers,
             api_visibility="private",
             show_progress="hidden",

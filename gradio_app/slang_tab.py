@@ -32,6 +32,7 @@ def create_slang_tab(context: Context) -> None:
             elem_id="slang-text",
         )
         data = create_data_choice(context, SLANG.name)
+        before = create_before()
         button = gr.Button("Ask every model", variant="primary", elem_id="slang-ask")
         answers = gr.HTML(
             cards.render_empty(
@@ -42,13 +43,13 @@ def create_slang_tab(context: Context) -> None:
 
         gr.Examples([[one] for one in EXAMPLES], inputs=[text], label="Try one", api_visibility="private")
 
-        def ask(text: str, data: str | None) -> Iterator[str]:
-            yield from handlers.ask(context, SLANG, data, text)
+        def ask(text: str, data: str | None, before: bool) -> Iterator[str]:
+            yield from handlers.ask(context, SLANG, data, text, before=before)
 
         gr.on(
             [button.click, text.submit],
             ask,
-            inputs=[text, data],
+            inputs=[text, data, before],
             outputs=answers,
             api_visibility="private",
             show_progress="hidden",
@@ -65,4 +66,13 @@ def create_data_choice(context: Context, task: str) -> gr.Dropdown:
         value=choices[0][1] if choices else None,
         label="Models trained on",
         visible=len(choices) > 1,
+    )
+
+
+def create_before() -> gr.Checkbox:
+    """Whether to ask the backbones too, as they were before training."""
+    return gr.Checkbox(
+        False,
+        label="Before and after: ask the untouched backbones too",
+        container=False,
     )

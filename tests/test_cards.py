@@ -201,10 +201,10 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
     manifests: dict[str, Mapping[str, Any]] = {
         one.name: one.manifest for one in Shelf(trained.checkpoints).models("slang")
     }
-    assert facts_of(manifests["majority"]).ignores_text
+    assert not facts_of(manifests["majority"]).votes
     fact = facts_of(manifests["scratch-b"])
     assert fact.name == "scratch-b"
-    assert not fact.ignores_text
+    assert fact.votes
     macro_f1 = manifests["scratch-b"]["run"]["record"]["scores"]["test"]["macro_f1"]
     assert f"{macro_f1:.2f}" in fact.quality
     assert short(manifests["scratch-b"]["run"]["record"]["parameters"]["total"]) in fact.about

@@ -191,6 +191,9 @@ def classify(
     hypothesis: Annotated[str | None, typer.Option(help="For nli.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="Only these models. Repeatable.")] = None,
     data: Annotated[str | None, typer.Option(help="Models trained on this data (fingerprint).")] = None,
+    untouched: Annotated[
+        bool, typer.Option("--untouched", help="Ask the backbones too, as they were before training.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask every trained model about one text, or one premise and hypothesis.
@@ -211,7 +214,8 @@ def classify(
     check_input(chosen, texts)
     shelf = Shelf(default_places().checkpoints)
     models = [shelf.find(task, one) for one in model] if model else shelf.models(task, shelf.match_data(task, data))
-    if not console.show_answers(chosen, classify_all(shelf, chosen, texts, models), shelf, models, as_json):
+    asked = [*models, *(shelf.untouched(models) if untouched else ())]
+    if not console.show_answers(chosen, classify_all(shelf, chosen, texts, asked), shelf, models, as_json):
         raise typer.Exit(2)
 
 

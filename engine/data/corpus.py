@@ -196,6 +196,13 @@ def training_text(sources: Sequence[TextSource], left_out: Collection[str] = ())
                 yield text
 
 
+def held_out_text(sources: Sequence[TextSource]) -> Iterator[str]:
+    """The paragraphs of all sources that pretraining on them holds out, as a stream."""
+    for source in sources:
+        total = count(source)
+        yield from (text for index, text in enumerate(paragraphs(source)) if is_held_out(index, total))
+
+
 def count(source: TextSource) -> int:
     """Paragraphs in a source.
 

@@ -146,12 +146,12 @@ def open_backbone(
     return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
 
 
-def open_untouched(backbone: Backbone, causal: bool, revision: str | None = None) -> Opened:
+def open_untouched(backbone: Backbone, causal: bool | None, revision: str | None = None) -> Opened:
     """Open the backbone as it was pretrained: with its language model's head, or without any.
 
     Args:
         backbone: Which one.
-        causal: Whether to open it as a causal language model.
+        causal: Whether to open it as a causal language model; None: where it is a decoder.
         revision: Commit to insist on, for a kept model.
 
     Raises:
@@ -163,6 +163,7 @@ def open_untouched(backbone: Backbone, causal: bool, revision: str | None = None
     with hub.one_line_errors(backbone.repo_id):
         folder, commit, config, tokenizer = _open_parts(backbone, revision)
         _require_classifier(backbone.repo_id, config, pooled=True)
+        causal = is_decoder(config) if causal is None else causal
         if causal and not is_decoder(config):
             # transformers would open it all the same, and it would see the word that it shall foretell.
             raise RecipeError(f"{backbone.name} is an encoder, so it can't say what comes next: use way=similarity.")

@@ -12,6 +12,7 @@ from engine.data.tasks import TASKS, Task, get_task
 from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from engine.training.classify import Classifier, open_checkpoint
+from engine.training.frozen import open_zero_shot
 from engine.training.resources import one_thread
 from engine.training.sharing import SharedWeights
 
@@ -48,6 +49,20 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Untouched:
+    """A backbone as it was before models were trained on it, for a look at before and after."""
+
+    backbone: str
+    revision: str
+    task: str
+
+    @property
+    def name(self) -> str:
+        """What its answers are called."""
+        return f"{self.backbone} untouched"
+
+
 @dataclass
 class _Opened:
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,7 +78,7 @@ class Shelf:
         self.root = root
         self.refused: dict[str, list[str]] = {}
         self._checkpoints: dict[str, list[Checkpoint]] = {}
-        self._opened: dict[Path, _Opened] = {}
+        self._opened: dict[Path | Untouched, _Opened] = {}
         self._shared = SharedWeights()
         for task in TASKS:
             self._checkpoints[task], self.refused[task] = list_checkpoints(root, task)
@@ -122,28 +137,46 @@ class Shelf:
             f"Train one: odzera train RECIPE --task {task}"
         )
 
-    def classifier(self, checkpoint: Checkpoint) -> Classifier:
+    def untouched(self, models: Sequence[Checkpoint]) -> list[Untouched]:
+        """The backbones that `models` were trained on, each once, in their order."""
+        found: dict[Untouched, None] = {}
+        for one in models:
+            recipe = one.recipe
+            if recipe.kind == "pretrained" and not recipe.random_weights:
+                revision = str(one.manifest["origin"].get("revision", ""))
+                found[Untouched(recipe.backbone, revision, one.task)] = None
+        return list(found)
+
+    def classifier(self, checkpoint: Checkpoint | Untouched) -> Classifier:
         """The opened, warmed-up model.
 
         Raises:
             OdzeraError: It can't be opened; the same error comes again without another try.
         """
-        slot = self._opened.setdefault(checkpoint.folder, _Opened())
+        key = checkpoint if isinstance(checkpoint, Untouched) else checkpoint.folder
+        slot = self._opened.setdefault(key, _Opened())
         with slot.lock:
             if slot.reason:
                 raise CheckpointError(slot.reason)
             if slot.classifier is None:
                 try:
-                    classifier = open_checkpoint(checkpoint, self._shared)
+                    classifier = self._open(checkpoint)
                     # The first call pays for start-up, so it is made here and not timed.
                     classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
                 except Exception as error:
                     # Whatever one checkpoint brings along, the other models go on.
                     known = isinstance(error, OdzeraError)
-                    slot.reason = str(error) if known else f"Checkpoint {checkpoint.folder.name}: {error!r}"
+                    slot.reason = str(error) if known else f"{checkpoint.name}: {error!r}"
                     raise CheckpointError(slot.reason) from error
                 slot.classifier = classifier
             return slot.classifier
+
+    def _open(self, model: Checkpoint | Untouched) -> Classifier:
+        if not isinstance(model, Untouched):
+            return open_checkpoint(model, self._shared)
+        zero_shot = open_zero_shot(model.backbone, model.revision or None, get_task(model.task))
+        self._shared.share(zero_shot.backbone, zero_shot.origin, untrained=True)
+        return zero_shot
 
 
 def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
@@ -171,7 +204,7 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def classify_all(
-    shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint]
+    shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched]
 ) -> Iterator[Answer | Failure]:
     """Ask `models` in turn about one input; each answer comes as soon as it is ready.
 
@@ -183,7 +216,7 @@ def classify_all(
 
 
 def _answers(
-    shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint]
+    shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint | Untouched]
 ) -> Iterator[Answer | Failure]:
     for checkpoint in models:
         try:

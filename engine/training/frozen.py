@@ -14,7 +14,8 @@ from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats, headline
 from engine.models.backbones import get_backbone
 from engine.models.embedding import LogisticModel
-from engine.models.frozen import Answerer, EntailmentModel, Inputs, make_answerer
+from engine.models.frozen import Answerer, EntailmentModel, Frozen, Inputs, make_answerer
+from engine.models.heads import is_decoder
 from engine.models.methods import ParameterCount
 from engine.models.pretrained import open_untouched
 from engine.models.prompting import LikelihoodModel
@@ -128,6 +129,25 @@ def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli) -> FrozenModel
             f"{recipe.name}: {frozen.sizes[0]} examples of each class don't fit into what the backbone reads at once."
         )
     return FrozenModel(rungs[-1].models[0], opened.origin, rungs if frozen.shots else (), opened.model)
+
+
+def open_zero_shot(backbone: str, revision: str | None, task: Task, max_length: int = 256) -> FrozenModel:
+    """A backbone as it was before anything was trained on it, asked in the way that fits it.
+
+    Args:
+        backbone: Its name, folder or repository.
+        revision: Its commit or digest, or what stands for it.
+        task: What to ask.
+        max_length: Tokens of a text that an encoder reads.
+
+    Raises:
+        HubError: It can't be had.
+    """
+    opened = open_untouched(get_backbone(backbone), None, revision)
+    way = "likelihood" if is_decoder(opened.model.config) else "similarity"
+    answerer = make_answerer(Frozen(way), opened, task, max_length)
+    answerer.fit([], np.empty(0, dtype=np.int64), len(task.labels))
+    return FrozenModel(answerer, opened.origin, backbone=opened.model)
 
 
 def _embed_once(
