@@ -144,7 +144,8 @@ def _measure(one: Configuration, device: torch.device) -> dict[str, Any]:
                 weight.data = weight.data.to(torch.bfloat16)
     batches = make_batches(workload, recipe, model.config, one.option.batching)
     plan = plan_epoch(batches, recipe)
-    steps = min(one.steps or len(plan.windows), len(plan.windows))
+    whole = one.steps is None or one.steps >= plan.steps
+    windows = () if whole else plan.spread(min(one.steps or 1, len(plan.windows)))
     accelerator = Accelerator(cpu=device.type == "cpu")
     inner = make_optimizer(model, recipe, fused=one.option.fused)
     prepared, optimizer = accelerator.prepare(model), accelerator.prepare(inner)
@@ -154,8 +155,7 @@ def _measure(one: Configuration, device: torch.device) -> dict[str, Any]:
     def run(some: Any) -> None:
         one_epoch(prepared, optimizer, some, recipe, 1, accelerator, precision, class_weights, math.inf, None)
 
-    whole = steps == len(plan.windows)
-    timed = batches if whole else Chosen(batches, plan.spread(steps))
+    timed = Chosen(batches, windows) if windows else batches
     split = MemorySplit(model, inner)
     gc.collect()
     program = resident_memory_mb() - split.bytes()["weights"] / MB if device.type == "cpu" else 0.0
@@ -170,7 +170,7 @@ def _measure(one: Configuration, device: torch.device) -> dict[str, Any]:
         run(timed)
     peak = peak_memory_mb(device)
     parts = {name: size / MB for name, size in split.bytes().items()} | {"program": program}
-    taken = plan.steps if whole else steps
+    taken = len(windows) or plan.steps
     return {
         **_describe(one, plan, model),
         "steps_timed": taken,
@@ -209,8 +209,8 @@ def _describe(one: Configuration, plan: EpochPlan, model: Any) -> dict[str, Any]
 def needed_mb(one: Configuration) -> float:
     """About how much memory a measurement takes, told without its weights.
 
-    Weights, gradients and optimizer state are exact; of activations, the values are counted that a usual block keeps
-    (ten of its width and three of its feed-forward's a token).
+    Weights, gradients and optimizer state are exact; of activations, the values are counted that a usual block keeps:
+    ten of its width and three of its feed-forward's a token, and the attention matrices thrice where they are made.
     """
     recipe, workload = one.recipe, one.workload
     model = build_random(recipe, workload.pair, workload.classes, torch.device("meta"))
@@ -219,6 +219,9 @@ def needed_mb(one: Configuration) -> float:
     inner = getattr(model.config, "intermediate_size", None) or 4 * width
     length = recipe.max_length if one.option.batching == "padded" else int(workload.lengths.max())
     kept = 10 * width + 3 * inner
+    if one.device == "cpu" and _drops_attention(model.config):
+        # PyTorch's fused attention on a CPU knows no dropout.
+        kept += 3 * length * model.config.num_attention_heads
     blocks = {"head": 0, "last": recipe.method.blocks}.get(recipe.method.kind, model.config.num_hidden_layers)
     values = recipe.batch_size * length * (kept + width * blocks if recipe.gradient_checkpointing else kept * blocks)
     trained = 16 * count.trained
@@ -227,3 +230,8 @@ def needed_mb(one: Configuration) -> float:
     size = 2 if recipe.precision == "bfloat16" else 4
     program = PROGRAM_MB if one.device == "cpu" else 0
     return (trained + frozen + cast + size * values) / MB + program
+
+
+def _drops_attention(config: Any) -> bool:
+    names = ("attention_probs_dropout_prob", "attn_pdrop", "attention_dropout")
+    return any(getattr(config, name, 0) > 0 for name in names)

@@ -191,15 +191,16 @@ def plan_epoch(batches: Batches, recipe: Recipe) -> EpochPlan:
     places = range(0, len(rows), recipe.accumulation)
     # The last window may hold fewer batches than the others, and would make a step look cheaper than it is.
     whole = [at for at in places if at + recipe.accumulation <= len(rows)] or list(places)
-    windows = [slice(at, at + recipe.accumulation) for at in whole]
-    sizes: list[int] = [len(one) * width for one, width in zip(rows, widths, strict=True)]
-    order = sorted(windows, key=lambda at: (sum(sizes[at]), max(widths[at])))
+    sizes = [len(one) * width for one, width in zip(rows, widths, strict=True)]
+    windows = [
+        (sum(sizes[at : at + recipe.accumulation]), max(widths[at : at + recipe.accumulation]), at) for at in whole
+    ]
     real = sum(int(batches.encoded.lengths[one].sum()) for one in rows)
     return EpochPlan(
-        windows=tuple(rows[window] for window in order),
+        windows=tuple(rows[at : at + recipe.accumulation] for _, _, at in sorted(windows)),
         steps=len(places),
         rows=sum(map(len, rows)),
         widest=max(widths),
         padding=1 - real / sum(sizes),
-        even=len({sum(sizes[window]) for window in order}) == 1,
+        even=len({size for size, _, _ in windows}) == 1,
     )
