@@ -64,7 +64,8 @@ def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None 
     Raises:
         RecipeError: A recipe can't be measured so, or the machine has too little memory for it.
     """
-    if min(request.rounds, request.rows or 1) < 1 or (request.steps or 0) < 0:
+    rows = 1 if request.rows is None else request.rows
+    if min(request.rounds, rows) < 1 or (request.steps or 0) < 0:
         raise RecipeError("--rounds and --rows are at least 1, and --steps is at least 0.")
     todo = _configurations(request)
     _require_memory(todo, request.device)
@@ -75,8 +76,8 @@ def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None 
         if tick:
             tick(done, len(order))
     machine = found[0][0]["machine"]
-    rows = [_median(found[place]) for place in range(len(todo))]
-    _compare_with_first(rows)
+    table = [_median(found[place]) for place in range(len(todo))]
+    _compare_with_first(table)
     return {
         "task": request.data.task.name,
         "source": request.data.source,
@@ -84,11 +85,11 @@ def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None 
         "rounds": request.rounds,
         "machine": machine,
         "options": {one.option.name: one.option.says for one in todo},
-        "rows": rows,
+        "rows": table,
         "comparisons": [
             comparison
             for recipe in request.recipes[1:]
-            for comparison in [compare(rows, request.recipes[0], recipe)]
+            for comparison in [compare(table, request.recipes[0], recipe)]
             if comparison
         ],
     }
