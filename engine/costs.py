@@ -10,16 +10,8 @@ import torch
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.processes import run_all
-from engine.training.cost import (
-    DEFAULT_OPTIONS,
-    OPTIONS,
-    Configuration,
-    Option,
-    get_option,
-    measure,
-    needed_mb,
-    with_option,
-)
+from engine.training.cost import Configuration, measure, needed_mb
+from engine.training.options import DEFAULT_OPTIONS, OPTIONS, Option, get_option, with_option
 from engine.training.recipe import Recipe
 from engine.training.resources import free_memory_mb
 from engine.training.workload import make_workload

@@ -23,7 +23,8 @@ from engine.models import pretrained
 from engine.models.methods import Method
 from engine.models.pretrained import Backbone, Head
 from engine.training.build import build_random
-from engine.training.cost import MB, OPTIONS, PROGRAM_MB, Configuration, get_option, measure, needed_mb, with_option
+from engine.training.cost import MB, PROGRAM_MB, Configuration, measure, needed_mb
+from engine.training.options import OPTIONS, get_option, with_option
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES, count_recipe
 from engine.training.resources import one_thread

@@ -140,7 +140,7 @@ def bench_train(
     from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.training.build import choose_device
-    from engine.training.cost import DEFAULT_OPTIONS
+    from engine.training.options import DEFAULT_OPTIONS
     from engine.training.recipes import RECIPES, get_recipe
 
     usual = RECIPES[recipes[0]].tasks if recipes[0] in RECIPES else ()
