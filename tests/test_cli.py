@@ -113,7 +113,7 @@ def test_help_names_every_command() -> None:
     shown = odzera("--help").stdout
     assert set(COMMANDS) == {
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
-        *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step"),
+        *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
         *("pretrain", "curve examples", "curve tokens"),
     }
     for command in COMMANDS:

@@ -1,5 +1,6 @@
 """What all commands share: the program, its options, and errors as one line."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -36,6 +37,7 @@ ChangeOption = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4, decoder.hidden_size=64. Repeatable.")
 ]
 RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the sampler and of every trial.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
@@ -68,6 +70,11 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return wrapped
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(show: bool) -> None:

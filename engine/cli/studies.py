@@ -4,7 +4,6 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,11 +15,13 @@ from engine.cli.base import (
     JsonOption,
     ResplitOption,
     RevisionOption,
+    SeedOption,
     SourceOption,
     TaskArgument,
     TestOption,
     ValidationOption,
     app,
+    cores,
     friendly,
     source_options,
 )
@@ -34,12 +35,6 @@ StorageOption = Annotated[
         help="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME, instead of studies/optuna.db.",
     ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of the sampler and of every trial.")]
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _storage(given: str) -> str:
@@ -97,7 +92,7 @@ def search(
     loaded = load(get_task(task), source, source_options(validation, test, groups, column, resplit, revision))
     if data_name:
         loaded = replace(loaded, source=data_name)
-    count = workers or (8 if chosen_device == "cuda" else _cores())
+    count = workers or (8 if chosen_device == "cuda" else cores())
     request = SearchRequest(
         data=loaded,
         storage=_storage(storage),
@@ -172,78 +167,3 @@ def dashboard(
     with serve(make_read_only(made) if guarded else made, host, port) as address:
         console.note(f"optuna-dashboard is on {address}{' (read-only)' if guarded else ''}. Ctrl-C stops it.")
         address.wait()
-
-
-bench = typer.Typer(
-    no_args_is_help=True, help="Measure the search: where its time goes, and against what else one would use."
-)
-app.add_typer(bench, name="bench")
-
-
-@bench.command(name="search")
-@friendly
-def bench_search(
-    task: TaskArgument = "slang",
-    source: SourceOption = "sample",
-    trials: Annotated[int, typer.Option(help="Trials of each system.")] = 20,
-    epochs: Annotated[int, typer.Option(help="Epochs of every trial.")] = 3,
-    rows: Annotated[int, typer.Option(help="Train rows; half as many for validation.")] = 800,
-    rounds: Annotated[int, typer.Option(help="Turns that the trials are shared out over.")] = 2,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Race the search against `Trainer.hyperparameter_search`: same settings, data, seed and epochs, in turns.
-
-    Takes about a quarter of an hour on two cores. Leave the machine alone meanwhile.
-
-    Example: `odzera bench search --source small_train.csv`
-    """
-    from engine.data.sources import load
-    from engine.data.tasks import get_task
-    from engine.search.bench import BenchRequest, race_searches
-
-    data = load(get_task(task), source)
-    with console.waiting("racing", as_json):
-        rows_found = list(race_searches(BenchRequest(data, trials, epochs, rounds, rows, _cores(), seed)))
-    shown.show_rows(rows_found, as_json)
-
-
-@bench.command(name="pruners")
-@friendly
-def bench_pruners(
-    task: TaskArgument = "slang",
-    source: SourceOption = "sample",
-    minutes: Annotated[float, typer.Option(help="Time of each pruner, on a core of its own.")] = 8,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare ASHA with Hyperband: the lowest validation loss in the same time, side by side on one core each.
-
-    Example: `odzera bench pruners --minutes 8`
-    """
-    import tempfile
-
-    from engine.data.sources import load
-    from engine.data.tasks import get_task
-    from engine.search.bench import race_pruners
-    from engine.search.study import SearchRequest
-
-    with tempfile.TemporaryDirectory() as folder:
-        request = SearchRequest(load(get_task(task), source), folder, minutes=minutes, seed=seed)
-        with console.waiting("racing", as_json):
-            rows_found = list(race_pruners(request, ("asha", "hyperband"), Path(folder)))
-    shown.show_rows(rows_found, as_json)
-
-
-@bench.command(name="step")
-@friendly
-def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as_json: JsonOption = False) -> None:
-    """Show where the time of one training step of the decoder goes, operator by operator.
-
-    Example: `odzera bench step`
-    """
-    from engine.data.sources import load
-    from engine.data.tasks import get_task
-    from engine.search.profile import profile_step
-
-    shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)

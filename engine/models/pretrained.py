@@ -30,10 +30,15 @@ class Opened:
 
 def build_without_weights(backbone: Backbone, head: Head, pair: bool, num_labels: int) -> Any:
     """Build the classifier on the meta device: every shape, no weights, no memory; a network only for unlisted ones."""
+    return build_from_shape(backbone, head, pair, num_labels, torch.device("meta"))
+
+
+def build_from_shape(backbone: Backbone, head: Head, pair: bool, num_labels: int, device: torch.device) -> Any:
+    """Build the classifier with random weights on `device`; what it costs is the same."""
     from transformers import AutoModel, AutoModelForSequenceClassification
 
     config = _shape(backbone, num_labels=num_labels)
-    with torch.device("meta"):
+    with device:
         if wants_pooling(head, config):
             return PooledClassifier(AutoModel.from_config(config, **without_pooler(config)), head, pair, num_labels)
         return AutoModelForSequenceClassification.from_config(config)

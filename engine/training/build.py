@@ -15,7 +15,7 @@ from engine.models.backbones import get_backbone
 from engine.models.baselines import make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
-from engine.models.pretrained import Opened, open_backbone
+from engine.models.pretrained import Opened, build_from_shape, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
 from engine.training.recipe import Recipe
 from engine.training.resources import one_thread
@@ -68,9 +68,7 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
                 four_bit=recipe.method.kind == "qlora",
             )
             _require_room(recipe, opened)
-            if recipe.gradient_checkpointing:
-                opened.model.base_model.activation_checkpointing_enable()
-            opened = dataclasses.replace(opened, model=adapt(opened.model, recipe.method))
+            opened = dataclasses.replace(opened, model=_prepare(opened.model, recipe))
         else:
             if tokenizer is None:
                 tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
@@ -78,6 +76,31 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
     except ValueError as error:
         raise RecipeError(f"{recipe.name} can't be built: {error}") from error
     return NeuralModel(opened, data.task, recipe.max_length)
+
+
+def build_random(recipe: Recipe, pair: bool, num_labels: int, device: torch.device) -> Any:
+    """The recipe's model with random weights on `device`, from its shape alone: for measuring what training it costs.
+
+    Raises:
+        RecipeError: The settings don't fit together.
+    """
+    torch.manual_seed(recipe.seed)
+    try:
+        if recipe.kind == "scratch":
+            decoder: Any = make_decoder(recipe.decoder, num_labels)
+            return decoder.to(device)
+        model = build_from_shape(get_backbone(recipe.backbone), recipe.head, pair, num_labels, device)
+        # peft makes its adapters on the CPU.
+        return _prepare(model, recipe).to(device)
+    except ValueError as error:
+        raise RecipeError(f"{recipe.name} can't be built: {error}") from error
+
+
+def _prepare(model: Any, recipe: Recipe) -> Any:
+    """Freeze, add and set what the recipe asks for."""
+    if recipe.gradient_checkpointing:
+        model.base_model.activation_checkpointing_enable()
+    return adapt(model, recipe.method)
 
 
 def _require_room(recipe: Recipe, opened: Opened) -> None:

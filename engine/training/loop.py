@@ -100,7 +100,7 @@ def train(
         number = len(history) + 1
         start = time.perf_counter()
         deadline = start + recipe.max_minutes * 60 - spent if recipe.max_minutes else math.inf
-        train_loss, in_time = _one_epoch(
+        train_loss, in_time = one_epoch(
             model, optimizer, training, recipe, number, accelerator, precision, class_weights, deadline, tick
         )
         figures = evaluate(accelerator.unwrap_model(model), validation, accelerator.device, precision, group)
@@ -133,7 +133,7 @@ def train(
             weight.copy_(best[name])
 
 
-def _one_epoch(
+def one_epoch(
     model: nn.Module,
     optimizer: Any,
     training: Batches,
@@ -206,10 +206,10 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter, 2019), fused, with a rate for the backbone and one for the head.
+def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool = True) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, 2019), with a rate for the backbone and one for the head.
 
-    Weight decay applies to matrices alone.
+    Weight decay applies to matrices alone. `fused` updates all weights of a group in one kernel.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in trainable(model).items():
@@ -224,7 +224,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             }
             for (head, decay), weights in sorted(groups.items())
         ],
-        fused=True,
+        fused=fused,
     )
 
 

@@ -37,6 +37,30 @@ def peak_memory_mb(device: torch.device) -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def resident_memory_mb() -> float:
+    """Memory that this process holds now; its largest so far where the system doesn't say."""
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 2**10
+    return peak_memory_mb(torch.device("cpu"))
+
+
+def free_memory_mb(device: torch.device) -> float:
+    """Memory that a new process could have; infinite where the system doesn't say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**20
+    free = math.inf
+    with suppress(OSError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) / 2**10
+    with suppress(OSError, ValueError):
+        # A container may have less than its machine.
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+        free = min(free, limit / 2**20)
+    return free
+
+
 class EnergyMeter:
     """Joules since it was made, from the counters of the machine that this process may read."""
 

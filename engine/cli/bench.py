@@ -1,0 +1,155 @@
+"""Commands that measure: the search, a training step, and what training costs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import console
+from engine.cli.base import (
+    ChangeOption,
+    ColumnOption,
+    GroupsOption,
+    JsonOption,
+    ResplitOption,
+    SeedOption,
+    SourceOption,
+    TaskArgument,
+    TestOption,
+    ValidationOption,
+    app,
+    cores,
+    friendly,
+    source_options,
+)
+from engine.console import costs as shown_costs
+from engine.console import studies as shown
+
+bench = typer.Typer(
+    no_args_is_help=True,
+    help="Measure the search against what else one would use, a step's operators, and what training a recipe costs.",
+)
+app.add_typer(bench, name="bench")
+
+
+@bench.command(name="search")
+@friendly
+def bench_search(
+    task: TaskArgument = "slang",
+    source: SourceOption = "sample",
+    trials: Annotated[int, typer.Option(help="Trials of each system.")] = 20,
+    epochs: Annotated[int, typer.Option(help="Epochs of every trial.")] = 3,
+    rows: Annotated[int, typer.Option(help="Train rows; half as many for validation.")] = 800,
+    rounds: Annotated[int, typer.Option(help="Turns that the trials are shared out over.")] = 2,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Race the search against `Trainer.hyperparameter_search`: same settings, data, seed and epochs, in turns.
+
+    Takes about a quarter of an hour on two cores. Leave the machine alone meanwhile.
+
+    Example: `odzera bench search --source small_train.csv`
+    """
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.search.bench import BenchRequest, race_searches
+
+    data = load(get_task(task), source)
+    with console.waiting("racing", as_json):
+        rows_found = list(race_searches(BenchRequest(data, trials, epochs, rounds, rows, cores(), seed)))
+    shown.show_rows(rows_found, as_json)
+
+
+@bench.command(name="pruners")
+@friendly
+def bench_pruners(
+    task: TaskArgument = "slang",
+    source: SourceOption = "sample",
+    minutes: Annotated[float, typer.Option(help="Time of each pruner, on a core of its own.")] = 8,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare ASHA with Hyperband: the lowest validation loss in the same time, side by side on one core each.
+
+    Example: `odzera bench pruners --minutes 8`
+    """
+    import tempfile
+
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.search.bench import race_pruners
+    from engine.search.study import SearchRequest
+
+    with tempfile.TemporaryDirectory() as folder:
+        request = SearchRequest(load(get_task(task), source), folder, minutes=minutes, seed=seed)
+        with console.waiting("racing", as_json):
+            rows_found = list(race_pruners(request, ("asha", "hyperband"), Path(folder)))
+    shown.show_rows(rows_found, as_json)
+
+
+@bench.command(name="step")
+@friendly
+def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as_json: JsonOption = False) -> None:
+    """Show where the time of one training step of the decoder goes, operator by operator.
+
+    Example: `odzera bench step`
+    """
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.search.profile import profile_step
+
+    shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)
+
+
+@bench.command(name="train")
+@friendly
+def bench_train(
+    recipes: Annotated[list[str], typer.Argument(help="Recipes; the others are compared with the first.")],
+    task: Annotated[str, typer.Option("--task", help="slang or nli; nli where the first recipe is for both.")] = "",
+    source: SourceOption = "sample",
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    groups: GroupsOption = None,
+    column: ColumnOption = None,
+    resplit: ResplitOption = "author",
+    changes: ChangeOption = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            help="padded, grouped, shuffled, checkpointing, bf16, frozen-bf16, unaccumulated or unfused, several at "
+            "once joined by +, or all. Repeatable; padded and grouped when missing.",
+        ),
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="Train rows of an epoch, instead of those of the data.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps to time; 0: an epoch. When missing, 3 on a CPU, an epoch on a GPU.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Turns; figures are their medians.")] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what training costs: time and memory of recipes in their true shapes, and where the memory goes.
+
+    Weights are random and tokens too, with the lengths of the source's texts: neither changes the cost, and nothing is
+    downloaded. Each measurement is a process of its own. Leave the machine alone meanwhile.
+
+    Example: `odzera bench train mbert-full mbert-lora --rows 8484`
+    """
+    from engine.costs import CostRequest, measure_costs
+    from engine.data.sources import load
+    from engine.data.tasks import get_task
+    from engine.training.build import choose_device
+    from engine.training.options import DEFAULT_OPTIONS
+    from engine.training.recipes import RECIPES, get_recipe
+
+    usual = RECIPES[recipes[0]].tasks if recipes[0] in RECIPES else ()
+    chosen = get_task(task or ("nli" if "nli" in usual or not usual else usual[0]))
+    named = [get_recipe(name, chosen, changes or ()) for name in dict.fromkeys(recipes)]
+    on = choose_device(device)
+    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, None))
+    options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
+    request = CostRequest(named, loaded, on, options, rows, steps, rounds)
+    with console.progress_bar("measuring", as_json) as tick:
+        result = measure_costs(request, tick)
+    shown_costs.show_costs(result, as_json)
