@@ -19,9 +19,10 @@ from engine.console import costs as shown
 from engine.costs import CostRequest, compare, measure_costs
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
-from engine.models import pretrained
+from engine.models import backbones
+from engine.models.backbones import Backbone
+from engine.models.heads import Head
 from engine.models.methods import Method
-from engine.models.pretrained import Backbone, Head
 from engine.training.build import build_random
 from engine.training.cost import MB, PROGRAM_MB, Configuration, measure, needed_mb
 from engine.training.options import OPTIONS, get_option, with_option
@@ -54,8 +55,8 @@ WORKLOAD = Workload(LENGTHS, np.minimum(LENGTHS // 2, 4), 3, "its own")
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backbone small enough to train within a second, known by name as the others are."""
-    known = MappingProxyType({**pretrained.BACKBONES, "tiny": TINY})
-    monkeypatch.setattr(pretrained, "BACKBONES", known)
+    known = MappingProxyType({**backbones.BACKBONES, "tiny": TINY})
+    monkeypatch.setattr(backbones, "BACKBONES", known)
 
 
 def cost(recipe: Recipe, option: str = "grouped", steps: int = 1, load: Workload = WORKLOAD) -> dict[str, Any]:

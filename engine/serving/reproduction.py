@@ -1,0 +1,293 @@
+"""Every recipe of a task that this machine can hold, in order of cost, beside what the systems' authors report."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from engine import hub
+from engine.data.sources import TaskData
+from engine.errors import HubError, OdzeraError
+from engine.evaluation.significance import wilson_interval
+from engine.experiments import Finished, Request, run_experiment
+from engine.models.backbones import get_backbone
+from engine.models.locate import locate
+from engine.models.methods import count_parameters
+from engine.models.pretrained import build_untouched
+from engine.paths import Places
+from engine.serving.comparison import table_row
+from engine.store import Run, Store
+from engine.training.checkpoints import Checkpoint, list_checkpoints
+from engine.training.cost import Configuration, needed_mb
+from engine.training.loop import Epoch, Tick
+from engine.training.options import get_option, with_option
+from engine.training.recipe import Recipe
+from engine.training.recipes import RECIPES, count_recipe
+from engine.training.resources import free_memory_mb
+from engine.training.workload import make_workload
+
+PRODUCTS = 8
+PRODUCT_SIZE = 1024
+REACHED = 0.35
+"""Share of the speed of a large product that training reaches, about."""
+START_SECONDS = 5.0
+"""What opening, scoring and keeping a model take beside its training, about."""
+SHARES: Mapping[str, float] = {"full": 6.0, "last": 3.0, "head": 2.0, "lora": 4.5, "qlora": 6.0, "prompt": 4.5}
+"""Operations a weight and token of each method: two forwards, two back to the inputs, two to the weights."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One recipe, and whether this machine can run it."""
+
+    recipe: Recipe
+    seconds: float
+    """About what it will take here."""
+    memory_mb: float
+    """About what it needs."""
+    why_not: str = ""
+    """Why it can't be run here; empty where it can."""
+    done: Run | None = None
+    """The run that is here already."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A recipe begins; of `left` recipes this is the first."""
+
+    plan: Plan
+    left: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recipe isn't run, or failed, and why."""
+
+    plan: Plan
+    reason: str
+
+
+def plan_all(task_data: TaskData, places: Places, store: Store, device: str, only: Sequence[str] = ()) -> list[Plan]:
+    """Every recipe of the data's task, the cheapest first, with what it needs and whether it is done.
+
+    Args:
+        task_data: What they are trained on.
+        places: Where trained models are.
+        store: Where their results are.
+        device: `cpu` or `cuda`.
+        only: Names of recipes; all when empty.
+
+    Raises:
+        RecipeError: There is no recipe of a name.
+    """
+    from engine.training.recipes import get_recipe
+
+    task = task_data.task
+    chosen = [get_recipe(name, task) for name in only] or [one for one in RECIPES.values() if task.name in one.tasks]
+    done = _done(task_data, places, store)
+    speed, free = _operations_a_second(device), free_memory_mb(torch.device(device))
+    plans = []
+    for recipe in chosen:
+        finished = done.get(recipe.name)
+        if finished:
+            plans.append(Plan(recipe, 0.0, 0.0, done=finished))
+            continue
+        why_not = _unavailable(recipe)
+        seconds, memory = START_SECONDS, 0.0
+        if not why_not:
+            seconds, memory = _estimate(recipe, task_data, device, speed)
+            if memory > free:
+                why_not = f"needs about {memory / 1024:.1f} GB of memory; {free / 1024:.1f} GB are free here"
+        plans.append(Plan(recipe, seconds, memory, why_not))
+    return sorted(plans, key=lambda plan: plan.seconds)
+
+
+def reproduce(
+    plans: Sequence[Plan],
+    data: TaskData,
+    places: Places,
+    store: Store,
+    device: str,
+    budget_minutes: float | None = None,
+    tick: Tick | None = None,
+) -> Iterator[Started | Skipped | Epoch | Finished]:
+    """Run what isn't done, in the order of `plans`; called again, it goes on where it was.
+
+    A recipe that the budget can't hold isn't begun, and one that it ends in is left after an epoch with its state.
+
+    Args:
+        plans: What `plan_all` gave.
+        data: What to train on.
+        places: Where models and states go.
+        store: Where results go.
+        device: `cpu` or `cuda`.
+        budget_minutes: How long all of it may take.
+        tick: See `Tick`.
+
+    Yields:
+        `Started`, its epochs, then `Finished` or `Skipped`, for each recipe that isn't done.
+    """
+    start = time.monotonic()
+
+    def left() -> float:
+        return float("inf") if budget_minutes is None else budget_minutes * 60 - (time.monotonic() - start)
+
+    todo = [plan for plan in plans if plan.done is None]
+    for place, plan in enumerate(todo):
+        if plan.why_not:
+            yield Skipped(plan, plan.why_not)
+        elif plan.seconds > left():
+            yield Skipped(plan, f"takes about {plan.seconds / 60:.0f} minutes, more than the budget has left")
+        else:
+            yield Started(plan, len(todo) - place)
+            request = Request(plan.recipe, data, places.checkpoints, places.training, device=device)
+            try:
+                for event in run_experiment(request, store, tick):
+                    yield event
+                    if isinstance(event, Epoch) and not event.stop and left() < 0:
+                        yield Skipped(plan, f"was left after epoch {event.number}; the same command goes on from it")
+                        break
+            except OdzeraError as error:
+                # One that fails must not keep the others from running.
+                yield Skipped(plan, str(error))
+
+
+def report(plans: Sequence[Plan], data: TaskData, places: Places, store: Store) -> list[dict[str, Any]]:
+    """One row a recipe: what its authors report, what was measured here, and what differs, in plain words."""
+    done = _done(data, places, store)
+    rows = []
+    for plan in plans:
+        recipe, reported = plan.recipe, dict(plan.recipe.reported)
+        run = done.get(recipe.name)
+        here = table_row(run) if run else None
+        rows.append(
+            {
+                "recipe": recipe.name,
+                "summary": recipe.summary,
+                "reported": reported,
+                "reported_interval": reported_interval(reported),
+                "here": here,
+                "validation": None if run is None else run.record["scores"]["validation"]["accuracy"],
+                "data": {"source": data.source, "fingerprint": data.fingerprint, "test_rows": len(data.split("test"))},
+                "differences": differences(recipe, run, data),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["here"] is None, -(row["here"] or {}).get("accuracy", 0.0)))
+
+
+def reported_interval(reported: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Wilson's 95 % interval of a reported accuracy, where the number of its test rows is known."""
+    if "accuracy" not in reported or "test_rows" not in reported:
+        return None
+    return wilson_interval(reported["accuracy"], reported["test_rows"])
+
+
+def differences(recipe: Recipe, run: Run | None, data: TaskData) -> list[str]:
+    """Why the figure here may not be the reported one, a sentence each."""
+    reported = recipe.reported
+    if not reported or run is None:
+        return []
+    said = []
+    known = reported.get("data", "")
+    same_data = data.source.startswith("hub:") and known == "slang"
+    if not same_data:
+        said.append(f"Other data: theirs was {reported.get('data_words', 'not named')}, here it is {data.source}.")
+    theirs, ours = reported.get("hardware", "hardware that isn't named"), run.record["machine"]["device_name"]
+    said.append(f"Theirs ran on {theirs}, this on {ours}.")
+    if "accuracy" in reported and same_data:
+        test = run.record["scores"]["test"]
+        low, high = test["intervals"]["accuracy"]
+        inside = low <= reported["accuracy"] <= high
+        gap = test["accuracy"] - reported["accuracy"]
+        said.append(
+            f"The reported accuracy lies {'within' if inside else 'outside'} the interval here ({gap:+.3f})."
+        )
+    precision = run.record.get("precision", "").removeprefix("torch.")
+    if reported.get("precision", precision) != precision:
+        said.append(f"Theirs computed in {reported['precision']}, this in {precision}.")
+    return [*said, *reported.get("notes", ())]
+
+
+def _done(data: TaskData, places: Places, store: Store) -> dict[str, Run]:
+    """Recipe → its run on this data with the recipe's settings, whose checkpoint is still here."""
+    here: dict[str, Checkpoint] = {
+        one.name: one
+        for one in list_checkpoints(places.checkpoints, data.task.name)[0]
+        if one.fingerprint == data.fingerprint
+    }
+    return {
+        run.model: run
+        for run in store.runs(data.task.name, data.fingerprint)
+        if run.model in here
+        and run.model in RECIPES
+        and Recipe.from_dict(run.record["settings"]).identity() == RECIPES[run.model].identity()
+    }
+
+
+def _unavailable(recipe: Recipe) -> str:
+    """Why a recipe's backbone can't be had; empty where it can."""
+    if recipe.kind not in ("pretrained", "frozen") or recipe.frozen_on_nli:
+        return ""
+    backbone = get_backbone(recipe.backbone)
+    try:
+        locate(backbone, download=False)
+    except HubError as error:
+        if backbone.bundled or not hub.is_reachable():
+            where = "its backbone isn't here" if backbone.bundled else "the Hugging Face Hub can't be reached from here"
+            return f"{where}: {error}" if backbone.bundled else f"{where}, and {backbone.repo_id} isn't on this machine"
+    return ""
+
+
+def _estimate(recipe: Recipe, data: TaskData, device: str, speed: float) -> tuple[float, float]:
+    """Seconds and MB, about."""
+    if recipe.kind == "baseline" or recipe.frozen_on_nli:
+        return START_SECONDS, 0.0
+    rows = {split: len(data.split(split)) for split in ("train", "validation", "test")}
+    judged = rows["validation"] + rows["test"]
+    if recipe.kind == "frozen":
+        whole = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
+        size = count_parameters(whole).total
+        ladder = len(recipe.frozen.sizes) * recipe.frozen.draws if recipe.frozen.way == "likelihood" else 1
+        tokens = 64 * (judged + rows["test"] * ladder * (recipe.frozen.sizes[0] > 0) * len(data.task.labels))
+        return START_SECONDS + 2 * _multiplied(whole) * tokens / speed, 4 * size / 2**20 + 800
+    option = get_option("grouped")
+    workload = make_workload(recipe, data)
+    memory = needed_mb(Configuration(with_option(recipe, option, device), option, workload, device, 1))
+    count = count_recipe(recipe, data.task.is_pair)
+    tokens = float(workload.lengths.sum())
+    multiplied = float(count.total if count else 0)
+    if recipe.kind == "pretrained":
+        multiplied = _multiplied(build_untouched(get_backbone(recipe.backbone), False))
+    elif count:
+        multiplied -= recipe.decoder["vocab_size"] * recipe.decoder["hidden_size"]
+    share = SHARES[recipe.method.kind] if recipe.kind == "pretrained" else SHARES["full"]
+    seconds = (share * recipe.epochs + 2 * judged / rows["train"] * (recipe.epochs + 2)) * multiplied * tokens / speed
+    if recipe.max_minutes:
+        seconds = min(seconds, recipe.max_minutes * 60)
+    return START_SECONDS + seconds, memory
+
+
+def _multiplied(model: Any) -> float:
+    """Weights that every token is multiplied with: all but embeddings."""
+    inside = sum(weight.numel() for name, weight in model.named_parameters() if "emb" in name or "wte" in name)
+    return float(count_parameters(model).total - inside)
+
+
+def _operations_a_second(device: str) -> float:
+    """What this machine's large products reach, cut to what training makes of it."""
+    left = torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
+    times = []
+    for _ in range(PRODUCTS):
+        start = time.perf_counter()
+        (left @ left)[0, 0].item()
+        times.append(time.perf_counter() - start)
+    return REACHED * 2 * PRODUCT_SIZE**3 / min(times)
+
+
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """Plain values."""
+    kept = dataclasses.asdict(plan)
+    return {name: kept[name] for name in ("seconds", "memory_mb", "why_not")} | {"recipe": plan.recipe.name}
