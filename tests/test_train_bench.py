@@ -240,8 +240,8 @@ def test_the_conclusion_names_what_keeps_lora_from_the_goal() -> None:
     assert found["speed"]["room"] == pytest.approx(0.2)
     said = list(shown.conclude(found))
     assert said[0] == "lora (padded): 0.30 of full's peak memory, 2.0 times its speed an epoch."
-    assert "weights 240 (the first: 300)" in said[1]
-    assert "the forward pass 0.3 (the first: 0.3)" in said[2]
+    assert "weights 240 (full (padded): 300)" in said[1]
+    assert "the forward pass 0.3 (full (padded): 0.3)" in said[2]
     assert all("Reached with: bf16." in one for one in said[1:])
 
 

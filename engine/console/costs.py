@@ -62,7 +62,7 @@ def _times(rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['padding']:.0%}",
             *(_short(row["phases"][phase]) for phase in ("forward", "backward", "optimizer")),
             _short(row["seconds_per_step"]),
-            f"{row['samples_per_second']:,.0f}",
+            _number(row["samples_per_second"]),
             f"{'about ' if row['extrapolated'] else ''}{seconds(row['seconds_per_epoch'])}",
             _ratio(row["speed_ratio"]),
         )
@@ -102,7 +102,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {says}"
     timed = sorted({row["steps_timed"] for row in rows if row["extrapolated"]})
     if timed:
-        yield f"Epochs marked 'about' are extrapolated from {' or '.join(map(str, timed))} steps."
+        yield f"Epochs marked 'about' are extrapolated from {' or '.join(map(str, timed))} timed steps."
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         one = next(row for row in rows if row["recipe"] == recipe)
         yield (
@@ -127,24 +127,21 @@ def conclude(comparison: Mapping[str, Any]) -> Iterator[str]:
     if "goal" not in comparison:
         return
     goal = comparison["goal"]
-    yield from _conclude_one(comparison["memory"], f"{goal['memory']:g} of {first}'s memory", "MB")
-    yield from _conclude_one(comparison["speed"], f"{goal['speed']:g} times {first}'s speed", "s a step")
+    base = f"{first} ({comparison['option']})"
+    yield from _conclude_one(comparison["memory"], f"{goal['memory']:g} of the memory", base, "MB")
+    yield from _conclude_one(comparison["speed"], f"{goal['speed']:g} times the speed", base, "s a step")
 
 
-def _conclude_one(found: Mapping[str, Any], goal: str, unit: str) -> Iterator[str]:
+def _conclude_one(found: Mapping[str, Any], goal: str, base: str, unit: str) -> Iterator[str]:
     if found["reached"]:
-        yield f"The goal, {goal}, is reached."
+        yield f"The goal, {goal} of {base}, is reached."
         return
     parts = " and ".join(
-        f"{PLAIN.get(one['part'], one['part'])} {_number(one['size'])} (the first: {_number(one['first'])})"
+        f"{PLAIN.get(one['part'], one['part'])} {_number(one['size'])} ({base}: {_number(one['first'])})"
         for one in found["kept_by"]
     )
-    by = (
-        f" Reached with: {', '.join(found['reached_by'])}."
-        if found["reached_by"]
-        else " No option measured reaches it."
-    )
-    yield f"The goal, {goal}, leaves {_number(found['room'])} {unit}, and takes: {parts}.{by}"
+    by = f" Reached with: {', '.join(found['reached_by'])}." if found["reached_by"] else " Nothing measured reaches it."
+    yield f"The goal, {goal} of {base}, leaves {_number(found['room'])} {unit}, and takes: {parts}.{by}"
 
 
 def _number(value: float) -> str:
