@@ -46,6 +46,8 @@ GOES_ON = {
     "pretrain": " The same command goes on from the last saved state.",
     "examples": " The same command measures what is missing.",
     "tokens": " The same command measures what is missing.",
+    "ablate": " The same command measures what is missing.",
+    "reproduce": " The same command goes on where it was.",
     "search": " The same command goes on; no trial is lost.",
 }
 

@@ -39,7 +39,7 @@ MODELS = ("tfidf", "scratch", "mini-full", "mini-lora")
 
 SeedsOption = Annotated[int, typer.Option(min=1, help="Seeds for each point; intervals need two or more.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
-NameOption = Annotated[str, typer.Option(help="Name of the curve; kept in studies/curve-NAME.json.")]
+NameOption = Annotated[str, typer.Option(help="Name under which the figures are kept in studies/.")]
 DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")]
 
 
@@ -79,10 +79,12 @@ def examples(
     chosen = get_task(task)
     loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
     loaded = replace(loaded, source=data_name or loaded.source)
-    models = {one.partition("@")[0]: _recipe(one, loaded, change or []) for one in model or MODELS}
+    models = {one.partition("@")[0]: chosen_recipe(one, loaded, change or []) for one in model or MODELS}
     jobs = example_jobs(models, rows or SIZES, seeds, len(loaded.split("train")))
     shown.show_curve(
-        shown.follow_curve("examples", loaded, jobs, _file(name or f"examples-{task}"), _count(workers), as_json),
+        shown.follow_curve(
+            "examples", loaded, jobs, file_of(name or f"examples-{task}"), count_workers(workers), as_json
+        ),
         as_json,
     )
 
@@ -123,17 +125,17 @@ def tokens(
     chosen = get_task(task)
     loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
     loaded = replace(loaded, source=data_name or loaded.source)
-    recipe = _recipe(model, loaded, change or [])
+    recipe = chosen_recipe(model, loaded, change or [])
     jobs = token_jobs(recipe, pretrained or ["polish-gpt-mini"], default_places().training, seeds)
     shown.show_curve(
-        shown.follow_curve("tokens", loaded, jobs, _file(name or f"tokens-{task}"), _count(workers), as_json), as_json
+        shown.follow_curve("tokens", loaded, jobs, file_of(name or f"tokens-{task}"), count_workers(workers), as_json),
+        as_json,
     )
 
 
-def _recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
+def chosen_recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
     """The recipe of that name, or that of a trained model."""
     from engine.serving.classifier import Shelf
-    from engine.training.recipes import get_recipe
 
     if "@" in name:
         return Shelf(default_places().checkpoints).find(data.task.name, name).recipe
@@ -141,11 +143,13 @@ def _recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
     return get_recipe(name, data.task, changes) if recipe.kind == "pretrained" else recipe
 
 
-def _file(name: str) -> Path:
+def file_of(name: str, kind: str = "curve") -> Path:
+    """Where what is called so is kept: `studies/KIND-NAME.json`."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", name):
         raise DataError(f"--name takes letters, digits and . _ + -, not '{name}'.")
-    return default_places().store.with_name(f"curve-{name}.json")
+    return default_places().store.with_name(f"{kind}-{name}.json")
 
 
-def _count(workers: int) -> int:
+def count_workers(workers: int) -> int:
+    """Processes asked for, or one a core."""
     return workers or os.cpu_count() or 1

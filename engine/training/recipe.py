@@ -115,6 +115,11 @@ class Recipe:
         if self.kind == "scratch" and self.max_length > positions:
             raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
 
+    @property
+    def asks_nli(self) -> bool:
+        """Whether a trained NLI model stands in the backbone's place."""
+        return self.kind == "frozen" and self.frozen.way == "entailment"
+
     def identity(self) -> dict[str, Any]:
         """`as_dict` without the settings that came after 0.3.0 where they change nothing.
 
