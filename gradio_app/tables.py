@@ -7,7 +7,7 @@ from typing import Any
 from engine.console import seconds
 from engine.curves import AXES, Curve, leads
 from engine.search.report import StudyView
-from engine.serving.comparison import describe_refit
+from engine.serving.comparison import describe_few_shot, describe_refit
 from gradio_app.cards import milliseconds, short
 from gradio_app.plots import draw_curves, draw_history, draw_shares, words
 
@@ -22,6 +22,18 @@ def _interval(name: str) -> Callable[[Row], str]:
     return show
 
 
+def _or_dash(value: float | None, write: Callable[[float], str]) -> str:
+    """What wasn't measured is a dash: records from before it was, and machines without an energy counter."""
+    return "–" if value is None else write(value)
+
+
+def _with_share(row: Row) -> str:
+    total, trained = row["total_parameters"], row["trained_parameters"]
+    if trained == total:
+        return short(trained)
+    return f"{short(trained)}<small>{100 * trained / total:.2g} %</small>"
+
+
 COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | None]] = (
     ("accuracy", "accuracy", _interval("accuracy"), max),
     ("macro_f1", "macro F1", _interval("macro_f1"), max),
@@ -29,9 +41,18 @@ COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | N
     ("loss", "loss", _interval("loss"), min),
     ("p50_ms", "ms, p50", lambda row: milliseconds(row["p50_ms"]), None),
     ("p95_ms", "ms, p95", lambda row: milliseconds(row["p95_ms"]), None),
+    ("batch_p50_ms", "ms in 32s", lambda row: _or_dash(row["batch_p50_ms"], milliseconds), None),
     ("total_parameters", "parameters", lambda row: short(row["total_parameters"]), None),
-    ("trained_parameters", "trained", lambda row: short(row["trained_parameters"]), None),
+    ("trained_parameters", "trained", lambda row: _with_share(row), None),
     ("training_seconds", "training", lambda row: seconds(row["training_seconds"]), None),
+    (
+        "training_samples_per_second",
+        "trained a second",
+        lambda row: _or_dash(row["training_samples_per_second"], lambda value: f"{value:,.0f}"),
+        None,
+    ),
+    ("joules", "energy", lambda row: _or_dash(row["joules"], lambda value: f"{value / 3600:,.1f} Wh"), None),
+    ("size_bytes", "on disk", lambda row: f"{row['size_bytes'] / 1e6:,.1f} MB", None),
     ("peak_memory_mb", "peak memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB", None),
     ("calibration_error", "ECE", lambda row: f"{row['calibration_error']:.3f}", min),
     ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),
@@ -50,11 +71,13 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     # What ignores the text is perfectly calibrated and worth nothing, so it competes for no mark.
     rivals = [row for row in rows if row["recipe"] != "majority"] or rows
     best = {key: end(row[key] for row in rivals) for key, _, _, end in COLUMNS if end is not None}
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in COLUMNS)
+    # A machine without a counter has no energy to show in any row.
+    columns = [one for one in COLUMNS if one[0] != "joules" or any(row["joules"] is not None for row in rows)]
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in columns)
     body = []
     for row in rows:
         cells = []
-        for key, _, write, _ in COLUMNS:
+        for key, _, write, _ in columns:
             marked = ' class="oz-best"' if key in best and row in rivals and row[key] == best[key] else ""
             cells.append(f"<td{marked}>{write(row)}</td>")
         body.append(f'<tr><th scope="row">{escape(row["model"])}</th>{"".join(cells)}</tr>')
@@ -66,7 +89,18 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
         "Green: the best of a column. ECE: expected calibration error. "
         f"Milliseconds: one text at a time, warm, {describe_threads(rows)}, on {escape(devices)}."
-        f"{''.join(f' {escape(line)}' for line in map(describe_refit, rows) if line)}</p>"
+        f"{''.join(f' {escape(line)}' for line in map(describe_refit, rows) if line)}"
+        f"{''.join(f' {escape(line)}' for line in map(describe_few_shot, rows) if line)}{_missing(comparison)}</p>"
+    )
+
+
+def _missing(comparison: Mapping[str, Any]) -> str:
+    if not comparison["missing"]:
+        return ""
+    names = escape(" ".join(comparison["missing"]))
+    return (
+        " What their backbones can do untrained belongs beside fine-tuned models: "
+        f"<code>odzera train {names} --task {escape(comparison['task'])}</code>."
     )
 
 

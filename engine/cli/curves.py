@@ -136,6 +136,7 @@ def tokens(
 def chosen_recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
     """The recipe of that name, or that of a trained model."""
     from engine.serving.classifier import Shelf
+    from engine.training.recipes import get_recipe
 
     if "@" in name:
         return Shelf(default_places().checkpoints).find(data.task.name, name).recipe

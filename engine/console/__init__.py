@@ -183,7 +183,7 @@ def seconds(value: float | None) -> str:
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
     """The table of models trained on the same data."""
-    from engine.serving.comparison import describe_refit
+    from engine.serving.comparison import describe_few_shot, describe_refit
 
     for line in notes:
         note(line)
@@ -221,8 +221,14 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
         )
         if tests:
             note(f"McNemar's test of {chosen} against: {tests}.")
-    for line in filter(None, map(describe_refit, comparison["rows"])):
-        note(line)
+    for describe in (describe_refit, describe_few_shot):
+        for line in filter(None, map(describe, comparison["rows"])):
+            note(line)
+    if comparison["missing"]:
+        note(
+            "Fine-tuned rows want their backbones untrained beside them: "
+            f"odzera train {' '.join(comparison['missing'])} --task {comparison['task']}"
+        )
     for other in comparison["other_data"]:
         note(f"Not in this table: {other['models']} models on {other['source']} (--data {other['fingerprint']}).")
 

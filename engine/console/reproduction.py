@@ -101,6 +101,8 @@ def show_report(rows: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], d
     for row in rows:
         if row["differences"]:
             out.print(f"[bold]{row['recipe']}[/]: {escape(' '.join(row['differences']))}", soft_wrap=True)
+        elif row["reported"]:
+            out.print(f"[bold]{row['recipe']}[/]: reported on {escape(row['reported_on'])}.", soft_wrap=True)
     left = {row["recipe"]: skipped.get(row["recipe"], "") for row in rows if row["here"] is None}
     for recipe, reason in left.items():
         out.print(f"[bold]{recipe}[/] was not run: {escape(reason or 'it is not its turn yet')}.", soft_wrap=True)

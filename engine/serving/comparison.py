@@ -1,6 +1,6 @@
 """Tables as plain values: trained models on the same data, a model on any file, and the recipes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,8 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
     """All models trained on one data set, best first, with their test figures, costs and pairwise tests.
 
     Returns:
-        `{data: {source, fingerprint, rows, licence}, rows: [...], mcnemar: [...], other_data: [...]}`.
+        `{data: {source, fingerprint, rows, licence}, rows: [...], missing: [...], mcnemar: [...], other_data: [...]}`;
+        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it.
 
     Raises:
         DataError: No model was trained on such data.
@@ -81,9 +82,46 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
             "licence": chosen.licence,
         },
         "rows": rows,
+        "missing": missing_untrained(task, runs),
         "mcnemar": pairwise_tests(store, sorted(runs, key=lambda run: order[run.model])),
         "other_data": [{"source": one.source, "fingerprint": one.fingerprint, "models": one.models} for one in others],
     }
+
+
+def missing_untrained(task: Task, runs: Sequence[Run]) -> list[str]:
+    """Zero-shot and few-shot recipes of the backbones that `runs` were fine-tuned from, where they haven't been run.
+
+    What a backbone can do untrained belongs beside what training made of it.
+    """
+    there = {run.record["recipe"] for run in runs}
+    backbones = {
+        run.record["settings"].get("backbone")
+        for run in runs
+        if run.record["settings"].get("kind") == "pretrained" and not run.record["settings"].get("random_weights")
+    }
+    return [
+        recipe.name
+        for recipe in RECIPES.values()
+        if recipe.kind == "frozen"
+        and recipe.backbone in backbones
+        and task.name in recipe.tasks
+        and recipe.name not in there
+        and not recipe.asks_nli
+    ]
+
+
+def describe_few_shot(row: Mapping[str, Any]) -> str:
+    """`minilm-few: examples of each class, mean of 5 draws: 1 0.395 ± 0.067, …`, or nothing."""
+    rungs = row.get("few_shot")
+    if not rungs:
+        return ""
+    steps = ", ".join(
+        f"{rung['shots']}: {rung['accuracy']['mean']:.3f} ± {rung['accuracy']['deviation']:.3f}" for rung in rungs
+    )
+    return (
+        f"{row['model']}: accuracy by examples of each class, mean of {rungs[0]['draws']} draws ± standard deviation: "
+        f"{steps}. Its row is the first draw of the most."
+    )
 
 
 def table_row(run: Run) -> dict[str, Any]:
@@ -105,6 +143,12 @@ def table_row(run: Run) -> dict[str, Any]:
         "training_seconds": record["cost"]["seconds"],
         "seconds_per_epoch": record["cost"]["seconds_per_epoch"],
         "epochs": record["cost"]["epochs"],
+        # Records from before 0.4.0 lack these.
+        "training_samples_per_second": record["cost"].get("samples_per_second"),
+        "joules": record["cost"].get("joules"),
+        "batch_p50_ms": record["latency"].get("batch_p50_ms"),
+        "batch_p95_ms": record["latency"].get("batch_p95_ms"),
+        "few_shot": record.get("few_shot"),
         "peak_memory_mb": record["cost"]["peak_memory_mb"],
         "size_bytes": record["cost"]["size_bytes"],
         "p50_ms": record["latency"]["p50_ms"],

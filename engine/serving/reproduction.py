@@ -33,6 +33,7 @@ PRODUCTS = 8
 PRODUCT_SIZE = 1024
 REACHED = 0.35
 """Share of the speed of a large product that training reaches, about."""
+UNNAMED = "hardware that isn't named"
 START_SECONDS = 5.0
 """What opening, scoring and keeping a model take beside its training, about."""
 SHARES: Mapping[str, float] = {"full": 6.0, "last": 3.0, "head": 2.0, "lora": 4.5, "qlora": 6.0, "prompt": 4.5}
@@ -169,6 +170,7 @@ def report(plans: Sequence[Plan], data: TaskData, places: Places, store: Store) 
                 "summary": recipe.summary,
                 "reported": reported,
                 "reported_interval": reported_interval(reported),
+                "reported_on": _reported_on(reported),
                 "here": here,
                 "validation": None if run is None else run.record["scores"]["validation"]["accuracy"],
                 "data": {"source": data.source, "fingerprint": data.fingerprint, "test_rows": len(data.split("test"))},
@@ -176,6 +178,13 @@ def report(plans: Sequence[Plan], data: TaskData, places: Places, store: Store) 
             }
         )
     return sorted(rows, key=lambda row: (row["here"] is None, -(row["here"] or {}).get("accuracy", 0.0)))
+
+
+def _reported_on(reported: Mapping[str, Any]) -> str:
+    """On what data and hardware the authors measured, as far as they say."""
+    if not reported:
+        return ""
+    return f"{reported['data_words']}, on {reported.get('hardware', UNNAMED)}"
 
 
 def reported_interval(reported: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -198,7 +207,7 @@ def differences(recipe: Recipe, run: Run | None, data: TaskData) -> list[str]:
     same_data = known == "slang" and data.source.startswith("hub:") and len(data.split("test")) == reported["test_rows"]
     if not same_data:
         said.append(f"Other data: theirs was {reported.get('data_words', 'not named')}, here it is {data.source}.")
-    theirs, ours = reported.get("hardware", "hardware that isn't named"), run.record["machine"]["device_name"]
+    theirs, ours = reported.get("hardware", UNNAMED), run.record["machine"]["device_name"]
     said.append(f"Theirs ran on {theirs}, this on {ours}.")
     if "accuracy" in reported and same_data:
         test = run.record["scores"]["test"]
