@@ -71,8 +71,8 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     # What ignores the text is perfectly calibrated and worth nothing, so it competes for no mark.
     rivals = [row for row in rows if row["recipe"] != "majority"] or rows
     best = {key: end(row[key] for row in rivals) for key, _, _, end in COLUMNS if end is not None}
-    # A machine without a counter has no energy to show in any row.
-    columns = [one for one in COLUMNS if one[0] != "joules" or any(row["joules"] is not None for row in rows)]
+    # What no row has measured, as energy on a machine without a counter, needs no column.
+    columns = [one for one in COLUMNS if any(row[one[0]] is not None for row in rows)]
     head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in columns)
     body = []
     for row in rows:
