@@ -151,7 +151,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         return
     if recipe.kind == "frozen":
         start = time.perf_counter()
-        untrained = fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
+        untrained = fit_frozen(recipe, data, partial(open_nli, request.checkpoints), device)
         yield Fitted(untrained, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
         return
     state_file = _state_file(request)

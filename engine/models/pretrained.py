@@ -59,6 +59,14 @@ def _shape(backbone: Backbone, **more: Any) -> Any:
     return AutoConfig.from_pretrained(locate(backbone)[0], trust_remote_code=False, **more)
 
 
+def count_positions(config: Any) -> int | None:
+    """How many tokens the architecture reads at once; None where nothing limits it."""
+    # RoBERTa counts its positions from the one after padding.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    positions = getattr(config, "max_position_embeddings", None)
+    return None if positions is None else int(positions) - offset
+
+
 def wants_pooling(head: Head, config: Any) -> bool:
     """Whether `PooledClassifier` reads the backbone: all but an encoder under its architecture's own linear head.
 
