@@ -148,6 +148,7 @@ def open_backbone(
             model: Any = kind.from_config(config, **options)
         else:
             model = kind.from_pretrained(folder, config=config, **options, **_safely(four_bit))
+            _keep_packing(model)
         if pooled:
             model = PooledClassifier(model, head, pair, num_labels)
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -217,6 +218,17 @@ def _safely(four_bit: bool = False) -> dict[str, Any]:
         llm_int8_skip_modules=["classifier", "score"],
     )
     return safely | {"quantization_config": four, "device_map": {"": "cuda" if torch.cuda.is_available() else "cpu"}}
+
+
+def _keep_packing(model: Any) -> None:
+    """Let matrices in 4 bits be read the same way in training and after it.
+
+    On processors with AVX512-BF16, bitsandbytes 0.50 packs them anew at the first evaluation, for a product without
+    gradients: in the epochs after it, training would no longer reach the adapters below.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def require_four_bit() -> None:
