@@ -20,6 +20,7 @@ from engine.training.resources import one_thread
 WORDS = {
     "of one token": [(5,), (9,), (17,)],
     "with one stem": [(5, 6), (5, 7), (5, 8)],
+    "with stems of one length": [(5, 6), (7, 6), (9, 8)],
     "of many lengths": [(5,), (5, 6), (9, 4, 4), (9, 4, 11, 2)],
 }
 PROMPTS = [[3, 14, 15, 92, 65], [35], [89, 79, 32, 38, 46, 26, 43], [3, 14]]

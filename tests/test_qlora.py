@@ -144,6 +144,14 @@ def test_its_matrices_take_less_than_a_quarter_of_their_memory(name: str, folder
     assert {one.dtype for key, one in packed.items() if key not in matrices} == {torch.float32}
 
 
+def test_an_encoders_own_head_is_not_rounded_and_is_trained(folders: dict[str, str]) -> None:
+    opened = open_backbone(get_backbone(folders["bert"]), Head("linear"), False, 3, four_bit=True)
+    assert type(opened.model.classifier) is torch.nn.Linear
+    model = adapt(opened.model, QLORA)
+    assert [key for key, one in trainable(model).items() if is_head(key) and one.dtype == torch.float32]
+    assert not [key for key in packed_weights(model) if is_head(key)]
+
+
 @pytest.fixture(scope="module")
 def finished(folders: dict[str, str], small: TaskData, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A tiny Llama, trained and kept."""

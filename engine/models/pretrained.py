@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,8 @@ def require_four_bit() -> None:
             "QLoRA needs bitsandbytes, which isn't installed: pip install 'odzera[qlora]'. Without it, use the method "
             "lora: the same adapters on weights that aren't rounded."
         )
+    # It tells at import which kernels it would rather have.
+    getLogger("bitsandbytes").setLevel(ERROR)
     try:
         four: Any = import_module("bitsandbytes.nn")
 
