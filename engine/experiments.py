@@ -156,7 +156,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         fitted = (
             fit_baseline(recipe, data)
             if recipe.kind == "baseline"
-            else fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
+            else fit_frozen(recipe, data, partial(open_nli, request.checkpoints), device)
         )
         model = _with_thresholds(fitted, recipe, data)
         yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())

@@ -461,7 +461,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 def count_untouched(recipe: Recipe) -> ParameterCount | None:
     """The backbone's parameters, none of them trained; None where a trained NLI model stands in its place."""
-    if recipe.frozen.way == "entailment":
+    if recipe.frozen.asks_nli:
         return None
     backbone = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
     return ParameterCount(count_parameters(backbone).total, 0)
