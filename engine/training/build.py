@@ -122,11 +122,11 @@ def fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
     """
     baseline = make_baseline(recipe.baseline, recipe.class_weights)
     texts, labels = data.texts("train"), labels_of(data, "train")
+    rows = None
     if recipe.oversample:
         rows = oversampled(labels, np.random.default_rng(recipe.seed))
-        texts, labels = [texts[row] for row in rows], labels[rows]
     try:
-        baseline.fit(texts, labels, len(data.task.labels))
+        baseline.fit(texts, labels, len(data.task.labels), rows)
     except ValueError as error:
         raise DataError(f"{recipe.name} can't learn from {data.source}: {error}") from error
     return BaselineModel(baseline, data.task)
