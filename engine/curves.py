@@ -21,12 +21,13 @@ from engine.data.sources import TaskData
 from engine.data.tasks import TASKS
 from engine.errors import DataError, RecipeError
 from engine.evaluation.metrics import headline
-from engine.experiments import Fitted, Request, fit
+from engine.experiments import fit
 from engine.models.backbones import get_backbone
 from engine.models.locate import locate
 from engine.paths import find_pretrained
 from engine.pretraining import FACTS, MILESTONE
 from engine.processes import run_all
+from engine.records import Fitted, Request
 from engine.training.build import choose_device, labels_of
 from engine.training.recipe import Recipe
 from engine.training.resources import describe_machine

@@ -13,8 +13,9 @@ from engine.data.sources import TaskData, load
 from engine.data.tasks import SLANG
 from engine.errors import CheckpointError, DataError, OdzeraError, RecipeError
 from engine.evaluation.metrics import FIGURES
-from engine.experiments import Finished, Request, adopt_checkpoints, run_experiment, score_with_intervals
+from engine.experiments import run_experiment
 from engine.paths import Places
+from engine.records import Finished, Request, adopt_checkpoints, score_with_intervals
 from engine.store import Store
 from engine.training.checkpoints import PREDICTIONS, WEIGHTS, list_checkpoints
 from engine.training.classify import open_checkpoint

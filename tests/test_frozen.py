@@ -15,12 +15,12 @@ from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.errors import CheckpointError, DataError, RecipeError
 from engine.evaluation.metrics import headline
-from engine.experiments import Finished
 from engine.models.backbones import get_backbone
 from engine.models.embedding import Embedder, LogisticModel, SimilarityModel
 from engine.models.frozen import EntailmentModel, Frozen
 from engine.models.pretrained import open_untouched
 from engine.paths import Places
+from engine.records import Finished
 from engine.serving.classifier import Answer, Shelf, classify_all
 from engine.store import Store
 from engine.training.checkpoints import read_checkpoint

@@ -11,12 +11,12 @@ from conftest import cut, places_in, train_model
 
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
-from engine.experiments import Finished
 from engine.models import pretrained
 from engine.models.backbones import get_backbone
 from engine.models.heads import Head
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters, is_head
 from engine.models.pretrained import open_backbone
+from engine.records import Finished
 from engine.store import Store
 from engine.training.build import batches_of, build
 from engine.training.checkpoints import WEIGHTS

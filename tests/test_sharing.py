@@ -9,9 +9,9 @@ import torch
 from conftest import places_in, saved_decoder, train_model
 
 from engine.data.sources import TaskData
-from engine.experiments import Finished
 from engine.models.heads import Head
 from engine.models.methods import Method
+from engine.records import Finished
 from engine.store import Store
 from engine.training.classify import open_checkpoint
 from engine.training.frozen import FrozenModel

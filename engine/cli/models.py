@@ -83,7 +83,8 @@ def train(
     Example: `odzera train scratch tfidf --task slang --source small_train.csv`
     """
     from engine.data.tasks import get_task
-    from engine.experiments import Request, take_part
+    from engine.experiments import take_part
+    from engine.records import Request
     from engine.serving.comparison import table_row
     from engine.store import Store
     from engine.training.build import choose_device

@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from engine.data.sources import TaskData
     from engine.data.tasks import Task
-    from engine.experiments import Finished, Request
+    from engine.records import Finished, Request
     from engine.serving.classifier import Answer, Failure, Shelf
     from engine.serving.doctor import Finding
     from engine.store import Store
@@ -75,7 +75,8 @@ def progress_bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int]
 
 def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished":
     """Run an experiment with a progress bar, a line for each epoch, and return its end."""
-    from engine.experiments import Finished, run_experiment
+    from engine.experiments import run_experiment
+    from engine.records import Finished
 
     finished: Finished | None = None
     columns = (

@@ -37,7 +37,7 @@ def follow_reproduction(
     quiet: bool,
 ) -> dict[str, str]:
     """Run the plans with a line for each epoch and result; returns recipe → why it wasn't run to its end."""
-    from engine.experiments import Finished
+    from engine.records import Finished
     from engine.serving.reproduction import Skipped, Started, reproduce
 
     skipped = {}

@@ -9,8 +9,8 @@ from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
 from engine.evaluation.significance import mcnemar
-from engine.experiments import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
+from engine.records import adopt_checkpoints, score_with_intervals
 from engine.serving.classifier import Shelf
 from engine.store import DataSet, Run, Store
 from engine.training.checkpoints import Checkpoint

@@ -12,12 +12,13 @@ from scipy.stats import binomtest
 from engine import hub
 from engine.data.sources import TaskData
 from engine.errors import HubError, OdzeraError
-from engine.experiments import Finished, Request, run_experiment
+from engine.experiments import run_experiment
 from engine.models.backbones import get_backbone
 from engine.models.locate import locate
 from engine.models.methods import count_parameters
 from engine.models.pretrained import build_untouched
 from engine.paths import Places
+from engine.records import Finished, Request
 from engine.serving.comparison import table_row
 from engine.store import Run, Store
 from engine.training.checkpoints import Checkpoint, list_checkpoints

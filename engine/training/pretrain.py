@@ -1,22 +1,19 @@
 """Pretraining a small causal language model: packed text in, events out; its callers decide what to do with them."""
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from engine.data.corpus import Corpus
 from engine.errors import OdzeraError, RecipeError
 from engine.models.language_model import LanguageModelConfig, next_token_loss
+from engine.training.state import pack_optimizer, read_tensors, unpack_optimizer, write_tensors
 
 OPTIMIZERS = ("muon", "adamw")
 REPORT_EVERY = 25
@@ -197,17 +194,13 @@ def pretrain(
                 if over:
                     _load(weights, average)
                 held = held_out_losses(model, corpus, context, precision, average, None if over else LOOK_AT_MOST)
-                progress = Progress(**{**_shallow(progress), "held_out": held, "average": average})
+                progress = replace(progress, held_out=held, average=average)
             yield progress
             # After the event, so that nobody misses it: a kill in between only makes it happen again.
             if over or time.perf_counter() - saved > config.save_seconds:
                 run.save(state_file, weights, average, optimizers)
                 saved = time.perf_counter()
             mark, marked = time.perf_counter(), run.step
-
-
-def _shallow(progress: Progress) -> dict[str, Any]:
-    return {name: getattr(progress, name) for name in progress.__dataclass_fields__}
 
 
 def _load(weights: Mapping[str, torch.Tensor], values: Mapping[str, torch.Tensor]) -> None:
@@ -361,20 +354,12 @@ class _Run:
         average: Mapping[str, torch.Tensor],
         optimizers: list[torch.optim.Optimizer],
     ) -> None:
-        """Write everything beside `path` and move it there, so that a kill leaves the old or the new state."""
+        """Write everything; see `write_tensors`."""
         tensors = {f"weights.{name}": weight for name, weight in weights.items()}
         tensors |= {f"average.{name}": weight for name, weight in average.items()}
         for place, optimizer in enumerate(optimizers):
-            for index, values in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{place}.{index}.{key}": torch.as_tensor(value) for key, value in values.items()}
-        copies = {name: tensor.detach().contiguous().cpu().clone() for name, tensor in tensors.items()}
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            save_file(copies, temporary, metadata={"run": json.dumps(asdict(self))})
-        except SafetensorError as error:
-            temporary.unlink(missing_ok=True)
-            raise OdzeraError(f"The state of the training can't be written to {path.parent}: {error}") from error
-        os.replace(temporary, path)
+            tensors |= pack_optimizer(optimizer, f"optimizer.{place}.")
+        write_tensors(path, tensors, asdict(self))
 
     def restore(
         self,
@@ -385,25 +370,14 @@ class _Run:
         device: torch.device,
     ) -> None:
         """Go on from a saved state; a damaged one is left alone and training begins anew."""
-        if not path.is_file():
+        found = read_tensors(path, str(device))
+        if found is None:
             return
-        try:
-            with safe_open(path, framework="pt", device=str(device)) as file:
-                plain = json.loads(file.metadata()["run"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-            return
+        tensors, plain = found
         _load(weights, {name: tensors[f"weights.{name}"] for name in weights})
         _load(average, {name: tensors[f"average.{name}"] for name in average})
         for place, optimizer in enumerate(optimizers):
-            whole = optimizer.state_dict()
-            kept: dict[int, dict[str, torch.Tensor]] = {}
-            for name, tensor in tensors.items():
-                if name.startswith(f"optimizer.{place}."):
-                    _, _, index, key = name.split(".", 3)
-                    kept.setdefault(int(index), {})[key] = tensor
-            whole["state"] = kept
-            optimizer.load_state_dict(whole)
+            unpack_optimizer(optimizer, f"optimizer.{place}.", tensors)
         self.step, self.seconds, self.cooling = plain["step"], plain["seconds"], plain["cooling"]
         self.precision = plain.get("precision", self.precision)
         if self.cooling:
