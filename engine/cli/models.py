@@ -19,6 +19,7 @@ from engine.cli.base import (
     friendly,
 )
 from engine.cli.source import Given, reads_data
+from engine.console.details import show_details
 from engine.errors import DataError
 from engine.paths import default_places
 from engine.processes import one_voice
@@ -200,6 +201,9 @@ def compare(
     task: TaskArgument,
     given: Given | None = None,
     data: Annotated[str | None, typer.Option(help="Compare on the data with this fingerprint.")] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Accuracy by language and confusion matrices, too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the table of all models trained on the same data: quality with intervals, cost, latency.
@@ -215,7 +219,10 @@ def compare(
     fingerprint = data
     if given and given.source is not None:
         fingerprint = given.load(chosen).fingerprint
-    console.show_comparison(compare_models(store, chosen, fingerprint), notes, as_json)
+    comparison = compare_models(store, chosen, fingerprint)
+    console.show_comparison(comparison, notes, as_json)
+    if details and not as_json:
+        show_details(comparison, chosen.labels)
 
 
 @app.command()
