@@ -84,6 +84,7 @@ def adapt(model: Any, method: Method) -> Any:
 def _with_lora(model: Any, method: Method) -> Any:
     """Low-rank adapters (Hu et al., 2022) on the attention projections that peft knows for the architecture."""
     from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     # No task type: peft's own wrapper for classifiers drops arguments that a model of ours may want.
     targets: Any = method.targets or None
@@ -94,8 +95,8 @@ def _with_lora(model: Any, method: Method) -> Any:
         target_modules=targets,
         lora_alpha=method.alpha,
         lora_dropout=method.dropout,
-        # Its matrices are transposed, until 4-bit ones take their place.
-        fan_in_fan_out=model.config.model_type == "gpt2" and method.kind == "lora",
+        # GPT-2's matrices are transposed, until 4-bit ones take their place.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         modules_to_save=list(head_names(model)),
     )
     return get_peft_model(model, config)
