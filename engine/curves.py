@@ -66,7 +66,7 @@ class Job:
     def settings(self) -> str:
         """Digest of everything that is trained with, the backbone's weights included but not where they lie."""
         plain = self.recipe.identity()
-        if self.recipe.kind == "pretrained":
+        if self.recipe.kind == "pretrained" or (self.recipe.kind == "frozen" and not self.recipe.frozen.asks_nli):
             plain["backbone"] = locate(get_backbone(self.recipe.backbone))[1]
         return hashlib.sha256(json.dumps([plain, self.rows], sort_keys=True).encode()).hexdigest()[:12]
 
@@ -168,7 +168,7 @@ def fewer(data: TaskData, rows: int, seed: int) -> TaskData:
 
 def fitted_to(recipe: Recipe, rows: int) -> Recipe:
     """The recipe for `rows` examples: smaller batches and more epochs where they are few, fewer where they are many."""
-    if recipe.kind == "baseline":
+    if recipe.kind in ("baseline", "frozen"):
         return recipe
     batch = min(recipe.batch_size, max(8, rows // 10))
     steps = math.ceil(rows / batch)

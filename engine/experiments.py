@@ -156,7 +156,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
         fitted = (
             fit_baseline(recipe, data)
             if recipe.kind == "baseline"
-            else fit_frozen(recipe, data, partial(open_nli, request.checkpoints))
+            else fit_frozen(recipe, data, partial(open_nli, request.checkpoints), device)
         )
         model = _with_thresholds(fitted, recipe, data)
         yield Fitted(model, [], time.perf_counter() - start, device, peak_memory_mb(device), meter.joules())
@@ -282,7 +282,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
             "epochs": len(epochs),
             "best_epoch": best,
             "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
-            "samples_per_second": len(data.split("train")) * max(1, len(epochs)) / fitted.seconds,
+            "samples_per_second": _samples_per_second(request, fitted),
             "peak_memory_mb": fitted.peak_memory_mb,
             "processes": fitted.processes,
             "joules": fitted.joules,
@@ -297,6 +297,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     }
     if isinstance(inner, FrozenModel) and inner.rungs:
         record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
+        # More examples than the backbone's positions hold.
+        record["few_shot_left_out"] = [one for one in recipe.frozen.sizes if one > inner.rungs[-1].shots]
     if weights is not None:
         record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(
@@ -329,6 +331,13 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     checkpoint = save_checkpoint(request.folder, manifest, files)
     store.add(run, curve, predictions)
     return Finished(checkpoint, run)
+
+
+def _samples_per_second(request: Request, fitted: Fitted) -> float | None:
+    """Training examples a second; None where nothing was trained."""
+    if request.recipe.kind == "frozen":
+        return None
+    return len(request.data.split("train")) * max(1, len(fitted.epochs)) / fitted.seconds
 
 
 def _plain_epoch(epoch: Epoch) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from engine.errors import HubError
+from engine.errors import HubError, OdzeraError
 
 PROBE_SECONDS = 4.0
 _probed: dict[str, bool] = {}
@@ -100,7 +100,7 @@ def one_line_errors(what: str, page: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except HubError:
+    except OdzeraError:
         raise
     except Exception as error:
         raise HubError(f"{what}: {explain(error, f'{endpoint()}/{page or what}')}") from error

@@ -3,13 +3,12 @@
 import os
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from engine import __version__, console, hub
-from engine.errors import DataError, OdzeraError
+from engine.errors import OdzeraError
 
 app = typer.Typer(
     name="odzera",
@@ -22,21 +21,9 @@ app = typer.Typer(
 
 TaskOption = Annotated[str, typer.Option("--task", help="slang or nli.")]
 TaskArgument = Annotated[str, typer.Argument(help="slang or nli.")]
-SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
-ValidationOption = Annotated[Path | None, typer.Option("--validation", help="File with the validation rows.")]
-TestOption = Annotated[Path | None, typer.Option("--test", help="File with the test rows.")]
-GroupsOption = Annotated[
-    Path | None, typer.Option("--groups", help="File with id,premise_group: groups that stay together.")
-]
-ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")]
-ResplitOption = Annotated[
-    str,
-    typer.Option("--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."),
-]
 ChangeOption = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: lr=3e-4, decoder.hidden_size=64. Repeatable.")
 ]
-RevisionOption = Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the sampler and of every trial.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
@@ -92,26 +79,3 @@ def root(
     ] = False,
 ) -> None:
     """Train a small text classifier from scratch or adapt a pretrained one, and see every model side by side."""
-
-
-def source_options(
-    validation: Path | None,
-    test: Path | None,
-    groups: Path | None,
-    columns: list[str] | None,
-    resplit: str,
-    revision: str | None,
-) -> Any:
-    """How to read a source, from the options that say so.
-
-    Raises:
-        DataError: A column isn't named as CANONICAL=NAME.
-    """
-    from engine.data.sources import SourceOptions
-
-    named = dict(column.split("=", 1) for column in columns or [] if "=" in column)
-    if len(named) != len(columns or []):
-        raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
-    return SourceOptions(
-        validation=validation, test=test, groups=groups, columns=named, resplit=resplit, revision=revision
-    )

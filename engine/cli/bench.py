@@ -8,20 +8,14 @@ import typer
 from engine import console
 from engine.cli.base import (
     ChangeOption,
-    ColumnOption,
-    GroupsOption,
     JsonOption,
-    ResplitOption,
     SeedOption,
-    SourceOption,
     TaskArgument,
-    TestOption,
-    ValidationOption,
     app,
     cores,
     friendly,
-    source_options,
 )
+from engine.cli.source import Given, SourceOption, reads_data
 from engine.console import costs as shown_costs
 from engine.console import studies as shown
 
@@ -103,15 +97,11 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
 
 @bench.command(name="train")
 @friendly
+@reads_data
 def bench_train(
     recipes: Annotated[list[str], typer.Argument(help="Recipes; the others are compared with the first.")],
+    given: Given,
     task: Annotated[str, typer.Option("--task", help="slang or nli; nli where the first recipe is for both.")] = "",
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
     changes: ChangeOption = None,
     option: Annotated[
         list[str] | None,
@@ -137,7 +127,6 @@ def bench_train(
     Example: `odzera bench train mbert-full mbert-lora --rows 8484`
     """
     from engine.costs import CostRequest, measure_costs
-    from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.training.build import choose_device
     from engine.training.options import DEFAULT_OPTIONS
@@ -147,7 +136,7 @@ def bench_train(
     chosen = get_task(task or ("nli" if "nli" in usual or not usual else usual[0]))
     named = [get_recipe(name, chosen, changes or ()) for name in dict.fromkeys(recipes)]
     on = choose_device(device)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, None))
+    loaded = given.load(chosen)
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
     request = CostRequest(named, loaded, on, options, rows, steps, rounds)
     with console.progress_bar("measuring", as_json) as tick:

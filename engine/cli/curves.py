@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +9,12 @@ import typer
 
 from engine.cli.base import (
     ChangeOption,
-    ColumnOption,
-    GroupsOption,
     JsonOption,
-    ResplitOption,
-    RevisionOption,
-    SourceOption,
     TaskArgument,
-    TestOption,
-    ValidationOption,
     app,
     friendly,
-    source_options,
 )
+from engine.cli.source import Given, reads_data
 from engine.console import curves as shown
 from engine.errors import DataError
 from engine.paths import default_places
@@ -45,15 +37,10 @@ DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, i
 
 @curve.command()
 @friendly
+@reads_data
 def examples(
     task: TaskArgument,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Recipe, or NAME@DATA for the settings of a trained model. Repeatable."),
@@ -73,12 +60,10 @@ def examples(
     Example: `odzera curve examples slang --source train.csv --rows 100 --rows 1000`
     """
     from engine.curves import example_jobs
-    from engine.data.sources import load
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
-    loaded = replace(loaded, source=data_name or loaded.source)
+    loaded = given.load(chosen, data_name)
     models = {one.partition("@")[0]: chosen_recipe(one, loaded, change or []) for one in model or MODELS}
     jobs = example_jobs(models, rows or SIZES, seeds, len(loaded.split("train")))
     shown.show_curve(
@@ -91,15 +76,10 @@ def examples(
 
 @curve.command()
 @friendly
+@reads_data
 def tokens(
     task: TaskArgument,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     pretrained: Annotated[
         list[str] | None, typer.Option("--pretrained", help="Models of `odzera pretrain`. Repeatable.")
     ] = None,
@@ -119,12 +99,10 @@ def tokens(
     Example: `odzera curve tokens slang --pretrained polish-gpt-mini`
     """
     from engine.curves import token_jobs
-    from engine.data.sources import load
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
-    loaded = replace(loaded, source=data_name or loaded.source)
+    loaded = given.load(chosen, data_name)
     recipe = chosen_recipe(model, loaded, change or [])
     jobs = token_jobs(recipe, pretrained or ["polish-gpt-mini"], default_places().training, seeds)
     shown.show_curve(

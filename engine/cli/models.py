@@ -5,7 +5,6 @@ Heavy libraries are imported inside the commands, so that `odzera --help` answer
 
 import os
 import sys
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,20 +12,13 @@ import typer
 from engine import console
 from engine.cli.base import (
     ChangeOption,
-    ColumnOption,
-    GroupsOption,
     JsonOption,
-    ResplitOption,
-    RevisionOption,
-    SourceOption,
     TaskArgument,
     TaskOption,
-    TestOption,
-    ValidationOption,
     app,
     friendly,
-    source_options,
 )
+from engine.cli.source import Given, reads_data
 from engine.errors import DataError
 from engine.paths import default_places
 from engine.processes import one_voice
@@ -49,15 +41,10 @@ def serve(
 
 @app.command()
 @friendly
+@reads_data
 def data(
     task: TaskArgument,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     as_json: JsonOption = False,
 ) -> None:
     """Describe a data set: rows, labels, languages, lengths, leaks between splits.
@@ -65,27 +52,21 @@ def data(
     Example: `odzera data nli --source train.csv --json`
     """
     from engine.data.describe import describe
-    from engine.data.sources import load
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
+    loaded = given.load(chosen)
     console.show_data(describe(loaded), as_json)
 
 
 @app.command()
 @friendly
+@reads_data
 @one_voice()
 def train(
     recipe: Annotated[list[str], typer.Argument(help="One or more recipes; see `odzera recipes`.")],
     task: TaskOption,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     change: ChangeOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and dropout.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model, beside others of its recipe.")] = "",
@@ -101,7 +82,6 @@ def train(
 
     Example: `odzera train scratch tfidf --task slang --source small_train.csv`
     """
-    from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.experiments import Request, take_part
     from engine.serving.comparison import table_row
@@ -117,9 +97,7 @@ def train(
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
     group = Group.of(make_accelerator(choose_device(device)))
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
-    if data_name:
-        loaded = replace(loaded, source=data_name)
+    loaded = given.load(chosen, data_name)
     places = default_places()
     requests = [Request(one, loaded, places.checkpoints, places.training, name, device, licence) for one in recipes]
     if not group.is_main:
@@ -147,19 +125,14 @@ def train(
 
 @app.command()
 @friendly
+@reads_data
 def evaluate(
     model: Annotated[str, typer.Argument(help="NAME, NAME@DATA or a checkpoint's folder.")],
     task: TaskOption,
-    source: SourceOption = "sample",
+    given: Given,
     split: Annotated[
         str | None, typer.Option(help="train, validation, test or all; without it, all rows of a file, else test.")
     ] = None,
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a trained model on any labelled file.
@@ -174,9 +147,9 @@ def evaluate(
     chosen = get_task(task)
     shelf = Shelf(default_places().checkpoints)
     checkpoint = shelf.find(task, model)
-    options = source_options(validation, test, groups, column, resplit, revision)
+    source = str(given.source)
     wanted = split or ("test" if source in ("sample", "hub") else "all")
-    loaded = load_for_evaluation(chosen, source, options, wanted)
+    loaded = load_for_evaluation(chosen, source, given.options, wanted)
     with console.progress_bar("scoring", as_json) as tick:
         result = evaluate_model(shelf, checkpoint, loaded, wanted, tick)
     console.show_evaluation(result, as_json)
@@ -221,25 +194,17 @@ def classify(
 
 @app.command()
 @friendly
+@reads_data
 def compare(
     task: TaskArgument,
-    source: Annotated[
-        str | None, typer.Option("--source", help="Compare on this data instead of that trained on last.")
-    ] = None,
+    given: Given | None = None,
     data: Annotated[str | None, typer.Option(help="Compare on the data with this fingerprint.")] = None,
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the table of all models trained on the same data: quality with intervals, cost, latency.
 
     Example: `odzera compare slang --json`
     """
-    from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.serving.comparison import compare_models, open_results
 
@@ -247,9 +212,8 @@ def compare(
     places = default_places()
     store, notes = open_results(places)
     fingerprint = data
-    if source is not None:
-        options = source_options(validation, test, groups, column, resplit, revision)
-        fingerprint = load(chosen, source, options).fingerprint
+    if given and given.source is not None:
+        fingerprint = given.load(chosen).fingerprint
     console.show_comparison(compare_models(store, chosen, fingerprint), notes, as_json)
 
 

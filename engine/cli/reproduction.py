@@ -1,6 +1,5 @@
 """Commands for insight: every system beside what is reported, what options are worth, what fine-tuning forgets."""
 
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +9,11 @@ import typer
 from engine import console
 from engine.cli.base import (
     ChangeOption,
-    ColumnOption,
-    GroupsOption,
     JsonOption,
-    ResplitOption,
-    RevisionOption,
-    SourceOption,
     TaskArgument,
     TaskOption,
-    TestOption,
-    ValidationOption,
     app,
     friendly,
-    source_options,
 )
 from engine.cli.curves import (
     DataNameOption,
@@ -33,6 +24,7 @@ from engine.cli.curves import (
     count_workers,
     file_of,
 )
+from engine.cli.source import Given, reads_data
 from engine.console import curves as shown_curves
 from engine.console import reproduction as shown
 from engine.paths import default_places
@@ -42,15 +34,10 @@ ABLATED = ("tfidf", "scratch", "mini-full")
 
 @app.command()
 @friendly
+@reads_data
 def reproduce(
     task: TaskArgument,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     budget: Annotated[
         float | None,
         typer.Option("--budget-minutes", min=0, help="Minutes for all of it; without it, until all is done."),
@@ -66,7 +53,6 @@ def reproduce(
 
     Example: `odzera reproduce slang --source hub --budget-minutes 60`
     """
-    from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.serving.comparison import open_results
     from engine.serving.reproduction import plan_all, report
@@ -75,8 +61,7 @@ def reproduce(
 
     chosen = get_task(task)
     found = choose_device(device)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
-    loaded = replace(loaded, source=data_name or loaded.source)
+    loaded = given.load(chosen, data_name)
     places = default_places()
     require_writable(places.checkpoints)
     store, notes = open_results(places)
@@ -93,15 +78,10 @@ def reproduce(
 
 @app.command()
 @friendly
+@reads_data
 def ablate(
     task: TaskArgument,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
+    given: Given,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Recipe, or NAME@DATA for the settings of a trained model. Repeatable."),
@@ -120,12 +100,10 @@ def ablate(
     Example: `odzera ablate slang --model tfidf --model mini-full`
     """
     from engine.ablation import imbalance_jobs
-    from engine.data.sources import load
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    loaded = load(chosen, source, source_options(validation, test, groups, column, resplit, revision))
-    loaded = replace(loaded, source=data_name or loaded.source)
+    loaded = given.load(chosen, data_name)
     models = {one.partition("@")[0]: chosen_recipe(one, loaded, change or []) for one in model or ABLATED}
     jobs = imbalance_jobs(models, seeds)
     file = file_of(name or f"imbalance-{task}", "ablation")

@@ -3,28 +3,20 @@
 import os
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from engine import console
 from engine.cli.base import (
-    ColumnOption,
-    GroupsOption,
     JsonOption,
-    ResplitOption,
-    RevisionOption,
     SeedOption,
-    SourceOption,
     TaskArgument,
-    TestOption,
-    ValidationOption,
     app,
     cores,
     friendly,
-    source_options,
 )
+from engine.cli.source import Given, reads_data
 from engine.console import studies as shown
 from engine.paths import default_places
 
@@ -45,17 +37,12 @@ def _storage(given: str) -> str:
 
 @app.command()
 @friendly
+@reads_data
 def search(
     task: TaskArgument,
+    given: Given,
     trials: Annotated[int, typer.Option(help="Finished trials (complete and pruned) the study has in the end.")] = 500,
     workers: Annotated[int, typer.Option(help="Processes on this machine; 0: one a core, or 8 on a GPU.")] = 0,
-    source: SourceOption = "sample",
-    validation: ValidationOption = None,
-    test: TestOption = None,
-    groups: GroupsOption = None,
-    column: ColumnOption = None,
-    resplit: ResplitOption = "author",
-    revision: RevisionOption = None,
     storage: StorageOption = "",
     sampler: Annotated[str, typer.Option(help="tpe, random or grid.")] = "tpe",
     pruner: Annotated[str, typer.Option(help="asha, hyperband or none.")] = "asha",
@@ -75,7 +62,6 @@ def search(
 
     Example: `odzera search slang --trials 500`
     """
-    from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.search.refit import Refit, requests_for
     from engine.search.refit import refit as train_best
@@ -89,9 +75,7 @@ def search(
     start = time.monotonic()
     places = default_places()
     chosen_device = choose_device(device)
-    loaded = load(get_task(task), source, source_options(validation, test, groups, column, resplit, revision))
-    if data_name:
-        loaded = replace(loaded, source=data_name)
+    loaded = given.load(get_task(task), data_name)
     count = workers or (8 if chosen_device == "cuda" else cores())
     request = SearchRequest(
         data=loaded,

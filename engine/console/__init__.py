@@ -242,7 +242,9 @@ def show_recipes(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     for column in ("recipe", "task", "parameters", "trained", "reported", "what it is"):
         table.add_column(column, justify="right" if column in ("parameters", "trained") else "left")
     for row in rows:
-        sizes = (f"{row[key]:,}" if row[key] else "by data" for key in ("total_parameters", "trained_parameters"))
+        sizes = (
+            "by data" if row[key] is None else f"{row[key]:,}" for key in ("total_parameters", "trained_parameters")
+        )
         reported = row["reported"].get("accuracy")
         table.add_row(
             row["name"], row["task"], *sizes, f"acc {reported:.4f}" if reported else "", escape(row["summary"])

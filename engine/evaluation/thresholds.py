@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from engine.evaluation.metrics import Floats, Ints, headline
+from engine.evaluation.metrics import Floats, Ints
 
-GRID = np.exp(np.linspace(-2.0, 2.0, 41))
-"""Weights tried for each class, against one for the others."""
+GRID = np.linspace(-2.0, 2.0, 41)
+"""Logarithms of the weights tried for each class, against one for the others."""
 ROUNDS = 4
 
 
@@ -19,20 +19,42 @@ def tune_weights(labels: Ints, probabilities: Floats) -> Floats:
         probabilities: Shape (n, classes).
     """
     weights = np.ones(probabilities.shape[1])
-    best = headline(labels, probabilities)["macro_f1"]
-    order = GRID[np.argsort(np.abs(np.log(GRID)), kind="stable")]
+    best = _macro_f1(labels, probabilities)
     for _ in range(ROUNDS):
         before = weights.copy()
         for place in range(len(weights)):
-            for candidate in order:
+            for candidate in _candidates(probabilities * weights, probabilities[:, place], place):
                 tried = weights.copy()
                 tried[place] = candidate
-                figure = headline(labels, weigh(probabilities, tried))["macro_f1"]
+                figure = _macro_f1(labels, probabilities * tried)
                 if figure > best + 1e-12:
                     best, weights = figure, tried
         if np.array_equal(before, weights):
             break
     return weights / weights.mean()
+
+
+def _candidates(weighed: Floats, own: Floats, place: int) -> Floats:
+    """Weights to try for one class, the nearest to one first.
+
+    Where all probabilities are nearly equal the grid's next step already gives every row to one class, so as many
+    weights are tried that lie between those at which the decision on a row turns.
+    """
+    others = np.delete(weighed, place, axis=1).max(axis=1)
+    tiny = np.finfo(weighed.dtype).tiny
+    turns = np.quantile(np.log(others.clip(min=tiny)) - np.log(own.clip(min=tiny)), np.linspace(0, 1, len(GRID)))
+    tried = np.concatenate([GRID, (turns[1:] + turns[:-1]) / 2])
+    tried = tried[np.abs(tried) <= GRID[-1]]
+    return np.exp(tried[np.argsort(np.abs(tried), kind="stable")])
+
+
+def _macro_f1(labels: Ints, weighed: Floats) -> float:
+    """As scikit-learn's, hundreds of times as fast."""
+    classes = weighed.shape[1]
+    predicted = weighed.argmax(axis=1)
+    right = np.bincount(labels[predicted == labels], minlength=classes)
+    both = np.bincount(labels, minlength=classes) + np.bincount(predicted, minlength=classes)
+    return float((2 * right / both.clip(min=1)).mean())
 
 
 def weigh(probabilities: Floats, weights: Floats) -> Floats:

@@ -18,8 +18,10 @@ Floats = NDArray[np.float64]
 class Baseline(Protocol):
     """What both baselines can do; their state is arrays and plain values, never a pickle."""
 
-    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
-        """Learn from the train split."""
+    def fit(
+        self, inputs: Inputs, labels: NDArray[np.int64], classes: int, rows: NDArray[np.int64] | None = None
+    ) -> None:
+        """Learn from the train split, or from these rows of it, some of them several times."""
 
     def probabilities(self, inputs: Inputs) -> Floats:
         """Probabilities of shape (n, classes)."""
@@ -37,9 +39,11 @@ class Majority:
     def __init__(self) -> None:
         self.shares: Floats = np.zeros(0)
 
-    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
+    def fit(
+        self, inputs: Inputs, labels: NDArray[np.int64], classes: int, rows: NDArray[np.int64] | None = None
+    ) -> None:
         """Count the classes, with one added to each so that no probability is zero."""
-        counts = np.bincount(labels, minlength=classes) + 1.0
+        counts = np.bincount(labels if rows is None else labels[rows], minlength=classes) + 1.0
         self.shares = counts / counts.sum()
 
     def probabilities(self, inputs: Inputs) -> Floats:
@@ -90,15 +94,19 @@ class TfidfLogistic:
             dtype=np.float32,
         )
 
-    def fit(self, inputs: Inputs, labels: NDArray[np.int64], classes: int) -> None:
-        """Fit vocabularies and weights on the train split."""
+    def fit(
+        self, inputs: Inputs, labels: NDArray[np.int64], classes: int, rows: NDArray[np.int64] | None = None
+    ) -> None:
+        """Fit the vocabularies on the train split, and the weights on it or on these rows of it."""
         texts = [text for row in inputs for text in row]
         for vectorizer in self.vectorizers.values():
             vectorizer.fit(texts)
         model = LogisticRegression(
             C=self.regularisation, class_weight="balanced" if self.balanced else None, max_iter=300, tol=1e-3
         )
-        model.fit(self._features(inputs), labels)
+        features = self._features(inputs)
+        # Repeated rows would lift their own rare terms into the vocabularies, so they are repeated only here.
+        model.fit(features if rows is None else features[rows], labels if rows is None else labels[rows])
         coefficients, self.intercept = spread_classes(model, classes)
         # As it is stored, so that the figures are those of the file.
         self.coefficients = coefficients.astype(np.float16).astype(np.float32)

@@ -50,6 +50,11 @@ class Frozen:
             raise RecipeError("frozen: logistic learns from examples; say how many of each class with shots.")
 
     @property
+    def asks_nli(self) -> bool:
+        """Whether a trained NLI model takes the backbone's place."""
+        return self.way == "entailment"
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Examples of each class, ascending; (0,) for zero-shot."""
         return tuple(sorted({int(one) for one in self.shots.split(",") if one.strip()})) or (0,)
@@ -100,6 +105,8 @@ class EntailmentModel:
         """Each hypothesis's probability of following, as shares, shape (n, classes)."""
         pairs = [(text, hypothesis) for (text,) in inputs for hypothesis in self.hypotheses]
         follows = self.judge(pairs)[:, 0].reshape(len(inputs), len(self.hypotheses))
+        # Where none follows at all, each does as little as the others.
+        follows = follows.clip(min=np.finfo(follows.dtype).tiny)
         return follows / follows.sum(axis=1, keepdims=True)
 
     def parameters(self) -> ParameterCount:

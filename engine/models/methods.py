@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from logging import ERROR, getLogger
 from typing import Any
 
 from torch import nn
@@ -86,6 +87,8 @@ def _with_lora(model: Any, method: Method) -> Any:
     from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
+    # Where it is installed, peft imports it, and it tells which kernels it would rather have.
+    getLogger("bitsandbytes").setLevel(ERROR)
     # No task type: peft's own wrapper for classifiers drops arguments that a model of ours may want.
     targets: Any = method.targets or None
     if targets and targets != "all-linear":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def _shape(backbone: Backbone, **more: Any) -> Any:
     if shape:
         return AutoConfig.for_model(shape.pop("model_type"), **more, **shape)
     return AutoConfig.from_pretrained(locate(backbone)[0], trust_remote_code=False, **more)
+
+
+def count_positions(config: Any) -> int | None:
+    """How many tokens the architecture reads at once; None where nothing limits it."""
+    # RoBERTa counts its positions from the one after padding.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    positions = getattr(config, "max_position_embeddings", None)
+    return None if positions is None else int(positions) - offset
 
 
 def wants_pooling(head: Head, config: Any) -> bool:
@@ -145,6 +154,7 @@ def open_backbone(
             model: Any = kind.from_config(config, **options)
         else:
             model = kind.from_pretrained(folder, config=config, **options, **_safely(four_bit))
+            _keep_packing(model)
         if pooled:
             model = PooledClassifier(model, head, pair, num_labels)
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -217,6 +227,17 @@ def _safely(four_bit: bool = False) -> dict[str, Any]:
     return safely | {"quantization_config": four, "device_map": {"": "cuda" if torch.cuda.is_available() else "cpu"}}
 
 
+def _keep_packing(model: Any) -> None:
+    """Let matrices in 4 bits be read the same way in training and after it.
+
+    On processors with AVX512-BF16, bitsandbytes 0.50 packs them anew at the first evaluation, for a product without
+    gradients: in the epochs after it, training would no longer reach the adapters below.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def require_four_bit() -> None:
     """Raise unless bitsandbytes is here and multiplies in 4 bits on this machine.
 
@@ -228,6 +249,8 @@ def require_four_bit() -> None:
             "QLoRA needs bitsandbytes, which isn't installed: pip install 'odzera[qlora]'. Without it, use the method "
             "lora: the same adapters on weights that aren't rounded."
         )
+    # It tells at import which kernels it would rather have.
+    getLogger("bitsandbytes").setLevel(ERROR)
     try:
         four: Any = import_module("bitsandbytes.nn")
 

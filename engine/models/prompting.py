@@ -82,7 +82,10 @@ class Prompts:
         return ids
 
     def _tokens(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+        if not text:
+            return []
+        # A text that spells "</s>" is a text, not the end of one.
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 class LikelihoodModel:
@@ -101,7 +104,9 @@ class LikelihoodModel:
         """
         self.model, tokenizer = opened.model.eval(), opened.tokenizer
         config = self.model.config
-        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else config.bos_token_id
+        start = tokenizer.bos_token_id
+        if start is None:
+            start = getattr(config, "bos_token_id", None)
         positions = min(getattr(config, "max_position_embeddings", MOST_POSITIONS), MOST_POSITIONS)
         self.prompts = Prompts(
             tokenizer, WORDINGS[task.name], task.text_columns, positions, () if start is None else (int(start),)

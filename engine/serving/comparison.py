@@ -118,9 +118,11 @@ def describe_few_shot(row: Mapping[str, Any]) -> str:
     steps = ", ".join(
         f"{rung['shots']}: {rung['accuracy']['mean']:.3f} ± {rung['accuracy']['deviation']:.3f}" for rung in rungs
     )
+    left_out = " or ".join(map(str, row.get("few_shot_left_out") or ()))
+    too_many = f" No room for {left_out}." if left_out else ""
     return (
         f"{row['model']}: accuracy by examples of each class, mean of {rungs[0]['draws']} draws ± standard deviation: "
-        f"{steps}. Its row is the first draw of the most."
+        f"{steps}. Its row is the first draw of the most.{too_many}"
     )
 
 
@@ -149,6 +151,7 @@ def table_row(run: Run) -> dict[str, Any]:
         "batch_p50_ms": record["latency"].get("batch_p50_ms"),
         "batch_p95_ms": record["latency"].get("batch_p95_ms"),
         "few_shot": record.get("few_shot"),
+        "few_shot_left_out": record.get("few_shot_left_out", []),
         "peak_memory_mb": record["cost"]["peak_memory_mb"],
         "size_bytes": record["cost"]["size_bytes"],
         "p50_ms": record["latency"]["p50_ms"],

@@ -15,7 +15,7 @@ from engine.models.backbones import get_backbone
 from engine.models.baselines import make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
-from engine.models.pretrained import Opened, build_from_shape, open_backbone
+from engine.models.pretrained import Opened, build_from_shape, count_positions, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
 from engine.training.recipe import Recipe
 from engine.training.resources import one_thread
@@ -105,15 +105,12 @@ def _prepare(model: Any, recipe: Recipe) -> Any:
 
 def _require_room(recipe: Recipe, opened: Opened) -> None:
     """Raise where the recipe's longest text has more tokens than the backbone has positions."""
-    config = opened.model.config
-    # RoBERTa counts its positions from the one after padding.
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    room = getattr(config, "max_position_embeddings", None)
+    room = count_positions(opened.model.config)
     before = recipe.method.prompt_tokens if recipe.method.kind == "prompt" else 0
-    if room is not None and recipe.max_length + before > room - offset:
+    if room is not None and recipe.max_length + before > room:
         raise RecipeError(
-            f"{recipe.name}: the backbone reads {room - offset} tokens, so max_length can be {room - offset - before} "
-            f"at most, not {recipe.max_length}."
+            f"{recipe.name}: the backbone reads {room} tokens, so max_length can be {room - before} at most, not "
+            f"{recipe.max_length}."
         )
 
 
@@ -125,11 +122,11 @@ def fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
     """
     baseline = make_baseline(recipe.baseline, recipe.class_weights)
     texts, labels = data.texts("train"), labels_of(data, "train")
+    rows = None
     if recipe.oversample:
         rows = oversampled(labels, np.random.default_rng(recipe.seed))
-        texts, labels = [texts[row] for row in rows], labels[rows]
     try:
-        baseline.fit(texts, labels, len(data.task.labels))
+        baseline.fit(texts, labels, len(data.task.labels), rows)
     except ValueError as error:
         raise DataError(f"{recipe.name} can't learn from {data.source}: {error}") from error
     return BaselineModel(baseline, data.task)

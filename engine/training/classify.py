@@ -106,11 +106,11 @@ def open_nli(root: Path, name: str, shared: SharedWeights | None = None) -> Nli:
     return Nli(classifier.probabilities, classifier.parameters().total, origin)
 
 
-def _reopen_nli(root: Path, origin: Mapping[str, str], shared: SharedWeights | None, _: str) -> Nli:
+def _reopen_nli(label: str, root: Path, origin: Mapping[str, str], shared: SharedWeights | None, _: str) -> Nli:
     """The very NLI model that a checkpoint was made with."""
     nli = open_nli(root, origin["model"], shared)
     if nli.origin != origin:
-        raise CheckpointError(f"It was made with another {origin['model']} than the one that is here now.")
+        raise CheckpointError(f"{label} was made with another {origin['model']} than the one that is here now.")
     return nli
 
 
@@ -144,7 +144,7 @@ def _open(checkpoint: Checkpoint, shared: SharedWeights | None) -> Classifier:
             return BaselineModel(baseline, task)
         if recipe.kind == "frozen":
             origin = checkpoint.manifest["origin"]
-            reopen = partial(_reopen_nli, checkpoint.folder.parent.parent, origin, shared)
+            reopen = partial(_reopen_nli, label, checkpoint.folder.parent.parent, origin, shared)
             state = load_arrays(weights_file), checkpoint.read_json(EXAMPLES)
             untrained = restore_frozen(recipe, task, origin.get("revision"), *state, reopen)
             if shared is not None and untrained.backbone is not None:

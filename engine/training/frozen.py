@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.data.sources import TaskData
 from engine.data.tasks import Task
-from engine.errors import RecipeError
+from engine.errors import DataError, RecipeError
 from engine.evaluation.metrics import Floats, headline
 from engine.models.backbones import get_backbone
 from engine.models.embedding import LogisticModel
 from engine.models.frozen import Answerer, EntailmentModel, Frozen, Inputs, make_answerer
 from engine.models.heads import is_decoder
 from engine.models.methods import ParameterCount
-from engine.models.pretrained import open_untouched
+from engine.models.pretrained import Opened, count_positions, open_untouched
 from engine.models.prompting import LikelihoodModel
 from engine.training.loop import Tick
 from engine.training.recipe import Recipe
@@ -89,23 +90,27 @@ class FrozenModel:
         return table
 
 
-def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli) -> FrozenModel:
+def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli, device: torch.device | str = "cpu") -> FrozenModel:
     """Open the backbone and show it its examples, drawn from the train split.
 
     Args:
         recipe: A recipe of the kind `frozen`.
         data: What examples are drawn from.
         open_nli: Opens the NLI model that `entailment` asks.
+        device: Where the backbone goes.
 
     Raises:
+        DataError: The examples are of one class alone.
         RecipeError: The way doesn't fit the backbone or the task, or not even the fewest examples fit.
         HubError: The backbone can't be had.
     """
     frozen, classes = recipe.frozen, len(data.task.labels)
-    if frozen.way == "entailment":
+    if frozen.asks_nli:
         nli = open_nli(recipe.backbone)
         return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, data.task), nli.origin)
     opened = open_untouched(get_backbone(recipe.backbone), frozen.way == "likelihood")
+    _require_room(recipe, opened)
+    opened.model.to(device)
     texts, labels = data.texts("train"), data.split("train")["label"].to_numpy(dtype=np.int64)
     drawn = {shots: list(draw_rows(labels, shots, frozen.draws, recipe.seed)) for shots in frozen.sizes}
     embedded = _embed_once(make_answerer(frozen, opened, data.task, recipe.max_length), texts, drawn)
@@ -118,6 +123,8 @@ def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli) -> FrozenModel
                 # So many examples are more than the positions hold.
                 break
             if isinstance(model, LogisticModel):
+                if len(np.unique(labels[rows])) < 2:
+                    raise DataError(f"{recipe.name} can't learn from {data.source}: all its examples are of one class.")
                 model.fit_described(np.stack([embedded[row] for row in rows]), labels[rows], classes)
             else:
                 model.fit([texts[row] for row in rows], labels[rows], classes)
@@ -148,6 +155,16 @@ def open_zero_shot(backbone: str, revision: str | None, task: Task, max_length: 
     answerer = make_answerer(Frozen(way), opened, task, max_length)
     answerer.fit([], np.empty(0, dtype=np.int64), len(task.labels))
     return FrozenModel(answerer, opened.origin, backbone=opened.model)
+
+
+def _require_room(recipe: Recipe, opened: Opened) -> None:
+    """Raise where a text may be cut to more tokens than the backbone reads; prompts are cut to what it does."""
+    room = count_positions(opened.model.config)
+    if recipe.frozen.way != "likelihood" and room is not None and recipe.max_length > room:
+        raise RecipeError(
+            f"{recipe.name}: the backbone reads {room} tokens, so max_length can be {room} at most, not "
+            f"{recipe.max_length}."
+        )
 
 
 def _embed_once(
@@ -189,7 +206,7 @@ def restore_frozen(
         values: And its plain values.
         open_nli: Opens the NLI model that `entailment` asks.
     """
-    if recipe.frozen.way == "entailment":
+    if recipe.frozen.asks_nli:
         nli = open_nli(recipe.backbone)
         return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, task), nli.origin)
     opened = open_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood", revision)

@@ -131,6 +131,9 @@ class Recipe:
                 own, default = (plain[part], usual[part]) if part else (plain, usual)
                 if own[name] == default[name]:
                     del own[name]
+        if self.baseline == "tfidf":
+            # 0.3.0's weighed the classes whatever this said, and it said no.
+            plain["class_weights"] = False if self.class_weights else None
         return plain
 
     def as_dict(self) -> dict[str, Any]:

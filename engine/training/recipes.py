@@ -146,7 +146,7 @@ def _frozen(name: str, backbone: str, tasks: tuple[str, ...], title: str, is_dec
     """What a backbone can do untrained, which every fine-tuned row needs beside it: zero-shot and few-shot."""
     ways = ("likelihood", "likelihood") if is_decoder else ("similarity", "logistic")
     how = (
-        ("the likelihood of each class's word in a prompt", "the same with examples in the prompt")
+        ("the likelihood of each class's word in a prompt", "the likelihood of each class's word after examples")
         if is_decoder
         else ("likeness to descriptions of the classes", "a logistic head on its frozen embeddings of a few examples")
     )
@@ -459,12 +459,17 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def count_untouched(recipe: Recipe) -> ParameterCount | None:
-    """The backbone's parameters, none of them trained; None where a trained NLI model stands in its place."""
-    if recipe.frozen.way == "entailment":
+def count_untouched(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:
+    """The backbone's parameters and a fitted head's; None where a trained NLI model stands in the backbone's place."""
+    if recipe.asks_nli:
         return None
     backbone = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
-    return ParameterCount(count_parameters(backbone).total, 0)
+    size = count_parameters(backbone).total
+    if recipe.frozen.way != "logistic":
+        return ParameterCount(size, 0)
+    # A pair is described by both embeddings, their distance and their product.
+    head = num_labels * (backbone.config.hidden_size * (4 if pair else 1) + 1)
+    return ParameterCount(size + head, head)
 
 
 def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:
@@ -474,7 +479,7 @@ def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> Par
     if recipe.kind == "baseline":
         return None
     if recipe.kind == "frozen":
-        return count_untouched(recipe)
+        return count_untouched(recipe, pair, num_labels)
     if recipe.kind == "pretrained":
         backbone = get_backbone(recipe.backbone)
         return count_parameters(adapt(build_without_weights(backbone, recipe.head, pair, num_labels), recipe.method))

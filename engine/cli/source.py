@@ -1,0 +1,110 @@
+"""The options that name a data set and say how to read it, once for all commands that have them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from engine.data.sources import SourceOptions, TaskData
+    from engine.data.tasks import Task
+
+SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
+OTHER_SOURCE = Annotated[
+    str | None, typer.Option("--source", help="Compare on this data instead of that trained on last.")
+]
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "source": (SourceOption, "sample"),
+    "validation": (Annotated[Path | None, typer.Option("--validation", help="File with the validation rows.")], None),
+    "test": (Annotated[Path | None, typer.Option("--test", help="File with the test rows.")], None),
+    "groups": (
+        Annotated[Path | None, typer.Option("--groups", help="File with id,premise_group: groups that stay together.")],
+        None,
+    ),
+    "column": (
+        Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")],
+        None,
+    ),
+    "resplit": (
+        Annotated[
+            str,
+            typer.Option(
+                "--resplit", help="author: keep given splits; all: split all rows anew; train: only the train part."
+            ),
+        ],
+        "author",
+    ),
+    "revision": (Annotated[str | None, typer.Option("--revision", help="Commit of the Hub data set.")], None),
+}
+"""Name → annotation and default."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given of a data set on the command line."""
+
+    source: str | None
+    rest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> "SourceOptions":
+        """How to read it.
+
+        Raises:
+            DataError: A column isn't named as CANONICAL=NAME.
+        """
+        from engine.data.sources import SourceOptions
+
+        columns = self.rest["column"] or []
+        named = dict(column.split("=", 1) for column in columns if "=" in column)
+        if len(named) != len(columns):
+            raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
+        return SourceOptions(columns=named, **{name: one for name, one in self.rest.items() if name != "column"})
+
+    def load(self, task: "Task", name: str = "") -> "TaskData":
+        """Read, clean and split it; `name` stands for it in tables."""
+        from engine.data.sources import load
+
+        loaded = load(task, "sample" if self.source is None else self.source, self.options)
+        return replace(loaded, source=name or loaded.source)
+
+
+def reads_data(command: Callable[..., None]) -> Callable[..., None]:
+    """Put the options of a data set in the place of a command's parameter `given`.
+
+    Where that may be None, the source may be left out.
+    """
+    own = inspect.signature(command)
+    parameters = []
+    for name, parameter in own.parameters.items():
+        if name != "given":
+            parameters.append(parameter)
+            continue
+        for option, (annotation, default) in OPTIONS.items():
+            free = option == "source" and parameter.default is None
+            parameters.append(
+                inspect.Parameter(
+                    option,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=None if free else default,
+                    annotation=OTHER_SOURCE if free else annotation,
+                )
+            )
+    # The options have defaults, and what comes after them is given by name.
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+
+    @wraps(command)
+    def wrapped(**kwargs: Any) -> None:
+        rest = {name: kwargs.pop(name) for name in OPTIONS}
+        command(given=Given(rest.pop("source"), rest), **kwargs)
+
+    del wrapped.__wrapped__
+    wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapped
