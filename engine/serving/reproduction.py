@@ -322,7 +322,8 @@ def _tokens_read(frozen: Frozen, judged: int, test: int, classes: int, config: A
 
 def _multiplied(model: Any) -> float:
     """Weights that every token is multiplied with: all but embeddings."""
-    inside = sum(weight.numel() for name, weight in model.named_parameters() if "emb" in name or "wte" in name)
+    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    inside = sum(weight.numel() for table in tables for weight in table.parameters())
     return float(count_parameters(model).total - inside)
 
 
