@@ -25,7 +25,7 @@ def imbalance_jobs(models: Mapping[str, Recipe], seeds: int) -> list[Job]:
 
     Args:
         models: Series → recipe.
-        seeds: Seeds for each; a baseline without chance in it takes one.
+        seeds: Seeds for each; a baseline without chance in it gives the same for all.
     """
     off = {"class_weights": False, "oversample": False, "tune_thresholds": False}
     return [

@@ -24,7 +24,7 @@ def say(model: str, label: str, ms: float = 2.5) -> Answer:
 
 def facts(*names: str, blind: str = "") -> list[Facts]:
     """Facts of models; `blind` is one that ignores the text."""
-    return [Facts(name, "45k weights", "test macro F1 0.70 (0.65–0.75)", name == blind) for name in names]
+    return [Facts(name, "45k weights", "test macro F1 0.70 (0.65–0.75)", votes=name != blind) for name in names]
 
 
 class Elements(HTMLParser):

@@ -222,7 +222,7 @@ class SlowStart:
 
 
 def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "open_checkpoint", lambda checkpoint: SlowStart(open_checkpoint(checkpoint), 0.5))
+    monkeypatch.setattr(serving, "open_checkpoint", lambda *given: SlowStart(open_checkpoint(*given), 0.5))
     shelf = Shelf(trained.checkpoints)
     start = time.perf_counter()
     (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "majority")])

@@ -114,7 +114,7 @@ def test_help_names_every_command() -> None:
     assert set(COMMANDS) == {
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
-        *("pretrain", "curve examples", "curve tokens"),
+        *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting"),
     }
     for command in COMMANDS:
         assert re.search(rf"\b{command.split()[0]}\b", shown)

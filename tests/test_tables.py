@@ -22,9 +22,14 @@ def row(model: str, **changes: Any) -> dict[str, Any]:
         "total_parameters": 44_643,
         "trained_parameters": 44_643,
         "training_seconds": 33.0,
+        "training_samples_per_second": 512.4,
+        "joules": 5400.0,
+        "few_shot": None,
         "peak_memory_mb": 1064.2,
+        "size_bytes": 91_234,
         "p50_ms": 1.234,
         "p95_ms": 2.5,
+        "batch_p50_ms": 20.25,
         "samples_per_second": 1234.5,
         "latency_threads": 1,
         "device": "A small processor",
@@ -36,7 +41,7 @@ def row(model: str, **changes: Any) -> dict[str, Any]:
 def comparison(*rows: dict[str, Any], **data: Any) -> dict[str, Any]:
     """A comparison as `compare_models` makes it."""
     about = {"source": "sample", "fingerprint": "0123456789ab", "rows": 3254, "test_rows": 329, "licence": ""}
-    return {"data": about | data, "rows": list(rows)}
+    return {"task": "slang", "data": about | data, "rows": list(rows), "missing": []}
 
 
 def cells(html: str) -> dict[str, dict[str, tuple[str, bool]]]:
@@ -58,6 +63,9 @@ def test_a_row_has_quality_cost_and_latency() -> None:
     assert shown["training"][0] == "33 s"
     assert shown["peak memory"][0] == "1,064 MB"
     assert shown["ms, p50"][0] == "1.2"
+    assert shown["ms in 32s"][0] == "20.2"
+    assert shown["trained a second"][0] == "512"
+    assert shown["energy"][0] == "1.5 Wh"
     assert list(shown) == [title for _, title, _, _ in COLUMNS]
 
 

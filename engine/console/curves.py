@@ -28,14 +28,21 @@ def follow_curve(
             if known is not None and not quiet:
                 point = now.points[-1]
                 note(
-                    f"{point['series']} at {point['x']:,.0f}, seed {point['seed']}: accuracy {point['accuracy']:.4f}, "
-                    f"macro F1 {point['macro_f1']:.4f}, {point['seconds']:.1f} s"
+                    f"{point['series']} {_place(kind, point['x'])}, seed {point['seed']}: "
+                    f"accuracy {point['accuracy']:.4f}, macro F1 {point['macro_f1']:.4f}, {point['seconds']:.1f} s"
                 )
             curve, known = now, len(now.points)
             tick(known, len(jobs))
     if not quiet:
         note(f"kept in {file}")
     return curve
+
+
+def _place(kind: str, x: float) -> str:
+    """`at 1,000`, or the name of what stands there where it is no number."""
+    from engine.ablation import VARIANTS
+
+    return f"with {list(VARIANTS)[int(x)]}" if kind == "imbalance" else f"at {x:,.0f}"
 
 
 def show_curve(curve: "Curve", as_json: bool = False) -> None:

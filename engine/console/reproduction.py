@@ -22,7 +22,7 @@ def show_plans(plans: Sequence["Plan"]) -> None:
     todo = [plan for plan in plans if not plan.done and not plan.why_not]
     about = seconds(sum(plan.seconds for plan in todo))
     note(
-        f"{len(plans)} recipes: {len(done)} done, {len(todo)} to run (about {about}), "
+        f"{len(plans)} recipe{'s' * (len(plans) != 1)}: {len(done)} done, {len(todo)} to run (about {about}), "
         f"{len(plans) - len(done) - len(todo)} that can't be run here"
     )
 
@@ -41,6 +41,7 @@ def follow_reproduction(
     from engine.serving.reproduction import Skipped, Started, reproduce
 
     skipped = {}
+    begun = ""
     with progress_bar("training", quiet) as tick:
         for event in reproduce(plans, data, places, store, device, budget, tick):
             if isinstance(event, Skipped):
@@ -48,9 +49,12 @@ def follow_reproduction(
             if quiet:
                 continue
             if isinstance(event, Started):
-                note(f"{event.plan.recipe.name}: about {seconds(event.plan.seconds)}; {event.left} left")
+                begun = event.plan.recipe.name
+                note(f"{begun}: about {seconds(event.plan.seconds)}; {event.left} left")
             elif isinstance(event, Skipped):
-                note(f"{event.plan.recipe.name}: {event.reason}")
+                # Of those that weren't begun, the report tells.
+                if event.plan.recipe.name == begun:
+                    note(f"{begun}: {event.reason}")
             elif isinstance(event, Finished):
                 test = event.run.record["scores"]["test"]
                 took = seconds(event.run.record["cost"]["seconds"])
@@ -103,9 +107,12 @@ def show_report(rows: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], d
             out.print(f"[bold]{row['recipe']}[/]: {escape(' '.join(row['differences']))}", soft_wrap=True)
         elif row["reported"]:
             out.print(f"[bold]{row['recipe']}[/]: reported on {escape(row['reported_on'])}.", soft_wrap=True)
-    left = {row["recipe"]: skipped.get(row["recipe"], "") for row in rows if row["here"] is None}
-    for recipe, reason in left.items():
-        out.print(f"[bold]{recipe}[/] was not run: {escape(reason or 'it is not its turn yet')}.", soft_wrap=True)
+    left: dict[str, list[str]] = {}
+    for row in rows:
+        if row["here"] is None:
+            left.setdefault(skipped.get(row["recipe"], "it was not its turn"), []).append(row["recipe"])
+    for reason, recipes in left.items():
+        out.print(f"not run: [bold]{', '.join(recipes)}[/]: {escape(reason.rstrip('.'))}.", soft_wrap=True)
 
 
 def show_ablation(curve: "Curve", as_json: bool) -> None:

@@ -111,7 +111,7 @@ def missing_untrained(task: Task, runs: Sequence[Run]) -> list[str]:
 
 
 def describe_few_shot(row: Mapping[str, Any]) -> str:
-    """`minilm-few: examples of each class, mean of 5 draws: 1 0.395 ± 0.067, …`, or nothing."""
+    """`minilm-few: accuracy by examples of each class, … 1: 0.395 ± 0.067, 4: …`, or nothing."""
     rungs = row.get("few_shot")
     if not rungs:
         return ""
@@ -122,7 +122,7 @@ def describe_few_shot(row: Mapping[str, Any]) -> str:
     too_many = f" No room for {left_out}." if left_out else ""
     return (
         f"{row['model']}: accuracy by examples of each class, mean of {rungs[0]['draws']} draws ± standard deviation: "
-        f"{steps}. Its row is the first draw of the most.{too_many}"
+        f"{steps}. Its row is the first draw of {rungs[-1]['shots']}.{too_many}"
     )
 
 

@@ -54,8 +54,15 @@ def measure_forgetting(checkpoint: Checkpoint, texts: Iterable[str], tick: Tick 
         HubError: Its backbone can't be had.
     """
     recipe = checkpoint.recipe
+    if recipe.kind == "frozen":
+        raise RecipeError(f"{checkpoint.name} was asked as it was pretrained, so it has forgotten nothing.")
     if recipe.kind != "pretrained" or recipe.random_weights:
         raise RecipeError(f"{checkpoint.name} was not pretrained, so there is nothing that it could forget.")
+    if recipe.method.kind == "qlora":
+        raise RecipeError(
+            f"{checkpoint.name} reads its backbone in 4 bits, whose rounding can't be told from what it forgot; "
+            "forgetting is measured on the other methods."
+        )
     opened = open_untouched(get_backbone(recipe.backbone), None, checkpoint.manifest["origin"].get("revision"))
     if not is_decoder(opened.model.config):
         raise RecipeError(

@@ -1,6 +1,5 @@
 """Every recipe of a task that this machine can hold, in order of cost, beside what the systems' authors report."""
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,27 +10,32 @@ from scipy.stats import binomtest
 
 from engine import hub
 from engine.data.sources import TaskData
-from engine.errors import HubError, OdzeraError
+from engine.errors import HubError, OdzeraError, RecipeError
 from engine.experiments import run_experiment
 from engine.models.backbones import get_backbone
+from engine.models.frozen import Frozen
 from engine.models.locate import locate
 from engine.models.methods import count_parameters
 from engine.models.pretrained import build_untouched
+from engine.models.prompting import MOST_POSITIONS
 from engine.paths import Places
 from engine.records import Finished, Request
 from engine.serving.comparison import table_row
 from engine.store import Run, Store
+from engine.training.build import build_random
 from engine.training.checkpoints import Checkpoint, list_checkpoints
-from engine.training.cost import Configuration, needed_mb
+from engine.training.cost import PROGRAM_MB, Configuration, needed_mb
 from engine.training.loop import Epoch, Tick
 from engine.training.options import get_option, with_option
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.recipes import RECIPES, get_recipe
 from engine.training.resources import free_memory_mb
-from engine.training.workload import make_workload
+from engine.training.workload import Workload, make_workload
 
 PRODUCTS = 8
 PRODUCT_SIZE = 1024
+READ_TOKENS = 64.0
+"""Tokens of a text in a prompt, about."""
 REACHED = 0.35
 """Share of the speed of a large product that training reaches, about."""
 UNNAMED = "hardware that isn't named"
@@ -58,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Started:
-    """A recipe begins; of `left` recipes this is the first."""
+    """A recipe begins; of the `left` ones that can run this is the first."""
 
     plan: Plan
     left: int
@@ -85,11 +89,10 @@ def plan_all(task_data: TaskData, places: Places, store: Store, device: str, onl
     Raises:
         RecipeError: There is no recipe of a name.
     """
-    from engine.training.recipes import get_recipe
-
     task = task_data.task
     chosen = [get_recipe(name, task) for name in only] or [one for one in RECIPES.values() if task.name in one.tasks]
     done = _done(task_data, places, store)
+    workloads: dict[tuple[Any, ...], Workload] = {}
     speed, free = _operations_a_second(device), free_memory_mb(torch.device(device))
     plans = []
     for recipe in chosen:
@@ -100,7 +103,7 @@ def plan_all(task_data: TaskData, places: Places, store: Store, device: str, onl
         why_not = _unavailable(recipe)
         seconds, memory = START_SECONDS, 0.0
         if not why_not:
-            seconds, memory = _estimate(recipe, task_data, device, speed)
+            seconds, memory = _estimate(recipe, task_data, device, speed, workloads)
             if memory > free:
                 why_not = f"needs about {memory / 1024:.1f} GB of memory; {free / 1024:.1f} GB are free here"
         plans.append(Plan(recipe, seconds, memory, why_not))
@@ -137,12 +140,13 @@ def reproduce(
     def left() -> float:
         return float("inf") if budget_minutes is None else budget_minutes * 60 - (time.monotonic() - start)
 
-    todo = [plan for plan in plans if plan.done is None]
-    for place, plan in enumerate(todo):
+    todo = [plan for plan in plans if plan.done is None and not plan.why_not]
+    for plan in plans:
         if plan.why_not:
             yield Skipped(plan, plan.why_not)
-        elif plan.seconds > left():
-            yield Skipped(plan, f"takes about {plan.seconds / 60:.0f} minutes, more than the budget has left")
+    for place, plan in enumerate(todo):
+        if plan.seconds > left():
+            yield Skipped(plan, f"takes {_about(plan.seconds)}, more than the budget has left")
         else:
             yield Started(plan, len(todo) - place)
             request = Request(plan.recipe, data, places.checkpoints, places.training, device=device)
@@ -152,9 +156,16 @@ def reproduce(
                     if isinstance(event, Epoch) and not event.stop and left() < 0:
                         yield Skipped(plan, f"was left after epoch {event.number}; the same command goes on from it")
                         break
-            except OdzeraError as error:
-                # One that fails must not keep the others from running.
-                yield Skipped(plan, str(error))
+            except (OdzeraError, RuntimeError, MemoryError) as error:
+                # One that fails, or has too little memory, must not keep the others from running.
+                yield Skipped(plan, (str(error) or type(error).__name__).splitlines()[0])
+
+
+def _about(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes} minutes" if minutes > 1 else "about a minute"
 
 
 def report(plans: Sequence[Plan], data: TaskData, places: Places, store: Store) -> list[dict[str, Any]]:
@@ -215,7 +226,10 @@ def differences(recipe: Recipe, run: Run | None, data: TaskData) -> list[str]:
         low, high = test["intervals"]["accuracy"]
         inside = low <= reported["accuracy"] <= high
         gap = test["accuracy"] - reported["accuracy"]
-        said.append(f"The reported accuracy lies {'within' if inside else 'outside'} the interval here ({gap:+.3f}).")
+        said.append(
+            f"The reported accuracy lies {'within' if inside else 'outside'} the interval here; "
+            f"here it is {abs(gap):.3f} {'lower' if gap < 0 else 'higher'}."
+        )
     precision = run.record.get("precision", "").removeprefix("torch.")
     if reported.get("precision", precision) != precision:
         said.append(f"Theirs computed in {reported['precision']}, this in {precision}.")
@@ -232,10 +246,16 @@ def _done(data: TaskData, places: Places, store: Store) -> dict[str, Run]:
     return {
         run.model: run
         for run in store.runs(data.task.name, data.fingerprint)
-        if run.model in here
-        and run.model in RECIPES
-        and Recipe.from_dict(run.record["settings"]).identity() == RECIPES[run.model].identity()
+        if run.model in here and run.model in RECIPES and _has_settings(run, RECIPES[run.model])
     }
+
+
+def _has_settings(run: Run, recipe: Recipe) -> bool:
+    """Whether a run was made with just these settings; one of another version may not even be known here."""
+    try:
+        return Recipe.from_dict(run.record["settings"]).identity() == recipe.identity()
+    except RecipeError:
+        return False
 
 
 def _unavailable(recipe: Recipe) -> str:
@@ -246,44 +266,65 @@ def _unavailable(recipe: Recipe) -> str:
     try:
         locate(backbone, download=False)
     except HubError as error:
-        if backbone.bundled or not hub.is_reachable():
-            where = "its backbone isn't here" if backbone.bundled else "the Hugging Face Hub can't be reached from here"
-            return f"{where}: {error}" if backbone.bundled else f"{where}, and {backbone.repo_id} isn't on this machine"
+        if backbone.bundled:
+            return f"its backbone isn't here: {error}"
+        if not hub.is_reachable():
+            return f"the Hugging Face Hub can't be reached from here, and {backbone.repo_id} isn't on this machine"
     return ""
 
 
-def _estimate(recipe: Recipe, data: TaskData, device: str, speed: float) -> tuple[float, float]:
-    """Seconds and MB, about."""
+def _estimate(
+    recipe: Recipe, data: TaskData, device: str, speed: float, workloads: dict[tuple[Any, ...], Workload]
+) -> tuple[float, float]:
+    """Seconds and MB, about; `workloads` keeps what was tokenised for recipes of the same tokens."""
     if recipe.kind == "baseline" or recipe.asks_nli:
         return START_SECONDS, 0.0
     rows = {split: len(data.split(split)) for split in ("train", "validation", "test")}
     judged = rows["validation"] + rows["test"]
     if recipe.kind == "frozen":
         whole = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
-        size = count_parameters(whole).total
-        ladder = len(recipe.frozen.sizes) * recipe.frozen.draws if recipe.frozen.way == "likelihood" else 1
-        read = 64.0 * (judged + rows["test"] * ladder * (recipe.frozen.sizes[0] > 0) * len(data.task.labels))
-        return START_SECONDS + 2 * _multiplied(whole) * read / speed, 4 * size / 2**20 + 800
+        read = _tokens_read(recipe.frozen, judged, rows["test"], len(data.task.labels), whole.config)
+        return (
+            START_SECONDS + 2 * _multiplied(whole) * read / speed,
+            4 * count_parameters(whole).total / 2**20 + PROGRAM_MB,
+        )
     option = get_option("grouped")
-    workload = make_workload(recipe, data)
+    reader = (recipe.decoder["vocab_size"], recipe.lowercase) if recipe.kind == "scratch" else (recipe.backbone,)
+    key = (*reader, recipe.max_length)
+    if key not in workloads:
+        workloads[key] = make_workload(recipe, data)
+    workload = workloads[key]
     memory = needed_mb(Configuration(with_option(recipe, option, device), option, workload, device, 1))
-    count = count_recipe(recipe, data.task.is_pair)
     tokens = float(workload.lengths.sum())
-    multiplied = float(count.total if count else 0)
     if recipe.kind == "pretrained":
         multiplied = _multiplied(build_untouched(get_backbone(recipe.backbone), False))
-    elif count:
-        multiplied -= recipe.decoder["vocab_size"] * recipe.decoder["hidden_size"]
+    else:
+        multiplied = _multiplied(build_random(recipe, data.task.is_pair, len(data.task.labels), torch.device("meta")))
     share = SHARES[recipe.method.kind] if recipe.kind == "pretrained" else SHARES["full"]
-    seconds = (share * recipe.epochs + 2 * judged / rows["train"] * (recipe.epochs + 2)) * multiplied * tokens / speed
+    # Validation is read after every epoch, and both splits once at the end.
+    passes = share * recipe.epochs + 2 * (rows["validation"] * recipe.epochs + judged) / rows["train"]
+    seconds = passes * multiplied * tokens / speed
     if recipe.max_minutes:
         seconds = min(seconds, recipe.max_minutes * 60)
     return START_SECONDS + seconds, memory
 
 
+def _tokens_read(frozen: Frozen, judged: int, test: int, classes: int, config: Any) -> float:
+    """Tokens that an untrained model reads, about: of `judged` rows once, and of the `test` ones on each rung."""
+    shots = [size * classes for size in frozen.sizes]
+    if frozen.way != "likelihood":
+        # All heads read the same embeddings.
+        return READ_TOKENS * (judged + (test + frozen.draws * max(shots) if max(shots) else 0))
+    positions = min(getattr(config, "max_position_embeddings", MOST_POSITIONS), MOST_POSITIONS)
+    prompts = [min(READ_TOKENS * (examples + 1), positions) for examples in shots]
+    ladder = test * frozen.draws * sum(prompts) if max(shots) else 0.0
+    return judged * max(prompts) + ladder
+
+
 def _multiplied(model: Any) -> float:
     """Weights that every token is multiplied with: all but embeddings."""
-    inside = sum(weight.numel() for name, weight in model.named_parameters() if "emb" in name or "wte" in name)
+    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    inside = sum(weight.numel() for table in tables for weight in table.parameters())
     return float(count_parameters(model).total - inside)
 
 
@@ -296,9 +337,3 @@ def _operations_a_second(device: str) -> float:
         (left @ left)[0, 0].item()
         times.append(time.perf_counter() - start)
     return REACHED * 2 * PRODUCT_SIZE**3 / min(times)
-
-
-def describe_plan(plan: Plan) -> dict[str, Any]:
-    """Plain values."""
-    kept = dataclasses.asdict(plan)
-    return {name: kept[name] for name in ("seconds", "memory_mb", "why_not")} | {"recipe": plan.recipe.name}

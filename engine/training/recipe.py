@@ -121,11 +121,12 @@ class Recipe:
         return self.kind == "frozen" and self.frozen.way == "entailment"
 
     def identity(self) -> dict[str, Any]:
-        """`as_dict` without the settings that came after 0.3.0 where they change nothing.
+        """`as_dict` without what its authors report, and without settings after 0.3.0 where they change nothing.
 
-        So what was measured before they existed still counts as measured with these settings.
+        So what was measured before they existed, or before a reported figure was added, still counts as measured with
+        these settings.
         """
-        plain, usual = self.as_dict(), Recipe("", "", KINDS[0]).as_dict()
+        plain, usual = self.as_dict() | {"reported": {}}, Recipe("", "", KINDS[0]).as_dict()
         for part, names in LATER.items():
             for name in names:
                 own, default = (plain[part], usual[part]) if part else (plain, usual)
