@@ -13,36 +13,20 @@ from engine.data.sources import TaskData
 from engine.errors import HubError, OdzeraError, RecipeError
 from engine.experiments import run_experiment
 from engine.models.backbones import get_backbone
-from engine.models.frozen import Frozen
 from engine.models.locate import locate
-from engine.models.methods import count_parameters
-from engine.models.pretrained import build_untouched
-from engine.models.prompting import MOST_POSITIONS
 from engine.paths import Places
 from engine.records import Finished, Request
 from engine.serving.comparison import table_row
+from engine.serving.estimate import START_SECONDS, estimate, operations_a_second
 from engine.store import Run, Store
-from engine.training.build import build_random
 from engine.training.checkpoints import Checkpoint, list_checkpoints
-from engine.training.cost import PROGRAM_MB, Configuration, needed_mb
 from engine.training.loop import Epoch, Tick
-from engine.training.options import get_option, with_option
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES, get_recipe
 from engine.training.resources import free_memory_mb
-from engine.training.workload import Workload, make_workload
+from engine.training.workload import Workload
 
-PRODUCTS = 8
-PRODUCT_SIZE = 1024
-READ_TOKENS = 64.0
-"""Tokens of a text in a prompt, about."""
-REACHED = 0.35
-"""Share of the speed of a large product that training reaches, about."""
 UNNAMED = "hardware that isn't named"
-START_SECONDS = 5.0
-"""What opening, scoring and keeping a model take beside its training, about."""
-SHARES: Mapping[str, float] = {"full": 6.0, "last": 3.0, "head": 2.0, "lora": 4.5, "qlora": 6.0, "prompt": 4.5}
-"""Operations a weight and token of each method: two forwards, two back to the inputs, two to the weights."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +77,7 @@ def plan_all(task_data: TaskData, places: Places, store: Store, device: str, onl
     chosen = [get_recipe(name, task) for name in only] or [one for one in RECIPES.values() if task.name in one.tasks]
     done = _done(task_data, places, store)
     workloads: dict[tuple[Any, ...], Workload] = {}
-    speed, free = _operations_a_second(device), free_memory_mb(torch.device(device))
+    speed, free = operations_a_second(device), free_memory_mb(torch.device(device))
     plans = []
     for recipe in chosen:
         finished = done.get(recipe.name)
@@ -103,7 +87,7 @@ def plan_all(task_data: TaskData, places: Places, store: Store, device: str, onl
         why_not = _unavailable(recipe)
         seconds, memory = START_SECONDS, 0.0
         if not why_not:
-            seconds, memory = _estimate(recipe, task_data, device, speed, workloads)
+            seconds, memory = estimate(recipe, task_data, device, speed, workloads)
             if memory > free:
                 why_not = f"needs about {memory / 1024:.1f} GB of memory; {free / 1024:.1f} GB are free here"
         plans.append(Plan(recipe, seconds, memory, why_not))
@@ -271,69 +255,3 @@ def _unavailable(recipe: Recipe) -> str:
         if not hub.is_reachable():
             return f"the Hugging Face Hub can't be reached from here, and {backbone.repo_id} isn't on this machine"
     return ""
-
-
-def _estimate(
-    recipe: Recipe, data: TaskData, device: str, speed: float, workloads: dict[tuple[Any, ...], Workload]
-) -> tuple[float, float]:
-    """Seconds and MB, about; `workloads` keeps what was tokenised for recipes of the same tokens."""
-    if recipe.kind == "baseline" or recipe.asks_nli:
-        return START_SECONDS, 0.0
-    rows = {split: len(data.split(split)) for split in ("train", "validation", "test")}
-    judged = rows["validation"] + rows["test"]
-    if recipe.kind == "frozen":
-        whole = build_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood")
-        read = _tokens_read(recipe.frozen, judged, rows["test"], len(data.task.labels), whole.config)
-        return (
-            START_SECONDS + 2 * _multiplied(whole) * read / speed,
-            4 * count_parameters(whole).total / 2**20 + PROGRAM_MB,
-        )
-    option = get_option("grouped")
-    reader = (recipe.decoder["vocab_size"], recipe.lowercase) if recipe.kind == "scratch" else (recipe.backbone,)
-    key = (*reader, recipe.max_length)
-    if key not in workloads:
-        workloads[key] = make_workload(recipe, data)
-    workload = workloads[key]
-    memory = needed_mb(Configuration(with_option(recipe, option, device), option, workload, device, 1))
-    tokens = float(workload.lengths.sum())
-    if recipe.kind == "pretrained":
-        multiplied = _multiplied(build_untouched(get_backbone(recipe.backbone), False))
-    else:
-        multiplied = _multiplied(build_random(recipe, data.task.is_pair, len(data.task.labels), torch.device("meta")))
-    share = SHARES[recipe.method.kind] if recipe.kind == "pretrained" else SHARES["full"]
-    # Validation is read after every epoch, and both splits once at the end.
-    passes = share * recipe.epochs + 2 * (rows["validation"] * recipe.epochs + judged) / rows["train"]
-    seconds = passes * multiplied * tokens / speed
-    if recipe.max_minutes:
-        seconds = min(seconds, recipe.max_minutes * 60)
-    return START_SECONDS + seconds, memory
-
-
-def _tokens_read(frozen: Frozen, judged: int, test: int, classes: int, config: Any) -> float:
-    """Tokens that an untrained model reads, about: of `judged` rows once, and of the `test` ones on each rung."""
-    shots = [size * classes for size in frozen.sizes]
-    if frozen.way != "likelihood":
-        # All heads read the same embeddings.
-        return READ_TOKENS * (judged + (test + frozen.draws * max(shots) if max(shots) else 0))
-    positions = min(getattr(config, "max_position_embeddings", MOST_POSITIONS), MOST_POSITIONS)
-    prompts = [min(READ_TOKENS * (examples + 1), positions) for examples in shots]
-    ladder = test * frozen.draws * sum(prompts) if max(shots) else 0.0
-    return judged * max(prompts) + ladder
-
-
-def _multiplied(model: Any) -> float:
-    """Weights that every token is multiplied with: all but embeddings."""
-    tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
-    inside = sum(weight.numel() for table in tables for weight in table.parameters())
-    return float(count_parameters(model).total - inside)
-
-
-def _operations_a_second(device: str) -> float:
-    """What this machine's large products reach, cut to what training makes of it."""
-    left = torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
-    times = []
-    for _ in range(PRODUCTS):
-        start = time.perf_counter()
-        (left @ left)[0, 0].item()
-        times.append(time.perf_counter() - start)
-    return REACHED * 2 * PRODUCT_SIZE**3 / min(times)
