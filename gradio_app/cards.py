@@ -28,14 +28,16 @@ class Facts:
     about: str
     quality: str
     votes: bool = True
-    """Whether its answer counts among the models': not where it ignores the text, or is untrained on purpose."""
+    """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
 
 
 def facts_of(manifest: Mapping[str, Any]) -> Facts:
     """Read a card's facts from a checkpoint's manifest."""
     record = manifest["run"]["record"]
     total, trained = record["parameters"]["total"], record["parameters"]["trained"]
-    size = f"{short(total)} weights" + ("" if trained == total else f", {short(trained)} trained")
+    size = f"{short(total)} weights" + (
+        "" if trained == total else f", {short(trained) if trained else 'none'} trained"
+    )
     test = record["scores"]["test"]
     low, high = test["intervals"]["macro_f1"]
     recipe = manifest["recipe"]
@@ -44,7 +46,7 @@ def facts_of(manifest: Mapping[str, Any]) -> Facts:
         name=manifest["name"],
         about="ignores the text: class shares" if ignores else size,
         quality=f"test macro F1 {test['macro_f1']:.2f}\u00a0({low:.2f}\u2060–\u2060{high:.2f})",
-        votes=not ignores,
+        votes=not ignores and recipe["kind"] != "frozen",
     )
 
 
@@ -95,17 +97,17 @@ def _summary(facts: Sequence[Facts], answers: Sequence[Answer], most: str | None
     if not done:
         return f'<p class="oz-summary" role="status">{len(answers)} of {len(facts)} models have answered…</p>'
     if not voting:
-        return '<p class="oz-summary" role="status">No model that reads the text has answered.</p>'
+        return '<p class="oz-summary" role="status">No model trained on such texts has answered.</p>'
     if most is None:
         return '<p class="oz-summary" role="status">The models are split evenly.</p>'
     agree = sum(answer.label == most for answer in voting)
     if len(voting) == 1:
-        who = "The one model that reads the text says"
+        who = "The one model trained on such texts says"
     else:
         count = (
             "Both" if agree == len(voting) == 2 else f"{'All' if agree == len(voting) else f'{agree} of'} {len(voting)}"
         )
-        who = f"{count} models that read the text say"
+        who = f"{count} models trained on such texts say"
     return f'<p class="oz-summary" role="status">{who} {_chip(most)}</p>'
 
 

@@ -36,7 +36,7 @@ def create_nli_tab(context: Context) -> None:
                 elem_id="nli-hypothesis",
             )
         data = create_data_choice(context, NLI.name)
-        before = create_before()
+        before = create_before(context, NLI)
         button = gr.Button("Ask every model", variant="primary", elem_id="nli-ask")
         answers = gr.HTML(
             cards.render_empty(

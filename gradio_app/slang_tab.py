@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from engine.data.tasks import SLANG
+from engine.data.tasks import SLANG, Task
 from gradio_app import cards, handlers
 from gradio_app.context import Context
 
@@ -32,7 +32,7 @@ def create_slang_tab(context: Context) -> None:
             elem_id="slang-text",
         )
         data = create_data_choice(context, SLANG.name)
-        before = create_before()
+        before = create_before(context, SLANG)
         button = gr.Button("Ask every model", variant="primary", elem_id="slang-ask")
         answers = gr.HTML(
             cards.render_empty(
@@ -69,10 +69,11 @@ def create_data_choice(context: Context, task: str) -> gr.Dropdown:
     )
 
 
-def create_before() -> gr.Checkbox:
-    """Whether to ask the backbones too, as they were before training."""
+def create_before(context: Context, task: Task) -> gr.Checkbox:
+    """Whether to ask the backbones too, as they were before training; out of sight where zero-shot models do that."""
     return gr.Checkbox(
         False,
+        visible=any(context.untouched(task, data) for _, data in context.data_choices(task.name)),
         label="Before and after: ask the untouched backbones too",
         container=False,
     )

@@ -27,10 +27,16 @@ def _or_dash(value: float | None, write: Callable[[float], str]) -> str:
     return "–" if value is None else write(value)
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.0f} kB"
+
+
 def _with_share(row: Row) -> str:
     total, trained = row["total_parameters"], row["trained_parameters"]
     if trained == total:
         return short(trained)
+    if not trained:
+        return "none"
     return f"{short(trained)}<small>{100 * trained / total:.2g} %</small>"
 
 
@@ -52,7 +58,7 @@ COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | N
         None,
     ),
     ("joules", "energy", lambda row: _or_dash(row["joules"], lambda value: f"{value / 3600:,.1f} Wh"), None),
-    ("size_bytes", "on disk", lambda row: f"{row['size_bytes'] / 1e6:,.1f} MB", None),
+    ("size_bytes", "on disk", lambda row: _size(row["size_bytes"]), None),
     ("peak_memory_mb", "peak memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB", None),
     ("calibration_error", "ECE", lambda row: f"{row['calibration_error']:.3f}", min),
     ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),

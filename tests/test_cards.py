@@ -125,7 +125,7 @@ def test_majority_baseline_has_no_vote_and_is_never_marked() -> None:
 def test_majority_baseline_alone_is_no_verdict() -> None:
     known = facts("majority", blind="majority")
     html = render(SLANG, known, [say("majority", LABELS[1])])
-    assert "No model that reads the text" in summary(html)
+    assert "No model trained on such texts" in summary(html)
 
 
 def test_one_reading_model_is_not_called_all_one_models() -> None:

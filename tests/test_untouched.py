@@ -18,6 +18,7 @@ from engine.paths import Places
 from engine.serving.classifier import Answer, Failure, Shelf, classify_all
 from engine.serving.comparison import compare_models, describe_few_shot
 from engine.store import Run, Store
+from engine.training.checkpoints import Checkpoint
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 from gradio_app import handlers
@@ -47,7 +48,7 @@ def quick(name: str, backbone: str, **changes: object) -> Recipe:
 
 @pytest.fixture(scope="module")
 def made(small: TaskData, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Places:
-    """Two models trained on one backbone, one on its shape alone, a baseline, and the backbone as a zero-shot model."""
+    """Two models trained on one backbone, one on its shape alone, and a baseline."""
     places = places_in(tmp_path_factory.mktemp("made"))
     store = Store.open(places.store)
     for recipe in (
@@ -55,10 +56,16 @@ def made(small: TaskData, backbone: Path, tmp_path_factory: pytest.TempPathFacto
         quick("mini-lora", str(backbone), method=Method("lora", rank=4, alpha=8)),
         quick("mini-random", str(backbone)),
         RECIPES["majority"],
-        dataclasses.replace(RECIPES["mini-zero"], backbone=str(backbone)),
     ):
         train_model(recipe, small, places, store)
     return places
+
+
+@pytest.fixture(scope="module")
+def zero_shot(small: TaskData, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The backbone as a zero-shot model."""
+    recipe = dataclasses.replace(RECIPES["mini-zero"], backbone=str(backbone))
+    return train_model(recipe, small, places_in(tmp_path_factory.mktemp("zero")), Store.in_memory()).checkpoint
 
 
 def test_each_backbone_is_asked_once_and_none_that_gave_its_shape_alone(made: Places, backbone: Path) -> None:
@@ -66,14 +73,19 @@ def test_each_backbone_is_asked_once_and_none_that_gave_its_shape_alone(made: Pl
     (one,) = shelf.untouched(shelf.models("slang"))
     assert (one.backbone, one.task, one.name) == (str(backbone), "slang", f"{backbone} untouched")
     assert one.revision
-    alone = [shelf.find("slang", name) for name in ("majority", "mini-random", "mini-zero")]
+    alone = [shelf.find("slang", name) for name in ("majority", "mini-random")]
     assert shelf.untouched(alone) == []
 
 
-def test_it_answers_as_the_zero_shot_recipe_does(made: Places) -> None:
+def test_a_backbone_whose_zero_shot_model_is_there_is_not_asked_twice(made: Places, zero_shot: Checkpoint) -> None:
     shelf = Shelf(made.checkpoints)
-    zero, tuned = shelf.find("slang", "mini-zero"), shelf.find("slang", "mini-head")
-    expected, answer = classify_all(shelf, SLANG, TEXT, [zero, *shelf.untouched([tuned])])
+    assert shelf.untouched([*shelf.models("slang"), zero_shot]) == []
+
+
+def test_it_answers_as_the_zero_shot_recipe_does(made: Places, zero_shot: Checkpoint) -> None:
+    shelf = Shelf(made.checkpoints)
+    tuned = shelf.find("slang", "mini-head")
+    expected, answer = classify_all(shelf, SLANG, TEXT, [zero_shot, *shelf.untouched([tuned])])
     assert isinstance(expected, Answer)
     assert isinstance(answer, Answer)
     assert answer.label == expected.label
@@ -87,7 +99,7 @@ def test_the_command_adds_the_backbones_where_it_is_asked_to(
     made: Places, backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ODZERA_HOME", str(made.checkpoints.parent))
-    models = {"mini-head", "mini-lora", "mini-random", "majority", "mini-zero"}
+    models = {"mini-head", "mini-lora", "mini-random", "majority"}
     for more, added in (([], set()), (["--untouched"], {f"{backbone} untouched"})):
         result = CliRunner().invoke(app, ["classify", "slang", *TEXT, *more, "--json"])
         assert result.exit_code == 0, result.output
@@ -116,16 +128,16 @@ def test_on_the_page_it_has_a_card_that_does_not_vote(made: Places, backbone: Pa
     context = open_context(made)
     without = list(handlers.ask(context, SLANG, None, *TEXT))
     pages = list(handlers.ask(context, SLANG, None, *TEXT, before=True))
-    assert (len(without), len(pages)) == (6, 7)
+    assert (len(without), len(pages)) == (5, 6)
     name = f'data-model="{backbone} untouched"'
     assert name not in without[-1]
     for page in pages:
-        assert page.count("<article") == 6
+        assert page.count("<article") == 5
         assert page.count(name) == 1
         assert "before training: zero-shot" in page
     assert 'data-done="true"' in pages[-1]
-    # Majority ignores the text, so that four models vote, with their backbone beside them or not.
-    assert "4 models that read the text" in without[-1] or "split evenly" in without[-1]
+    # Majority ignores the text, so that three models vote, with their backbone beside them or not.
+    assert "3 models trained on such texts" in without[-1] or "split evenly" in without[-1]
     summary = without[-1][: without[-1].index('<div class="oz-cards">')]
     assert pages[-1].startswith(summary)
 

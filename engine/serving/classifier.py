@@ -138,11 +138,12 @@ class Shelf:
         )
 
     def untouched(self, models: Sequence[Checkpoint]) -> list[Untouched]:
-        """The backbones that `models` were trained on, each once, in their order."""
+        """The backbones that `models` were trained on, each once, but for those whose zero-shot model is among them."""
+        here = {one.recipe.backbone for one in models if one.recipe.kind == "frozen" and not one.recipe.frozen.shots}
         found: dict[Untouched, None] = {}
         for one in models:
             recipe = one.recipe
-            if recipe.kind == "pretrained" and not recipe.random_weights:
+            if recipe.kind == "pretrained" and not recipe.random_weights and recipe.backbone not in here:
                 revision = str(one.manifest["origin"].get("revision", ""))
                 found[Untouched(recipe.backbone, revision, one.task)] = None
         return list(found)
