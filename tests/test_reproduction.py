@@ -17,7 +17,7 @@ from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.paths import Places
 from engine.records import Finished
-from engine.serving import reproduction
+from engine.serving import estimate, reproduction
 from engine.serving.reproduction import (
     Plan,
     Skipped,
@@ -139,8 +139,8 @@ def test_recipes_of_one_tokenizer_share_what_was_tokenised(
         made.append(recipe.name)
         return make(recipe, data)
 
-    make = reproduction.make_workload
-    monkeypatch.setattr(reproduction, "make_workload", counted)
+    make = estimate.make_workload
+    monkeypatch.setattr(estimate, "make_workload", counted)
     plan_all(small, places, store, "cpu", ["mini-full", "mini-head", "mini-lora", "mini-prompt", "scratch"])
     # One reads fewer tokens, as its vectors take positions, and one has a tokenizer of its own.
     assert made == ["mini-full", "mini-prompt", "scratch"]

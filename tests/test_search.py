@@ -132,7 +132,7 @@ def test_a_trial_that_diverges_late_is_a_failure_too(few: TaskData, address: str
 
     def worse(*arguments: Any) -> dict[str, float]:
         calls.append(1)
-        figures = loop.headline(arguments[1].labels, loop.predict(*arguments))
+        figures = loop.headline(arguments[1].labels, loop.predict(*arguments[:4]))
         return figures | {"loss": float("nan")} if len(calls) == 3 else figures
 
     with pytest.MonkeyPatch.context() as patch:

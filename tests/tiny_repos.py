@@ -148,8 +148,8 @@ def tiny_models() -> dict[str, dict[str, bytes]]:
     for name, (model, config, tokenizer) in makers.items():
         torch.manual_seed(0)
         with tempfile.TemporaryDirectory() as folder:
-            # In shards of 60 KB, Llama has more than one.
-            model(config).save_pretrained(folder, max_shard_size="60KB" if name == "llama" else "1GB")
+            # In shards of 210 KB, Llama has more than one.
+            model(config).save_pretrained(folder, max_shard_size="210KB" if name == "llama" else "1GB")
             tokenizer.save_pretrained(folder)
             made[name] = {one.name: one.read_bytes() for one in sorted(Path(folder).iterdir())}
     return made

@@ -1,6 +1,6 @@
 """Baselines that every trained model must beat: the majority class, and TF-IDF with logistic regression."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,4 +179,8 @@ BASELINES = ("majority", "tfidf")
 
 def make_baseline(name: str, balanced: bool = True) -> Majority | TfidfLogistic:
     """The baseline called `name`, fresh; `balanced` weighs the classes by the inverse of their frequency."""
-    return TfidfLogistic(balanced=balanced) if name == "tfidf" else Majority()
+    made: Mapping[str, Callable[[], Majority | TfidfLogistic]] = {
+        "majority": Majority,
+        "tfidf": lambda: TfidfLogistic(balanced=balanced),
+    }
+    return made[name]()
