@@ -98,9 +98,12 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT_SECONDS, grace: int = GRA
     )
     with explained(text):
         if url.drivername == "sqlite":
-            _use_wal(Path(str(url.database)))
-        # Processes that create the tables together fail, so one at a time.
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        # Processes that create the tables together fail, and so do those that change the journal: SQLite doesn't wait
+        # there. So one at a time.
         with hold(open_lock(text)):
+            if url.drivername == "sqlite":
+                _use_wal(Path(str(url.database)))
             return RDBStorage(
                 url.render_as_string(hide_password=False),
                 engine_kwargs=arguments,
@@ -125,9 +128,10 @@ def explained(text: str) -> Iterator[None]:
 
 
 def _use_wal(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
         # Kept in the file: readers don't wait for the writer, and a killed writer leaves the last whole transaction.
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
