@@ -29,7 +29,7 @@ contract: setup
 	$(BIN)/lint-imports
 
 pytest: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info
