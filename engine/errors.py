@@ -21,6 +21,10 @@ class CheckpointError(OdzeraError):
     """A checkpoint is missing, damaged or not one of ours."""
 
 
+class ExportError(OdzeraError):
+    """A model can't be written as a graph, or a graph can't be opened; the message is the end of a sentence."""
+
+
 class HubError(OdzeraError):
     """The Hugging Face Hub cannot be reached, or refuses."""
 

@@ -18,6 +18,11 @@ from engine.errors import OdzeraError
 END_SECONDS = 5.0
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_all(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
     """Call `work` with each of `arguments`, `workers` at a time.
 
@@ -33,7 +38,7 @@ def run_all(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], work
         OdzeraError: A call raised one, or its process died.
     """
     context = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // max(workers, 1))
+    threads = max(1, cores() // max(workers, 1))
     waiting = list(enumerate(arguments))
     running: dict[BaseProcess, tuple[int, Connection]] = {}
     try:

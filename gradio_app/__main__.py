@@ -7,16 +7,26 @@ import socket
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from engine import console, hub
 from engine.paths import default_places
 
+if TYPE_CHECKING:
+    from gradio_app.context import Context
+
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """`--host` and `--port`."""
+    """`--host`, `--port` and `--no-export`."""
     parser = argparse.ArgumentParser(prog="python -m gradio_app", description="Serve Odzera's page.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    parser.add_argument(
+        "--export",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="export models that aren't yet, behind the page, so that they answer faster",
+    )
     return parser.parse_args(arguments)
 
 
@@ -40,6 +50,13 @@ def be_private() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Requests are logged by address and path; nobody asked for a log of visitors.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def prepare(context: "Context", export: bool) -> None:
+    """Open the models, and let them answer faster."""
+    context.warm_up()
+    if export:
+        context.speed_up()
 
 
 def main() -> None:
@@ -66,7 +83,7 @@ def main() -> None:
         console.note(line)
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
-    threading.Thread(target=context.warm_up, daemon=True).start()
+    threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
     blocked = [places.checkpoints, places.store.parent]
     launch(app, arguments.host, arguments.port, blocked, app_kwargs={"routes": mount_dashboard(storage)})
     console.note(

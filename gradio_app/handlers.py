@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, OdzeraError
-from engine.serving.classifier import Answer, Failure
+from engine.serving.classifier import Answer, Failure, in_order
 from gradio_app import cards, tables
 from gradio_app.context import Context
 
@@ -39,7 +39,7 @@ def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]
     Raises:
         OdzeraError: The input won't do, or no model can answer.
     """
-    answers = list(context.answers(task, texts))
+    answers = in_order(context.answers(task, texts), context.models(task))
     if not any(isinstance(answer, Answer) for answer in answers):
         reasons = "; ".join(answer.reason for answer in answers if isinstance(answer, Failure))
         raise CheckpointError(f"No model can answer. {reasons or 'None is trained yet.'}")

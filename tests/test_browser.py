@@ -48,7 +48,7 @@ def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPa
     environment = os.environ | {"ODZERA_HOME": str(trained.checkpoints.parent)}
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-m", "gradio_app", "--port", url.rpartition(":")[2]],
+            [sys.executable, "-m", "gradio_app", "--no-export", "--port", url.rpartition(":")[2]],
             cwd=ROOT,
             env=environment,
             stdout=out,

@@ -1,25 +1,39 @@
 """The shelf of trained models, and every model answering one text side by side."""
 
+import dataclasses
 import json
 import shutil
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from conftest import places_in, train_model
+from conftest import cut, places_in, saved_decoder, train_model
 
-from engine.data.sources import load
+from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
 from engine.evaluation.metrics import Floats
 from engine.models.methods import ParameterCount
 from engine.paths import Places
 from engine.serving import classifier as serving
-from engine.serving.classifier import MAX_CHARACTERS, Answer, Failure, Shelf, check_input, classify_all
+from engine.serving.classifier import (
+    MAX_CHARACTERS,
+    Answer,
+    Failure,
+    Shelf,
+    _Opened,
+    check_input,
+    classify_all,
+    in_order,
+)
+from engine.serving.runtime import Served, open_served
 from engine.store import Store
-from engine.training.checkpoints import MANIFEST, WEIGHTS
+from engine.training.checkpoints import MANIFEST, WEIGHTS, Checkpoint
 from engine.training.classify import Classifier, open_checkpoint
 from engine.training.recipes import RECIPES
 
@@ -182,7 +196,7 @@ def test_weights_of_another_model_are_refused_even_when_the_manifest_agrees(copi
 def test_every_model_answers_with_probabilities_and_the_likeliest_label(trained: Places, task: Task) -> None:
     shelf = Shelf(trained.checkpoints)
     models = shelf.models(task.name)
-    answers = list(classify_all(shelf, task, TEXTS[task.name], models))
+    answers = in_order(classify_all(shelf, task, TEXTS[task.name], models), models)
     assert [one.model for one in answers] == [one.name for one in models], "cheapest first"
     for one in answers:
         assert isinstance(one, Answer)
@@ -190,19 +204,73 @@ def test_every_model_answers_with_probabilities_and_the_likeliest_label(trained:
         assert sum(one.scores.values()) == pytest.approx(1, abs=1e-5)
         assert one.label == max(one.scores, key=lambda label: one.scores[label])
         assert one.ms > 0
-        assert set(one.as_dict()) == {"model", "label", "scores", "ms"}
+        assert set(one.as_dict()) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
 
 
-def test_each_answer_comes_before_the_next_model_is_asked(copied: Places) -> None:
-    shelf = Shelf(copied.checkpoints)
+class Gate:
+    """A classifier that answers when it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        self.asked.set()
+        assert self.open.wait(30)
+        return np.full((len(inputs), 3), 1 / 3)
+
+
+def held(shelf: Shelf, checkpoint: Checkpoint) -> Gate:
+    """Put a gate in the place of an opened model."""
+    gate = Gate()
+    shelf._opened[checkpoint.folder] = _Opened(served=Served(gate, "numpy"))  # type: ignore[arg-type]
+    return gate
+
+
+def test_a_slow_model_holds_up_no_answer_of_the_others(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "cores", lambda: 2)
+    shelf = Shelf(trained.checkpoints)
     models = shelf.models("slang")
+    slow = held(shelf, models[0])
     answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
-    first = next(answers)
-    assert isinstance(first, Answer)
-    assert first.model == models[0].name
-    truncate(models[-1].folder / WEIGHTS)
-    *_, last = answers
-    assert isinstance(last, Failure), "the last model was opened before the first answer was out"
+    early = [next(answers) for _ in models[1:]]
+    assert {one.model for one in early} == {one.name for one in models[1:]}
+    slow.open.set()
+    (last,) = answers
+    assert last.model == models[0].name
+
+
+def test_waiting_for_a_free_core_is_told_apart_from_a_models_own_time(
+    trained: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "cores", lambda: 1)
+    shelf = Shelf(trained.checkpoints)
+    first, second = shelf.models("slang")[:2]
+    shelf.classifier(second)
+    gate = held(shelf, first)
+    answers = classify_all(shelf, SLANG, TEXTS["slang"], [first, second])
+    threading.Timer(0.4, gate.open.set).start()
+    one, two = in_order(answers, [first, second])
+    assert isinstance(one, Answer)
+    assert isinstance(two, Answer)
+    assert one.ms > 300
+    assert two.waited_ms > 300
+    assert two.ms < 250
+
+
+def test_a_visitor_who_has_left_keeps_nobody_waiting(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "cores", lambda: 1)
+    shelf = Shelf(trained.checkpoints)
+    first, second, third = shelf.models("slang")[:3]
+    shelf.classifier(first)
+    gates = [held(shelf, second), held(shelf, third)]
+    answers = classify_all(shelf, SLANG, TEXTS["slang"], [first, second, third])
+    next(answers)
+    assert gates[0].asked.wait(30)
+    answers.close()
+    gates[0].open.set()
+    (other,) = classify_all(shelf, SLANG, TEXTS["slang"], [first])
+    assert isinstance(other, Answer)
+    assert not gates[1].asked.is_set()
 
 
 class SlowStart:
@@ -222,7 +290,11 @@ class SlowStart:
 
 
 def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "open_checkpoint", lambda *given: SlowStart(open_checkpoint(*given), 0.5))
+    def slowly(*given: Any) -> Served:
+        served = open_served(*given)
+        return dataclasses.replace(served, classifier=SlowStart(served.classifier, 0.5))
+
+    monkeypatch.setattr(serving, "open_served", slowly)
     shelf = Shelf(trained.checkpoints)
     start = time.perf_counter()
     (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "majority")])
@@ -238,7 +310,7 @@ def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:
 
     def visit() -> None:
         answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
-        seen.append([(one.model, one.label) for one in answers if isinstance(one, Answer)])
+        seen.append(sorted((one.model, one.label) for one in answers if isinstance(one, Answer)))
 
     visitors = [threading.Thread(target=visit) for _ in range(3)]
     for one in visitors:
@@ -297,3 +369,13 @@ def test_odd_texts_are_answered(trained: Places, text: str) -> None:
 def test_a_text_is_cleaned_as_training_texts_were() -> None:
     assert check_input(SLANG, ("  ale\n\n kozak\t",)) == ("ale kozak",)
     assert check_input(SLANG, ("z\u0307",)) == ("ż",)
+
+
+def test_models_opened_at_once_keep_their_own_weights(tmp_path: Path, slang: TaskData) -> None:
+    # While transformers opens one, it changes PyTorch's defaults for every thread.
+    recipe = dataclasses.replace(RECIPES["mini-zero"], backbone=str(saved_decoder(tmp_path / "mini")))
+    checkpoint = train_model(recipe, cut(slang), places_in(tmp_path), Store.in_memory()).checkpoint
+    expected = open_checkpoint(checkpoint).probabilities([TEXTS["slang"]])
+    with ThreadPoolExecutor(4) as pool:
+        for opened in pool.map(lambda _: open_checkpoint(checkpoint), range(24)):
+            np.testing.assert_allclose(opened.probabilities([TEXTS["slang"]]), expected, atol=1e-6)

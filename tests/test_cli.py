@@ -114,7 +114,7 @@ def test_help_names_every_command() -> None:
     assert set(COMMANDS) == {
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
-        *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting"),
+        *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting", "export"),
     }
     for command in COMMANDS:
         assert re.search(rf"\b{command.split()[0]}\b", shown)
@@ -170,7 +170,7 @@ def test_classify_slang_answers_for_every_model(home: Path) -> None:
     answers = answer("classify", "slang", "ale kozak, serio")
     assert {one["model"] for one in answers} == NAMES
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
         assert tuple(one["scores"]) == SLANG.labels
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert one["label"] == max(one["scores"], key=one["scores"].get)

@@ -147,7 +147,7 @@ def test_an_untrained_backbone_is_counted_as_it_is_read() -> None:
 def test_what_is_opened_has_the_size_that_was_counted() -> None:
     count = count_recipe(RECIPES["minilm-zero"])
     assert count is not None
-    assert Embedder(open_untouched(get_backbone("minilm"), causal=False), 16).parameters() == count.total
+    assert Embedder(open_untouched(get_backbone("minilm"), causal=False), 16).size == count.total
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_an_embedding_is_the_mean_of_the_last_states_at_unit_length(minilm: Embe
     texts = ["What a day!", "A much longer sentence about nothing in particular, with commas."]
     tokens = minilm.tokenizer(texts[0], return_tensors="pt")
     with torch.no_grad():
-        mean = minilm.model(**tokens).last_hidden_state[0].mean(0).double()
+        mean = minilm.network.reader.model(**tokens).last_hidden_state[0].mean(0).double()
     embedded = minilm.embed(texts)
     np.testing.assert_allclose(embedded[0], (mean / mean.norm()).numpy(), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1)

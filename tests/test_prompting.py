@@ -13,6 +13,7 @@ from engine.data.wording import WORDINGS
 from engine.errors import RecipeError
 from engine.models import prompting
 from engine.models.backbones import get_backbone
+from engine.models.networks import NextToken, TorchNetwork
 from engine.models.pretrained import Opened, open_untouched
 from engine.models.prompting import LikelihoodModel, Prompts, score_words
 from engine.training.resources import one_thread
@@ -65,7 +66,7 @@ def one_by_one(model: Any, prompts: list[list[int]], words: list[tuple[int, ...]
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 def test_a_word_scores_the_sum_of_its_tokens_log_likelihoods(opened: Opened, words: list[tuple[int, ...]]) -> None:
     expected = one_by_one(opened.model, PROMPTS, words)
-    np.testing.assert_allclose(score_words(opened.model, PROMPTS, words), expected, atol=1e-4)
+    np.testing.assert_allclose(score_words(TorchNetwork(NextToken(opened.model)), PROMPTS, words), expected, atol=1e-4)
     assert np.ptp(expected) > 0.1
 
 
@@ -74,14 +75,21 @@ def test_the_size_of_the_batches_changes_no_score(opened: Opened, tokens: int, m
     words = WORDS["of many lengths"]
     monkeypatch.setattr(prompting, "BATCH_TOKENS", tokens)
     np.testing.assert_allclose(
-        score_words(opened.model, PROMPTS, words), one_by_one(opened.model, PROMPTS, words), atol=1e-4
+        score_words(TorchNetwork(NextToken(opened.model)), PROMPTS, words),
+        one_by_one(opened.model, PROMPTS, words),
+        atol=1e-4,
     )
 
 
 def test_progress_is_told_in_prompts_and_ends_with_all_of_them(mini: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompting, "BATCH_TOKENS", 8)
     heard: list[tuple[int, int]] = []
-    score_words(mini.model, PROMPTS, WORDS["of many lengths"], lambda done, whole: heard.append((done, whole)))
+    score_words(
+        TorchNetwork(NextToken(mini.model)),
+        PROMPTS,
+        WORDS["of many lengths"],
+        lambda done, whole: heard.append((done, whole)),
+    )
     assert heard == sorted(heard)
     assert len(heard) > 2
     assert heard[-1] == (4, 4)

@@ -15,7 +15,7 @@ from engine.data.tasks import SLANG
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.paths import Places
-from engine.serving.classifier import Answer, Failure, Shelf, classify_all
+from engine.serving.classifier import Answer, Failure, Shelf, classify_all, in_order
 from engine.serving.comparison import compare_models, describe_few_shot
 from engine.store import Run, Store
 from engine.training.checkpoints import Checkpoint
@@ -85,7 +85,8 @@ def test_a_backbone_whose_zero_shot_model_is_there_is_not_asked_twice(made: Plac
 def test_it_answers_as_the_zero_shot_recipe_does(made: Places, zero_shot: Checkpoint) -> None:
     shelf = Shelf(made.checkpoints)
     tuned = shelf.find("slang", "mini-head")
-    expected, answer = classify_all(shelf, SLANG, TEXT, [zero_shot, *shelf.untouched([tuned])])
+    asked = [zero_shot, *shelf.untouched([tuned])]
+    expected, answer = in_order(classify_all(shelf, SLANG, TEXT, asked), asked)
     assert isinstance(expected, Answer)
     assert isinstance(answer, Answer)
     assert answer.label == expected.label
@@ -116,7 +117,8 @@ def test_a_backbone_that_is_gone_is_a_failure_and_the_others_go_on(
     shelf = Shelf(places.checkpoints)
     models = shelf.models("slang")
     shutil.rmtree(copy)
-    answers = list(classify_all(shelf, SLANG, TEXT, [*shelf.untouched(models), shelf.find("slang", "majority")]))
+    asked = [*shelf.untouched(models), shelf.find("slang", "majority")]
+    answers = in_order(classify_all(shelf, SLANG, TEXT, asked), asked)
     assert [type(one) for one in answers] == [Failure, Answer]
     failed = answers[0]
     assert isinstance(failed, Failure)

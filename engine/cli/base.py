@@ -1,6 +1,5 @@
 """What all commands share: the program, its options, and errors as one line."""
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -59,11 +58,6 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return wrapped
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(show: bool) -> None:

@@ -12,12 +12,12 @@ from engine.cli.base import (
     SeedOption,
     TaskArgument,
     app,
-    cores,
     friendly,
 )
 from engine.cli.source import Given, SourceOption, reads_data
 from engine.console import costs as shown_costs
 from engine.console import studies as shown
+from engine.processes import cores
 
 bench = typer.Typer(
     no_args_is_help=True,

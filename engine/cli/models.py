@@ -30,6 +30,7 @@ from engine.processes import one_voice
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    export: Annotated[bool, typer.Option(help="Export models that aren't yet, behind the page.")] = True,
 ) -> None:
     """Open the page: every model side by side.
 
@@ -37,7 +38,9 @@ def serve(
     """
     # The page is a program of its own on the floor above, so it is started rather than imported.
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port)])  # noqa: S606
+    faster = "--export" if export else "--no-export"
+    program = [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port), faster]
+    os.execv(sys.executable, program)  # noqa: S606
 
 
 @app.command()
@@ -177,7 +180,7 @@ def classify(
     """
     from engine.data.tasks import get_task
     from engine.errors import TextError
-    from engine.serving.classifier import Shelf, check_input, classify_all
+    from engine.serving.classifier import Shelf, check_input, classify_all, in_order
 
     chosen = get_task(task)
     given = {"text": text, "premise": premise, "hypothesis": hypothesis}
@@ -190,7 +193,9 @@ def classify(
     shelf = Shelf(default_places().checkpoints)
     models = [shelf.find(task, one) for one in model] if model else shelf.models(task, shelf.match_data(task, data))
     asked = [*models, *(shelf.untouched(models) if untouched else ())]
-    if not console.show_answers(chosen, classify_all(shelf, chosen, texts, asked), shelf, models, as_json):
+    with console.waiting("asking", as_json):
+        answers = in_order(classify_all(shelf, chosen, texts, asked), asked)
+    if not console.show_answers(chosen, answers, shelf, models, as_json):
         raise typer.Exit(2)
 
 

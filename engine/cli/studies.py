@@ -13,12 +13,12 @@ from engine.cli.base import (
     SeedOption,
     TaskArgument,
     app,
-    cores,
     friendly,
 )
 from engine.cli.source import Given, reads_data
 from engine.console import studies as shown
 from engine.paths import default_places
+from engine.processes import cores
 
 StorageOption = Annotated[
     str,

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +128,7 @@ def show_finished(finished: "Finished") -> None:
 
 def show_answers(
     task: "Task",
-    answers: Iterable["Answer | Failure"],
+    answers: Sequence["Answer | Failure"],
     shelf: "Shelf",
     models: Sequence["Checkpoint"],
     as_json: bool,
@@ -136,16 +136,14 @@ def show_answers(
     """Every model's verdict, the cheapest model first; returns whether any model answered."""
     from engine.serving.classifier import Failure
 
-    with waiting("asking", as_json):
-        answered = list(answers)
-    for failure in (one for one in answered if isinstance(one, Failure)):
+    for failure in (one for one in answers if isinstance(one, Failure)):
         fail(f"{failure.model}: {failure.reason}")
     for line in shelf.refused[task.name]:
         fail(line)
-    good = [one for one in answered if not isinstance(one, Failure)]
+    good = [one for one in answers if not isinstance(one, Failure)]
     if as_json:
         print_json([one.as_dict() for one in good])
-    if not good and not answered:
+    if not answers:
         fail(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
     if as_json or not good:
         return bool(good)

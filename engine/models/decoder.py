@@ -162,7 +162,8 @@ class Decoder(PreTrainedModel):
         Padding on the right lies in every real token's future, so it needs no mask of its own; only padding on the
         left does. Padded positions look at themselves, as softmax over nothing is not a number.
         """
-        if bool(attention_mask[:, 0].all()):
+        # A graph for other runtimes can't ask, and serves padding on either side.
+        if not torch.compiler.is_exporting() and bool(attention_mask[:, 0].all()):
             return None
         length = attention_mask.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=attention_mask.device).tril()

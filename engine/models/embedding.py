@@ -1,24 +1,20 @@
 """Frozen embeddings that classify: by likeness to descriptions of the classes, or by a small head on a few examples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from engine.data.batches import Batches
 from engine.data.tasks import SLANG, Task
 from engine.data.tokens import encode
 from engine.data.wording import WORDINGS
 from engine.evaluation.metrics import Floats, softmax
 from engine.models.baselines import spread_classes
-from engine.models.heads import POOLS
 from engine.models.methods import ParameterCount, count_parameters
+from engine.models.networks import MeanState, Network, Tick, TorchNetwork, compute
 from engine.models.pretrained import Opened
-
-Tick = Callable[[int, int], None]
 
 TEMPERATURE = 0.05
 """What cosines are divided by before the softmax: without labels it can't be fitted, so it is one for all."""
@@ -31,27 +27,17 @@ class Embedder:
 
     def __init__(self, opened: Opened, max_length: int) -> None:
         """Keep a base model, its tokenizer, and how many tokens of a text are read."""
-        self.model, self.tokenizer = opened.model.eval(), opened.tokenizer
+        self.network: Network = TorchNetwork(MeanState(opened.model))
+        self.tokenizer = opened.tokenizer
         self.max_length = max_length
+        self.size = count_parameters(opened.model).total
 
     def embed(self, texts: Sequence[str], tick: Tick | None = None) -> Floats:
         """Shape (n, width)."""
         # One text a row, whatever the task; the task is asked for its columns alone.
         encoded = encode(self.tokenizer, [(text,) for text in texts], SLANG, self.max_length)
-        batches = Batches(encoded, np.zeros(len(texts), dtype=np.int64), batch_size=64)
-        device = next(self.model.parameters()).device
-        rows, parts = [], []
-        with torch.inference_mode():
-            for batch in batches.in_order_of_length():
-                inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
-                hidden = self.model(**inputs).last_hidden_state.float()
-                parts.append(POOLS["mean"](hidden, inputs["attention_mask"].to(hidden.dtype)).cpu().numpy())
-                rows.append(batch.rows)
-                if tick:
-                    tick(sum(map(len, rows)), len(texts))
-        result = np.empty((len(texts), parts[0].shape[1]))
-        result[np.concatenate(rows)] = np.concatenate(parts)
-        return result / np.linalg.norm(result, axis=1, keepdims=True).clip(min=1e-9)
+        means = compute(self.network, encoded, tick=tick).astype(np.float64)
+        return means / np.linalg.norm(means, axis=1, keepdims=True).clip(min=1e-9)
 
     def describe(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """A text's embedding; of a pair both, their distance and their product (as InferSent; Conneau et al., 2017)."""
@@ -60,10 +46,6 @@ class Embedder:
             return sides[0]
         first, second = sides
         return np.hstack([first, second, np.abs(first - second), first * second])
-
-    def parameters(self) -> int:
-        """How many there are."""
-        return count_parameters(self.model).total
 
 
 class SimilarityModel:
@@ -89,7 +71,7 @@ class SimilarityModel:
 
     def parameters(self) -> ParameterCount:
         """The backbone's; none is trained."""
-        return ParameterCount(self.embedder.parameters(), 0)
+        return ParameterCount(self.embedder.size, 0)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The descriptions' embeddings."""
@@ -134,7 +116,7 @@ class LogisticModel:
     def parameters(self) -> ParameterCount:
         """The backbone's and the head's; the head is trained."""
         head = self.coefficients.size + self.intercept.size
-        return ParameterCount(self.embedder.parameters() + head, head)
+        return ParameterCount(self.embedder.size + head, head)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The head."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from logging import ERROR, getLogger
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from engine.errors import HubError, RecipeError
 from engine.models.backbones import Backbone
 from engine.models.heads import Head, PooledClassifier, is_decoder
 from engine.models.locate import locate, require_known
+
+OPENING = RLock()
+"""Held while a model is built or opened: transformers then sets PyTorch's defaults and initialisation for the whole
+process, and a second thread's model would be left with random weights."""
 
 
 @dataclass(frozen=True)

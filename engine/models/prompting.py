@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.data.tasks import Task
@@ -14,6 +13,7 @@ from engine.data.wording import WORDINGS, Wording
 from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats, softmax
 from engine.models.methods import ParameterCount, count_parameters
+from engine.models.networks import Network, NextToken, TorchNetwork
 from engine.models.pretrained import Opened
 
 Example = tuple[tuple[str, ...], int]
@@ -102,8 +102,9 @@ class LikelihoodModel:
             opened: A causal language model with its tokenizer.
             task: What to ask.
         """
-        self.model, tokenizer = opened.model.eval(), opened.tokenizer
-        config = self.model.config
+        self.network: Network = TorchNetwork(NextToken(opened.model))
+        self.size = count_parameters(opened.model).total
+        tokenizer, config = opened.tokenizer, opened.model.config
         start = tokenizer.bos_token_id
         if start is None:
             start = getattr(config, "bos_token_id", None)
@@ -134,11 +135,11 @@ class LikelihoodModel:
 
     def _scores(self, inputs: Sequence[tuple[str, ...]], tick: Callable[[int, int], None] | None = None) -> Floats:
         prompts = [self.prompts.build(texts, self.examples) for texts in inputs]
-        return score_words(self.model, prompts, self.prompts.words(), tick)
+        return score_words(self.network, prompts, self.prompts.words(), tick)
 
     def parameters(self) -> ParameterCount:
         """All of the model's; none is trained."""
-        return ParameterCount(count_parameters(self.model).total, 0)
+        return ParameterCount(self.size, 0)
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The words' likelihoods after an empty text, and the examples."""
@@ -151,41 +152,39 @@ class LikelihoodModel:
 
 
 def score_words(
-    model: Any,
+    network: Network,
     prompts: Sequence[list[int]],
     words: Sequence[tuple[int, ...]],
     tick: Callable[[int, int], None] | None = None,
 ) -> Floats:
     """Log-likelihood of each word (a tuple of tokens) after each prompt, shape (prompts, words).
 
-    Words that differ in their last token alone share one pass, and logits are made where a word is read alone.
+    Words that differ in their last token alone share one pass. `network` is what `NextToken` computes.
     """
-    device = next(model.parameters()).device
     stems = list(dict.fromkeys(word[:-1] for word in words))
     rows = [(place, stem) for place in range(len(prompts)) for stem in stems]
     rows.sort(key=lambda row: len(prompts[row[0]]) + len(row[1]), reverse=True)
     scores = np.zeros((len(prompts), len(words)))
-    output = model.get_output_embeddings()
     done = 0
     while done < len(rows):
         longest = len(prompts[rows[done][0]]) + len(rows[done][1])
         batch = rows[done : done + max(1, BATCH_TOKENS // longest)]
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)
-        real = torch.zeros_like(ids)
+        ids = np.zeros((len(batch), longest), np.int64)
+        real = np.zeros_like(ids)
+        at: list[tuple[int, int]] = []
         for index, (place, stem) in enumerate(batch):
-            sequence = torch.tensor([*prompts[place], *stem])
+            sequence = (*prompts[place], *stem)
             ids[index, : len(sequence)], real[index, : len(sequence)] = sequence, 1
-        with torch.inference_mode():
-            hidden = model.base_model(
-                input_ids=ids.to(device), attention_mask=real.to(device), use_cache=False
-            ).last_hidden_state
-            for index, (place, stem) in enumerate(batch):
-                first = len(prompts[place]) - 1
-                logits = output(hidden[index, first : first + len(stem) + 1]).float()
-                shares = torch.log_softmax(logits, -1).cpu().numpy()
-                for number, word in enumerate(words):
-                    if word[:-1] == stem:
-                        scores[place, number] = sum(shares[at, token] for at, token in enumerate(word))
+            at += [(index, len(prompts[place]) - 1 + step) for step in range(len(stem) + 1)]
+        read = np.array(at, np.int64)
+        shares = iter(
+            network({"input_ids": ids, "attention_mask": real, "rows": read[:, 0], "places": read[:, 1]}).astype(float)
+        )
+        for place, stem in batch:
+            own = [next(shares) for _ in range(len(stem) + 1)]
+            for number, word in enumerate(words):
+                if word[:-1] == stem:
+                    scores[place, number] = sum(own[step][token] for step, token in enumerate(word))
         done += len(batch)
         if tick:
             tick(done // len(stems), len(prompts))

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 from engine.data.cleaning import clean_text
 from engine.data.tasks import TASKS, Task, get_task
 from engine.errors import CheckpointError, OdzeraError, TextError
+from engine.processes import cores
+from engine.serving.exports import find_export, has_network
+from engine.serving.runtime import Graphs, Served, open_served
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
-from engine.training.classify import Classifier, open_checkpoint
+from engine.training.classify import Classifier
 from engine.training.frozen import open_zero_shot
-from engine.training.resources import one_thread
+from engine.training.resources import serve_on_one_thread
 from engine.training.sharing import SharedWeights
 
 MAX_CHARACTERS = 5000
@@ -30,6 +34,10 @@ class Answer:
     """Class name → probability."""
     ms: float
     """Milliseconds of the model's own work, tokenising included, loading and waiting not."""
+    waited_ms: float = 0.0
+    """Milliseconds from the question until a thread was free for this model, and it was opened."""
+    runtime: str = "torch"
+    """What computed it: a key of `engine.serving.exports.RUNTIMES`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -38,6 +46,8 @@ class Answer:
             "label": self.label,
             "scores": {name: round(value, 6) for name, value in self.scores.items()},
             "ms": round(self.ms, 3),
+            "waited_ms": round(self.waited_ms, 3),
+            "runtime": self.runtime,
         }
 
 
@@ -66,20 +76,28 @@ class Untouched:
 @dataclass
 class _Opened:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    classifier: Classifier | None = None
+    served: Served | None = None
     reason: str = ""
 
 
 class Shelf:
-    """The trained models in a folder, opened when they are first asked."""
+    """The trained models in a folder, opened when they are first asked, on the fastest proven runtime."""
 
-    def __init__(self, root: Path) -> None:
-        """Read the manifests under `root`; damaged checkpoints are set aside with a reason each in `refused`."""
+    def __init__(self, root: Path, threads: int = 1) -> None:
+        """Read the manifests under `root`; damaged checkpoints are set aside with a reason each in `refused`.
+
+        Args:
+            root: Folder of checkpoints.
+            threads: That a graph computes one call on; with one, as many models answer at once as there are cores.
+        """
         self.root = root
+        # Every visitor's questions stand in one queue, so that models never outnumber the cores.
+        self.pool = ThreadPoolExecutor(cores(), "classify", initializer=serve_on_one_thread)
         self.refused: dict[str, list[str]] = {}
         self._checkpoints: dict[str, list[Checkpoint]] = {}
         self._opened: dict[Path | Untouched, _Opened] = {}
         self._shared = SharedWeights()
+        self._graphs = Graphs(threads)
         for task in TASKS:
             self._checkpoints[task], self.refused[task] = list_checkpoints(root, task)
 
@@ -149,7 +167,11 @@ class Shelf:
         return list(found)
 
     def classifier(self, checkpoint: Checkpoint | Untouched) -> Classifier:
-        """The opened, warmed-up model.
+        """The opened, warmed-up model; see `served`."""
+        return self.served(checkpoint).classifier
+
+    def served(self, checkpoint: Checkpoint | Untouched) -> Served:
+        """The opened, warmed-up model, and what computes it.
 
         Raises:
             OdzeraError: It can't be opened; the same error comes again without another try.
@@ -159,25 +181,41 @@ class Shelf:
         with slot.lock:
             if slot.reason:
                 raise CheckpointError(slot.reason)
-            if slot.classifier is None:
+            if slot.served is None:
                 try:
-                    classifier = self._open(checkpoint)
-                    # The first call pays for start-up, so it is made here and not timed.
-                    classifier.probabilities([("tak",) * len(get_task(checkpoint.task).text_columns)])
+                    slot.served = self._open(checkpoint)
                 except Exception as error:
                     # Whatever one checkpoint brings along, the other models go on.
                     known = isinstance(error, OdzeraError)
                     slot.reason = str(error) if known else f"{checkpoint.name}: {error!r}"
                     raise CheckpointError(slot.reason) from error
-                slot.classifier = classifier
-            return slot.classifier
+            return slot.served
 
-    def _open(self, model: Checkpoint | Untouched) -> Classifier:
-        if not isinstance(model, Untouched):
-            return open_checkpoint(model, self._shared)
-        zero_shot = open_zero_shot(model.backbone, model.revision or None, get_task(model.task))
-        self._shared.share(zero_shot.backbone, zero_shot.origin, untrained=True)
-        return zero_shot
+    def _open(self, model: Checkpoint | Untouched) -> Served:
+        if isinstance(model, Untouched):
+            zero_shot = open_zero_shot(model.backbone, model.revision or None, get_task(model.task))
+            self._shared.share(zero_shot.backbone, zero_shot.origin, untrained=True)
+            served = Served(zero_shot, "torch", "It isn't exported: it is opened to compare with.")
+        else:
+            served = open_served(model, self._shared, self._graphs)
+        # The first call pays for start-up, so it is made here and not timed.
+        served.classifier.probabilities([("tak",) * len(get_task(model.task).text_columns)])
+        return served
+
+    def waits_for_export(self, checkpoint: Checkpoint) -> bool:
+        """Whether a model could be served by another runtime than PyTorch, and hasn't been exported yet."""
+        return has_network(checkpoint) and find_export(checkpoint) is None
+
+    def renew(self, checkpoint: Checkpoint) -> None:
+        """Open a model anew, after it was exported; it answers as before meanwhile.
+
+        Raises:
+            OdzeraError: It can't be opened.
+        """
+        served = self._open(checkpoint)
+        slot = self._opened.setdefault(checkpoint.folder, _Opened())
+        with slot.lock:
+            slot.served, slot.reason = served, ""
 
 
 def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
@@ -207,7 +245,7 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
 def classify_all(
     shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched]
 ) -> Iterator[Answer | Failure]:
-    """Ask `models` in turn about one input; each answer comes as soon as it is ready.
+    """Ask `models` about one input, as many at a time as there are cores; each answer comes as soon as it is ready.
 
     Raises:
         TextError: The input won't do; see `check_input`.
@@ -216,19 +254,38 @@ def classify_all(
     return _answers(shelf, task, ready, models)
 
 
+def in_order(answers: Iterable[Answer | Failure], models: Sequence[Checkpoint | Untouched]) -> list[Answer | Failure]:
+    """All answers, in the order in which the models were asked."""
+    places = {model.name: place for place, model in enumerate(models)}
+    return sorted(answers, key=lambda one: places[one.model])
+
+
 def _answers(
     shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint | Untouched]
 ) -> Iterator[Answer | Failure]:
-    for checkpoint in models:
-        try:
-            classifier = shelf.classifier(checkpoint)
-            with one_thread():
-                start = time.perf_counter()
-                row = classifier.probabilities([ready])[0]
-                ms = (time.perf_counter() - start) * 1000
-        except Exception as error:
-            # A model that fails on this text must not keep the others from answering.
-            yield Failure(checkpoint.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
-            continue
-        scores = dict(zip(task.labels, map(float, row), strict=True))
-        yield Answer(checkpoint.name, task.labels[int(row.argmax())], scores, ms)
+    asked = time.perf_counter()
+    # In their order, so that the cheapest model's verdict isn't behind a costly one's.
+    waiting = [shelf.pool.submit(_ask, shelf, task, ready, model, asked) for model in models]
+    try:
+        for future in as_completed(waiting):
+            yield future.result()
+    finally:
+        # A visitor who has left keeps nobody waiting.
+        for future in waiting:
+            future.cancel()
+
+
+def _ask(
+    shelf: Shelf, task: Task, ready: tuple[str, ...], model: Checkpoint | Untouched, asked: float
+) -> Answer | Failure:
+    try:
+        served = shelf.served(model)
+        start = time.perf_counter()
+        row = served.classifier.probabilities([ready])[0]
+        end = time.perf_counter()
+    except Exception as error:
+        # A model that fails on this text must not keep the others from answering.
+        return Failure(model.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
+    scores = dict(zip(task.labels, map(float, row), strict=True))
+    label = task.labels[int(row.argmax())]
+    return Answer(model.name, label, scores, (end - start) * 1000, (start - asked) * 1000, served.runtime)

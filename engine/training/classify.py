@@ -11,20 +11,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
 
-from engine.data.batches import Batches
 from engine.data.tasks import Task, get_task
 from engine.data.tokens import EOS, PAD, SEP, encode
 from engine.errors import CheckpointError, RecipeError
-from engine.evaluation.metrics import Floats
+from engine.evaluation.metrics import Floats, softmax
 from engine.evaluation.thresholds import weigh
 from engine.models.backbones import get_backbone
 from engine.models.baselines import Baseline, make_baseline
 from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
-from engine.models.pretrained import Opened, open_backbone
+from engine.models.networks import Logits, Network, TorchNetwork, compute
+from engine.models.pretrained import OPENING, Opened, open_backbone
 from engine.training.checkpoints import EXAMPLES, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
 from engine.training.frozen import Nli, restore_frozen
-from engine.training.loop import Tick, predict, trainable
+from engine.training.loop import Tick, trainable
 from engine.training.recipe import Recipe
 from engine.training.sharing import SharedWeights
 
@@ -57,25 +57,35 @@ class BaselineModel:
         return ParameterCount(size, size)
 
 
-class NeuralModel:
-    """A transformer with its tokenizer as a classifier."""
+class TextModel:
+    """A network that gives logits, with its tokenizer, as a classifier."""
 
-    def __init__(self, opened: Opened, task: Task, max_length: int) -> None:
-        self.model = opened.model
-        self.tokenizer = opened.tokenizer
-        self.origin: Mapping[str, str] = opened.origin
+    def __init__(self, network: Network, tokenizer: Any, task: Task, max_length: int, size: ParameterCount) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
         self.task = task
         self.max_length = max_length
+        self.size = size
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
         encoded = encode(self.tokenizer, inputs, self.task, self.max_length)
-        batches = Batches(encoded, np.zeros(len(inputs), dtype=np.int64), batch_size=64)
-        return predict(self.model, batches, next(self.model.parameters()).device, tick=tick)
+        return softmax(compute(self.network, encoded, tick=tick).astype(np.float64))
 
     def parameters(self) -> ParameterCount:
         """In all and trained."""
-        return count_parameters(self.model)
+        return self.size
+
+
+class NeuralModel(TextModel):
+    """A transformer with its tokenizer as a classifier, to be trained and computed by PyTorch."""
+
+    def __init__(self, opened: Opened, task: Task, max_length: int) -> None:
+        reader = Logits(opened.model)
+        reader.pairs = task.is_pair and "token_type_ids" in opened.tokenizer.model_input_names
+        super().__init__(TorchNetwork(reader), opened.tokenizer, task, max_length, count_parameters(opened.model))
+        self.model = opened.model
+        self.origin: Mapping[str, str] = opened.origin
 
 
 class WeighedModel:
@@ -125,7 +135,8 @@ def open_checkpoint(checkpoint: Checkpoint, shared: SharedWeights | None = None)
         CheckpointError: Its files are missing, damaged or don't fit its recipe.
         HubError: Its frozen backbone isn't here and can't be had.
     """
-    model = _open(checkpoint, shared)
+    with OPENING:
+        model = _open(checkpoint, shared)
     weights = checkpoint.manifest.get("decision_weights")
     return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
 

@@ -18,7 +18,7 @@ from engine.models.embedding import LogisticModel
 from engine.models.frozen import Answerer, EntailmentModel, Frozen, Inputs, make_answerer
 from engine.models.heads import is_decoder
 from engine.models.methods import ParameterCount
-from engine.models.pretrained import Opened, count_positions, open_untouched
+from engine.models.pretrained import OPENING, Opened, count_positions, open_untouched
 from engine.models.prompting import LikelihoodModel
 from engine.training.loop import Tick
 from engine.training.recipe import Recipe
@@ -150,7 +150,8 @@ def open_zero_shot(backbone: str, revision: str | None, task: Task, max_length: 
     Raises:
         HubError: It can't be had.
     """
-    opened = open_untouched(get_backbone(backbone), None, revision)
+    with OPENING:
+        opened = open_untouched(get_backbone(backbone), None, revision)
     way = "likelihood" if is_decoder(opened.model.config) else "similarity"
     answerer = make_answerer(Frozen(way), opened, task, max_length)
     answerer.fit([], np.empty(0, dtype=np.int64), len(task.labels))

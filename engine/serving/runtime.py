@@ -1,0 +1,110 @@
+"""What computes a trained model's answers: the fastest runtime that is proven to give the same ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from engine.data.tasks import get_task
+from engine.errors import CheckpointError, ExportError
+from engine.models.frozen import EntailmentModel
+from engine.models.graphs import GraphNetwork, Tables
+from engine.models.methods import ParameterCount
+from engine.models.networks import Network
+from engine.serving.exports import TOKENIZER, Export, Holder, find_export, has_network
+from engine.training.checkpoints import Checkpoint, find_checkpoint
+from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
+from engine.training.frozen import FrozenModel
+from engine.training.sharing import SharedWeights
+
+
+@dataclass(frozen=True)
+class Served:
+    """An opened model, and what computes it."""
+
+    classifier: Classifier
+    runtime: str
+    """A key of `engine.serving.exports.RUNTIMES`."""
+    reason: str = ""
+    """Why it is this one."""
+
+
+class Graphs:
+    """Open graphs by their content: untrained models on one backbone share one, trained ones its embeddings."""
+
+    def __init__(self, threads: int = 1) -> None:
+        """Keep how many threads a call computes on."""
+        self.threads = threads
+        self._open: dict[str, Network] = {}
+        self._tables: Tables = {}
+        self._lock = Lock()
+
+    def get(self, export: Export) -> Network:
+        """The export's graph.
+
+        Raises:
+            ExportError: It can't be opened.
+        """
+        with self._lock:
+            if export.graph_digest not in self._open:
+                self._open[export.graph_digest] = GraphNetwork(export.graph, self.threads, self._tables)
+            return self._open[export.graph_digest]
+
+
+def open_served(checkpoint: Checkpoint, shared: SharedWeights | None, graphs: Graphs) -> Served:
+    """Open a trained model on its export where there is one, else in PyTorch.
+
+    Raises:
+        CheckpointError: Its files are missing, damaged or don't fit its recipe.
+        HubError: Its frozen backbone isn't here and can't be had.
+    """
+    if not has_network(checkpoint):
+        return _without_network(checkpoint, shared, graphs)
+    export = find_export(checkpoint)
+    if export is None:
+        return Served(open_checkpoint(checkpoint, shared), "torch", "It isn't exported yet.")
+    if export.serves == "torch":
+        return Served(open_checkpoint(checkpoint, shared), "torch", export.reason)
+    try:
+        network = graphs.get(export)
+        return Served(_on_graph(checkpoint, export, network), export.serves, export.reason)
+    except ExportError as error:
+        return Served(open_checkpoint(checkpoint, shared), "torch", f"Its graph: {error}.")
+
+
+def _without_network(checkpoint: Checkpoint, shared: SharedWeights | None, graphs: Graphs) -> Served:
+    """Baselines, and models that ask another one, which may be on a graph."""
+    classifier = open_checkpoint(checkpoint, shared)
+    if checkpoint.recipe.kind == "baseline":
+        return Served(classifier, "numpy", "It has no network.")
+    inner = classifier.model if isinstance(classifier, WeighedModel) else classifier
+    if not isinstance(inner, FrozenModel) or not isinstance(inner.answerer, EntailmentModel):
+        raise CheckpointError(f"Checkpoint {checkpoint.folder.name} asks no other model.")
+    asked = find_checkpoint(checkpoint.folder.parent.parent, "nli", inner.origin["model"])
+    served = open_served(asked, shared, graphs)
+    inner.answerer.judge = served.classifier.probabilities
+    return Served(classifier, served.runtime, f"It asks {asked.name}. {served.reason}")
+
+
+def _on_graph(checkpoint: Checkpoint, export: Export, network: Network) -> Classifier:
+    """The model with its graph in the place of PyTorch's weights, which aren't even read where nothing needs them."""
+    recipe = checkpoint.recipe
+    if recipe.kind == "frozen":
+        classifier = open_checkpoint(checkpoint)
+        Holder(classifier).put(network)
+        return classifier
+    tokenizer = _open_tokenizer(export.folder / TOKENIZER)
+    size = ParameterCount(export.manifest["parameters"]["total"], export.manifest["parameters"]["trained"])
+    model = TextModel(network, tokenizer, get_task(checkpoint.task), recipe.max_length, size)
+    weights = checkpoint.manifest.get("decision_weights")
+    return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
+
+
+def _open_tokenizer(folder: Path) -> object:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ExportError("its tokenizer can't be opened") from error
