@@ -228,14 +228,9 @@ def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
 def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
     """What a checkpoint keeps of a model, and where the rest came from."""
     if isinstance(model, BaselineModel):
-        arrays, values = model.baseline.state()
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-        vocabulary = json.dumps(values, ensure_ascii=False).encode()
-        return {WEIGHTS: save_tensors(tensors), VOCABULARY: vocabulary}, {}
+        return _kept(*model.baseline.state(), VOCABULARY), {}
     if isinstance(model, FrozenModel):
-        arrays, values = model.answerer.state()
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-        return {WEIGHTS: save_tensors(tensors), EXAMPLES: json.dumps(values, ensure_ascii=False).encode()}, model.origin
+        return _kept(*model.answerer.state(), EXAMPLES), model.origin
     if not isinstance(model, NeuralModel):
         raise CheckpointError(f"A {type(model).__name__} can't be kept.")
     weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
@@ -243,6 +238,12 @@ def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
     if not model.origin:
         files["tokenizer.json"] = model.tokenizer.backend_tokenizer.to_str().encode()
     return files, model.origin
+
+
+def _kept(arrays: Mapping[str, Floats], values: Mapping[str, Any], name: str) -> dict[str, bytes]:
+    """Arrays as safetensors, and plain values as the JSON file `name`."""
+    tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
+    return {WEIGHTS: save_tensors(tensors), name: json.dumps(values, ensure_ascii=False).encode()}
 
 
 def adopt_checkpoints(store: Store, root: Path, task: Task) -> list[str]:

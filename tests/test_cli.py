@@ -114,6 +114,7 @@ def test_help_names_every_command() -> None:
     assert set(COMMANDS) == {
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
+        *("bench classify", "bench growth"),
         *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting", "export"),
     }
     for command in COMMANDS:

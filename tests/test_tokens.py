@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from engine.data.cleaning import clean_text
 from engine.data.sources import TaskData
-from engine.data.tasks import NLI, SLANG
+from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tokens import EOS, PAD, SEP, Encoded, encode, train_tokenizer
 from engine.models.backbones import get_backbone
 from engine.models.locate import locate
@@ -200,3 +200,33 @@ def test_a_saved_tokenizer_gives_the_same_tokens(polish: Any, slang: TaskData, t
     before, after = encode(polish, rows, SLANG, 64), encode(again, rows, SLANG, 64)
     assert np.array_equal(before.ids, after.ids)
     assert np.array_equal(before.offsets, after.offsets)
+
+
+class Slow:
+    """A tokenizer that is only ever called, as slow ones are."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.is_fast = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __call__(self, *columns: Any, **options: Any) -> Any:
+        return self._inner(*columns, **options)
+
+
+@pytest.mark.parametrize("length", [4, 7, 12, 256])
+@pytest.mark.parametrize("name", ["polish", "minilm"])
+def test_the_direct_way_gives_what_calling_the_tokenizer_gives(
+    name: str, length: int, task: Task, request: pytest.FixtureRequest
+) -> None:
+    tokenizer = request.getfixturevalue(name)
+    texts = ["ale sztos", "", "[SEP] <sep> <eos> [CLS]", "bardzo długie zdanie o niczym, " * 5, "🔥"]
+    inputs = [(text,) for text in texts] if not task.is_pair else [(one, two) for one in texts for two in texts]
+    direct, called = encode(tokenizer, inputs, task, length), encode(Slow(tokenizer), inputs, task, length)
+    np.testing.assert_array_equal(direct.ids, called.ids)
+    np.testing.assert_array_equal(direct.offsets, called.offsets)
+    assert (direct.type_ids is None) == (called.type_ids is None)
+    if direct.type_ids is not None and called.type_ids is not None:
+        np.testing.assert_array_equal(direct.type_ids, called.type_ids)

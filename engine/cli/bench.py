@@ -95,6 +95,43 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
     shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)
 
 
+@bench.command(name="classify")
+@friendly
+@reads_data
+def bench_classify(
+    given: Given,
+    recipes: Annotated[
+        list[str] | None, typer.Argument(help="Recipes; scratch-3m4, minilm-full, gpt2-last1 and mbert-full if none.")
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="slang or nli.")] = "slang",
+    rounds: Annotated[int, typer.Option(help="Turns that each system takes.")] = 5,
+    texts: Annotated[int, typer.Option(help="Texts of mixed lengths in a turn of throughput.")] = 128,
+    threads: Annotated[int | None, typer.Option(help="Threads of every system; all cores when missing.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Race answers against `transformers.pipeline`: same weights and texts, in turns, beside the machine's floor.
+
+    Weights are random, as they change neither time nor memory. Leave the machine alone meanwhile.
+
+    Example: `odzera bench classify scratch-3m4 minilm-full --rounds 5`
+    """
+
+    from engine.console.bench import show_race
+    from engine.data.tasks import get_task
+    from engine.serving.bench import RACED, RaceRequest, race_classifiers
+    from engine.training.recipes import RECIPES, get_recipe
+
+    chosen = get_task(task)
+    # What an answer costs doesn't depend on the task that a recipe was published for.
+    tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
+    named = [get_recipe(name, tasks.get(name, chosen)) for name in recipes or RACED]
+    loaded = given.load(chosen)
+    request = RaceRequest(named, loaded, threads or cores(), rounds, texts)
+    with console.progress_bar("racing", as_json) as tick:
+        result = race_classifiers(request, tick)
+    show_race(result, as_json)
+
+
 @bench.command(name="train")
 @friendly
 @reads_data
@@ -116,18 +153,29 @@ def bench_train(
         int | None, typer.Option(help="Steps to time; 0: an epoch. When missing, 3 on a CPU, an epoch on a GPU.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Turns; figures are their medians.")] = 3,
+    against_trainer: Annotated[
+        bool,
+        typer.Option(
+            "--against-trainer", help="Race our loop against transformers.Trainer on the data itself, on the CPU."
+        ),
+    ] = False,
+    epochs: Annotated[int, typer.Option(help="Epochs of each run against the Trainer.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure what training costs: time and memory of recipes in their true shapes, and where the memory goes.
 
     Weights are random and tokens too, with the lengths of the source's texts: neither changes the cost, and nothing is
-    downloaded. Each measurement is a process of its own. Leave the machine alone meanwhile.
+    downloaded. Each measurement is a process of its own. Leave the machine alone meanwhile. With --against-trainer, the
+    rows are real, and both loops train them to the end.
 
     Example: `odzera bench train mbert-full mbert-lora --rows 8484`
     """
+    from engine.console.bench import show_training_race
     from engine.costs import CostRequest, measure_costs
+    from engine.data.sources import cut_train
     from engine.data.tasks import get_task
+    from engine.race import TrainRace, race_training
     from engine.training.build import choose_device
     from engine.training.options import DEFAULT_OPTIONS
     from engine.training.recipes import RECIPES, get_recipe
@@ -137,8 +185,50 @@ def bench_train(
     named = [get_recipe(name, chosen, changes or ()) for name in dict.fromkeys(recipes)]
     on = choose_device(device)
     loaded = given.load(chosen)
+    if against_trainer:
+        with console.progress_bar("racing", as_json) as tick:
+            raced = race_training(TrainRace(named, cut_train(loaded, rows), epochs, rounds), tick)
+        show_training_race(raced, as_json)
+        return
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
     request = CostRequest(named, loaded, on, options, rows, steps, rounds)
     with console.progress_bar("measuring", as_json) as tick:
         result = measure_costs(request, tick)
     shown_costs.show_costs(result, as_json)
+
+
+@bench.command(name="growth")
+@friendly
+@reads_data
+def bench_growth(
+    given: Given,
+    recipes: Annotated[
+        list[str] | None, typer.Argument(help="Recipes; scratch-3m4 and minilm-full if none. The first is trained.")
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="slang or nli.")] = "slang",
+    figure: Annotated[
+        list[str] | None, typer.Option("--figure", help="length, batch, rows or models. Repeatable; all if missing.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how cost grows: with a text's length, the batch, the train rows, and the models open.
+
+    Example: `odzera bench growth --figure length --figure models`
+    """
+    from engine.console.bench import show_growth
+    from engine.data.tasks import get_task
+    from engine.errors import DataError
+    from engine.paths import default_places
+    from engine.serving.growth import AXES, GROWN, measure_growth
+    from engine.training.recipes import RECIPES, get_recipe
+
+    unknown = [name for name in figure or () if name not in AXES]
+    if unknown:
+        raise DataError(f"There is no figure '{unknown[0]}'. Figures: {', '.join(AXES)}.")
+    chosen = get_task(task)
+    tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
+    named = [get_recipe(name, tasks.get(name, chosen)) for name in recipes or GROWN]
+    loaded = given.load(chosen)
+    with console.progress_bar("measuring", as_json) as tick:
+        result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)
+    show_growth(result, as_json)

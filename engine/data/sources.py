@@ -145,6 +145,15 @@ def fingerprint(frame: pd.DataFrame, task: Task) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 
 
+def cut_train(data: TaskData, rows: int | None) -> TaskData:
+    """The same with the first `rows` of its train split alone, or with all."""
+    if rows is None:
+        return data
+    place = data.frame.groupby("split").cumcount()
+    frame = data.frame[(data.frame["split"] != "train") | (place < rows)].reset_index(drop=True)
+    return replace(data, frame=frame, fingerprint=fingerprint(frame, data.task))
+
+
 def load_for_evaluation(task: Task, source: str, options: SourceOptions, split: str) -> TaskData:
     """Read a source to score a trained model on it.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -75,27 +76,56 @@ def train_tokenizer(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase
 
 def encode(tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_length: int) -> Encoded:
     """Tokenise `inputs`, cutting each at `max_length` tokens (the longer text of a pair first)."""
-    columns = [[row[place] for row in inputs] for place in range(len(task.text_columns))]
     wants_types = task.is_pair and "token_type_ids" in tokenizer.model_input_names
-    batch = tokenizer(
-        *columns,
-        truncation="longest_first" if task.is_pair else True,
-        max_length=max_length,
-        return_attention_mask=False,
-        return_token_type_ids=wants_types,
-        # A text that spells "<sep>" is a text, not the mark between premise and hypothesis.
-        split_special_tokens=True,
-    )
-    rows: list[list[int]] = batch["input_ids"]
+    rows: list[list[int]]
+    types: list[list[int]]
+    if tokenizer.is_fast:
+        rows, types = _encode_directly(tokenizer, inputs, task.is_pair, max_length)
+    else:
+        batch = tokenizer(
+            *([row[place] for row in inputs] for place in range(len(task.text_columns))),
+            truncation="longest_first" if task.is_pair else True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_token_type_ids=wants_types,
+            # A text that spells "<sep>" is a text, not the mark between premise and hypothesis.
+            split_special_tokens=True,
+        )
+        rows, types = batch["input_ids"], batch.get("token_type_ids", [])
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     return Encoded(
         ids=_flat(rows),
-        type_ids=_flat(batch["token_type_ids"]) if wants_types else None,
+        type_ids=_flat(types) if wants_types else None,
         offsets=offsets,
         pad_id=int(tokenizer.pad_token_id or 0),
     )
 
 
+def _encode_directly(
+    tokenizer: Any, inputs: Sequence[tuple[str, ...]], pairs: bool, max_length: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """What a fast tokenizer does when it is called, without what transformers then does to its result.
+
+    For one short text, that is most of the call: 0.05 instead of 0.13 ms, and 0.11 instead of 0.38 for a pair.
+    """
+    from transformers.tokenization_utils_base import TruncationStrategy
+    from transformers.utils.generic import PaddingStrategy
+
+    tokenizer.set_truncation_and_padding(
+        padding_strategy=PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy=TruncationStrategy.LONGEST_FIRST,
+        max_length=max_length,
+        stride=0,
+        pad_to_multiple_of=None,
+        padding_side=None,
+    )
+    backend = tokenizer.backend_tokenizer
+    # As `split_special_tokens`.
+    backend.encode_special_tokens = True
+    found = backend.encode_batch_fast(inputs if pairs else [text for (text,) in inputs])
+    return [one.ids for one in found], [one.type_ids for one in found]
+
+
 def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    return np.fromiter((token for row in rows for token in row), dtype=np.int32)
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int32)

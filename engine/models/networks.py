@@ -14,6 +14,9 @@ from engine.models.heads import POOLS
 
 Arrays = Mapping[str, NDArray[np.int64]]
 Tick = Callable[[int, int], None]
+BATCH_TOKENS = 512
+"""Of a batch, padding included: what it needs then stays in a processor's cache. With batches of 4,096 tokens, MiniLM
+and a decoder of 3.4M weights took 1.6 to 2.8 times as long, in every runtime."""
 
 
 class Network(Protocol):
@@ -119,22 +122,25 @@ def arrays_of(batch: Batch) -> dict[str, NDArray[np.int64]]:
     return {name: tensor.numpy() for name, tensor in batch.inputs.items()}
 
 
-def compute(network: Network, encoded: Encoded, batch_size: int = 64, tick: Tick | None = None) -> NDArray[np.float32]:
+def compute(network: Network, encoded: Encoded, tick: Tick | None = None) -> NDArray[np.float32]:
     """The network's output for all inputs in their own order, shape (n, width), in batches of like lengths.
 
     Args:
         network: Takes the names that `Batches` gives.
         encoded: At least one input.
-        batch_size: Inputs in a batch.
         tick: Called with the inputs done and those there are.
     """
-    batches = Batches(encoded, np.zeros(len(encoded), np.int64), batch_size)
-    rows, parts = [], []
-    for batch in batches.in_order_of_length():
+    batches = Batches(encoded, np.zeros(len(encoded), np.int64), 1)
+    rows = np.argsort(-encoded.lengths, kind="stable")
+    parts = []
+    done = 0
+    while done < len(rows):
+        together = max(1, BATCH_TOKENS // max(1, int(encoded.lengths[rows[done]])))
+        batch = batches.pack(rows[done : done + together])
         parts.append(network(arrays_of(batch)))
-        rows.append(batch.rows)
+        done += len(batch.rows)
         if tick:
-            tick(sum(map(len, rows)), len(encoded))
-    result = np.empty((len(encoded), parts[0].shape[1]), np.float32)
-    result[np.concatenate(rows)] = np.concatenate(parts)
+            tick(done, len(rows))
+    result = np.empty((len(rows), parts[0].shape[1]), np.float32)
+    result[rows] = np.concatenate(parts)
     return result

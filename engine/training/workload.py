@@ -62,14 +62,15 @@ class Workload:
 
 def make_workload(recipe: Recipe, data: TaskData, rows: int | None = None) -> Workload:
     """The train split's inputs by their lengths, or `rows` of them: each as often as the others."""
-    tokenizer, name = _tokenizer(recipe, data)
+    tokenizer, name = find_tokenizer(recipe, data)
     encoded = encode(tokenizer, data.texts("train"), data.task, recipe.max_length)
     chosen = np.resize(np.arange(len(encoded)), rows or len(encoded))
     second = _second_texts(encoded, tokenizer)[chosen] if data.task.is_pair else None
     return Workload(encoded.lengths[chosen], second, len(data.task.labels), name)
 
 
-def _tokenizer(recipe: Recipe, data: TaskData) -> tuple[Any, str]:
+def find_tokenizer(recipe: Recipe, data: TaskData) -> tuple[Any, str]:
+    """A tokenizer for a recipe without downloading one, and whose it is; it has a token to pad with."""
     texts = data.texts("train")
     if recipe.kind == "scratch":
         return train_tokenizer(texts, recipe.decoder["vocab_size"], recipe.lowercase), "its own"
