@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.data.tasks import Task
 from engine.serving.classifier import Answer, Failure
+from engine.serving.exports import RUNTIMES
 
 SIGNS: Mapping[str, str] = {
     "negative": "▼",
@@ -18,6 +19,16 @@ SIGNS: Mapping[str, str] = {
     "contradiction": "✕",
 }
 """A sign beside every colour, for readers who can't tell the colours apart."""
+
+
+SHORT: Mapping[str, str] = {
+    "torch": "PyTorch",
+    "fp32": "ONNX",
+    "int8": "ONNX 8-bit",
+    "int8-blocks": "ONNX 8-bit",
+    "numpy": "NumPy",
+}
+"""What computes a model, in a word or two."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +152,15 @@ def _card(task: Task, fact: Facts, answer: Answer | Failure | None, most: str | 
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
         f'{badge}<p class="oz-verdict">{_chip(answer.label)}</p>{_bars(task, answer)}'
-        f'<p class="oz-ms"><b>{milliseconds(answer.ms)}</b> ms</p>{foot}</article>'
+        f'<p class="oz-ms" title="{_timing(answer)}"><b>{milliseconds(answer.ms)}</b> ms'
+        f'<span class="oz-runtime">{escape(SHORT[answer.runtime])}</span></p>{foot}</article>'
     )
+
+
+def _timing(answer: Answer) -> str:
+    """What the milliseconds are, for those who ask."""
+    waited = f" {milliseconds(answer.waited_ms)} ms of waiting for a free core apart." if answer.waited_ms >= 1 else ""
+    return escape(f"The model's own time in {RUNTIMES[answer.runtime]}, tokenising included.{waited}")
 
 
 def _bars(task: Task, answer: Answer) -> str:

@@ -19,6 +19,7 @@ from engine.search.report import StudyView, list_studies
 from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all
 from engine.serving.comparison import compare_models, open_results
 from engine.serving.exports import export_by_path
+from engine.serving.growth import read_growth
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
@@ -100,6 +101,10 @@ class Context:
     def curve(self, name: str | None) -> Curve | None:
         """The curve of this name, or None."""
         return list_curves(self.curves)[0].get(name or "")
+
+    def growth(self) -> dict[str, Any] | None:
+        """How cost grows, where it was measured."""
+        return read_growth(self.curves)
 
     def warm_up(self) -> None:
         """Open every model that the page shows first."""

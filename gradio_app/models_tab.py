@@ -5,6 +5,7 @@ import gradio as gr
 from engine.data.tasks import NLI, SLANG
 from gradio_app import handlers
 from gradio_app.context import Context
+from gradio_app.growth import render_growth
 
 
 def create_models_tab(context: Context) -> None:
@@ -21,3 +22,7 @@ def create_models_tab(context: Context) -> None:
                 return handlers.show_models(context, task_name, fingerprint)
 
             data.change(show, inputs=[data], outputs=table, api_visibility="private")
+        growth = context.growth()
+        if growth is not None:
+            gr.Markdown("### How cost grows")
+            gr.HTML(render_growth(growth), elem_id="models-growth")

@@ -186,6 +186,80 @@ def _line(
     return f'<g class="{style}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
 
 
+def draw_growth(series: Mapping[str, Sequence[Sequence[float]]], across_name: str, upwards: str, linear: bool) -> str:
+    """How something grows: points (x, y) of each series joined by lines, on logarithmic or linear axes.
+
+    Args:
+        series: Name → points, in order of x; above zero unless `linear`.
+        across_name: Words for the axis across.
+        upwards: Words for the axis upwards.
+        linear: Whether both axes begin at zero, instead of being logarithmic.
+    """
+    points = [point for line in series.values() for point in line]
+    if not points:
+        return '<p class="oz-empty">Nothing is measured yet.</p>'
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    ends = (0.0, float(max(xs)) or 1.0) if linear else (math.log(min(xs)), math.log(max(xs)))
+    levels = _round_levels(min(ys), max(ys), linear)
+    low, high = (levels[0], levels[-1]) if linear else (math.log(levels[0]), math.log(levels[-1]))
+
+    def across(x: float) -> float:
+        share = ((x if linear else math.log(x)) - ends[0]) / ((ends[1] - ends[0]) or 1.0)
+        return LEFT + 14 + (WIDTH - LEFT - RIGHT - 28) * share
+
+    def down(y: float) -> float:
+        share = ((y if linear else math.log(y)) - low) / ((high - low) or 1.0)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
+
+    grid = "".join(
+        f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
+        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{_plain(level)}</text>'
+        for level in levels
+    )
+    drawn = "".join(
+        f'<g class="oz-series-{place % len(MARKS)}"><path class="oz-trace" d="M'
+        f'{"L".join(f"{across(x):.1f},{down(y):.1f}" for x, y in line)}"/>'
+        + "".join(
+            f'<text class="oz-mark" x="{across(x):.1f}" y="{down(y) + 5:.1f}" text-anchor="middle">'
+            f"{MARKS[place % len(MARKS)]}<title>{escape(name)} at {x:,.0f}: {_plain(y)}</title></text>"
+            for x, y in line
+        )
+        + "</g>"
+        for place, (name, line) in enumerate(series.items())
+    )
+    legend = "".join(
+        f'<span class="oz-key oz-series-{place % len(MARKS)}">{MARKS[place % len(MARKS)]} {escape(name)}</span>'
+        for place, name in enumerate(series)
+    )
+    says = f"{upwards} by {across_name}, for {', '.join(series)}"
+    return (
+        f'<figure class="oz-figure oz-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(says)}">{grid}{_places(sorted(set(xs)), across)}{_names(across_name, upwards)}{drawn}'
+        f'</svg><figcaption class="oz-note">{legend}</figcaption></figure>'
+    )
+
+
+def _round_levels(low: float, high: float, linear: bool) -> list[float]:
+    """Round values from below the lowest to above the highest."""
+    if linear:
+        step = _nice(high / 5)
+        return [step * place for place in range(math.ceil(high / step) + 1)]
+    steps = [
+        factor * 10.0**power
+        for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for factor in (1, 2, 5)
+    ]
+    first = max(place for place, step in enumerate(steps) if step <= low * 1.001)
+    last = min((place for place, step in enumerate(steps) if step >= high * 0.999), default=len(steps) - 1)
+    every = 1 if last - first <= 7 else 3
+    return steps[first : last + 1 : every] + ([] if (last - first) % every == 0 else [steps[last]])
+
+
+def _plain(value: float) -> str:
+    """A number with three digits at most that matter."""
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
+
+
 def _doubt(half: float | None) -> str:
     return "" if half is None else f" ± {half:.3f}"
 

@@ -1,5 +1,6 @@
 """The answer cards: what they say of agreement, and that nothing gets in unescaped."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -10,7 +11,8 @@ import pytest
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.classifier import Answer, Failure, Shelf
-from gradio_app.cards import SIGNS, Facts, facts_of, render, render_empty, render_notice, short, verdict_of_most
+from engine.serving.exports import RUNTIMES
+from gradio_app.cards import SHORT, SIGNS, Facts, facts_of, render, render_empty, render_notice, short, verdict_of_most
 
 LABELS = SLANG.labels
 SCRIPT = "<script>alert('x')</script>"
@@ -215,3 +217,15 @@ def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places)
     record = {**manifest["run"]["record"], "parameters": {"total": 22_714_371, "trained": 1_775_235}}
     fact = facts_of({**manifest, "run": {**manifest["run"], "record": record}})
     assert fact.about == "22.7M weights, 1.8M trained"
+
+
+def test_a_card_names_its_runtime_and_tells_waiting_apart() -> None:
+    answer = dataclasses.replace(say("a", "positive", ms=0.4), waited_ms=12.3, runtime="int8")
+    html = render(SLANG, facts("a"), [answer])
+    assert "ONNX 8-bit" in html
+    assert "12.3 ms of waiting for a free core apart" in html
+    assert "waiting" not in render(SLANG, facts("a"), [say("a", "positive")])
+
+
+def test_every_runtime_has_a_word_for_its_card() -> None:
+    assert set(SHORT) == set(RUNTIMES)

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from gradio_app import plots
+from gradio_app.growth import render_growth
 from gradio_app.plots import draw_curves, draw_history, draw_shares, short_count
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -130,3 +132,43 @@ def test_a_curve_of_one_place_and_of_none_are_drawn() -> None:
 @pytest.mark.parametrize(("count", "said"), [(0, "0"), (50, "50"), (4337, "4.3k"), (28000, "28k"), (2_097_152, "2.1M")])
 def test_counts_are_short(count: float, said: str) -> None:
     assert short_count(count) == said
+
+
+GROWTH = {
+    "axes": {"length": ("tokens of a text", "ms"), "models": ("models open", "MB resident")},
+    "exponents": {"length": {"<b>": 1.25}, "models": {"slang": 0.4}},
+    "machine": {"device_name": "a <fast> one"},
+    "series": {"length": {"<b>": [[8, 0.2], [256, 4.0]]}, "models": {"slang": [[0, 300.0], [3, 480.0]]}},
+}
+
+
+def test_growth_is_drawn_from_the_first_to_the_last_point_and_told_in_words() -> None:
+    html = render_growth(GROWTH)
+    assert html.count("<svg") == 2
+    assert "An answer, by the text&#x27;s length" in html or "An answer, by the text's length" in html
+    assert "1.25" in html
+    assert "180 MB for 3 models, on top of 300 MB" in html
+    assert "<b>" not in html
+    assert "<fast>" not in html
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 4.0), (3.0, 3.0), (0.001, 90_000.0)])
+def test_levels_are_round_and_reach_beyond_both_ends(low: float, high: float) -> None:
+    levels = plots._round_levels(low, high, linear=False)
+    assert levels[0] <= low * 1.001
+    assert levels[-1] >= high * 0.999
+    assert levels == sorted(levels)
+    assert len(levels) <= 10
+    linear = plots._round_levels(low, high, linear=True)
+    assert linear[0] == 0
+    assert linear[-1] >= high
+
+
+def test_points_lie_inside_the_frame() -> None:
+    html = plots.draw_growth({"one": [(1, 0.5), (1000, 70.0)]}, "rows", "s", linear=False)
+    marks = [(float(x), float(y)) for x, y in re.findall(r'class="oz-mark" x="([\d.]+)" y="([\d.]+)"', html)]
+    assert len(marks) == 2
+    assert all(plots.LEFT <= x <= plots.WIDTH and 0 <= y <= plots.HEIGHT for x, y in marks)
+    # More is further right and higher up.
+    assert marks[1][0] > marks[0][0]
+    assert marks[1][1] < marks[0][1]

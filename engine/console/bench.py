@@ -41,7 +41,7 @@ def show_race(result: Mapping[str, Any], as_json: bool) -> None:
         f"{result['source']} ({result['fingerprint']}), random weights."
     )
     note(
-        "p50 and p95: one text at a time, tokenising included; times: pipeline's p50 over this one's. texts/s: "
+        "p50 and p95: one text at a time, tokenising included; times: the faster pipeline's over it. texts/s: "
         f"{result['texts']} texts of mixed lengths; times: over the pipeline that pads to 256 tokens. MB: the process, "
         "libraries included."
     )

@@ -137,6 +137,8 @@ def _race(
                 many[name].append(asked[name]("many"))
         for name, ask in asked.items():
             memory[name] = ask("memory")
+    # One text is the same call in both pipelines, so the faster of their medians is what has to be beaten.
+    usual = min(statistics.median(single[name]) for name in PIPELINES)
     rows = []
     for name in systems:
         p50, p95 = np.percentile(single[name], (50, 95))
@@ -151,7 +153,7 @@ def _race(
                 "p95_ms": float(p95),
                 "texts_per_second": per_second,
                 "memory_mb": memory[name],
-                "times_pipeline": statistics.median(single["pipeline"]) / float(p50),
+                "times_pipeline": usual / float(p50),
                 "times_padded": per_second * statistics.median(many["pipeline-256"]) / request.texts,
                 "floor_ms": least,
                 "times_floor": float(p50) / least,

@@ -1,6 +1,7 @@
 """How cost grows: milliseconds with length, throughput with the batch, training with rows, memory with models."""
 
 import gc
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -89,6 +90,18 @@ def measure_growth(
             for name, found in series.items()
         },
     }
+
+
+def read_growth(folders: Sequence[Path]) -> dict[str, Any] | None:
+    """What `odzera bench growth --json` wrote as `growth.json` to the first folder that has one; None if none has."""
+    for folder in folders:
+        try:
+            found = json.loads((folder / "growth.json").read_text(encoding="utf-8"))
+            if set(found["series"]) <= set(AXES) and found["axes"].keys() == found["exponents"].keys():
+                return dict(found)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
 
 
 def _exponent(points: Sequence[tuple[float, float]]) -> float:
