@@ -355,6 +355,7 @@ def test_doctor_names_a_damaged_model_and_says_so_to_scripts(own_home: Path) -> 
     assert "3 models answer" in line
 
 
+@pytest.mark.slow
 def test_a_small_search_ends_with_its_trials_and_a_scratch_model(
     few: TaskData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

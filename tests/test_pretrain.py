@@ -307,6 +307,7 @@ def test_the_command_shows_perplexity_and_a_sample(tmp_path: Path) -> None:
     assert (tmp_path / "home" / "checkpoints" / "mini" / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     text = small_text(tmp_path, lines=3000)
     more = ("--passes", "6", "--set", "batch_size=8", "--set", "save_seconds=0.2", "--set", "precision=float32")

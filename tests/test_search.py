@@ -184,6 +184,7 @@ def test_a_search_ends_with_exactly_the_trials_asked_for(few: TaskData, address:
     assert list(search(dataclasses.replace(request, trials=9)))[-1].finished == 9
 
 
+@pytest.mark.slow
 def test_one_worker_with_one_seed_repeats_itself(few: TaskData, tmp_path: Path) -> None:
     found = []
     for place in ("a", "b"):
@@ -193,7 +194,7 @@ def test_one_worker_with_one_seed_repeats_itself(few: TaskData, tmp_path: Path) 
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("sampler", ["random", "grid"])
+@pytest.mark.parametrize("sampler", ["random", pytest.param("grid", marks=pytest.mark.slow)])
 def test_other_samplers_search_too(few: TaskData, address: str, sampler: str) -> None:
     request = request_of(few, address, trials=4, sampler=sampler)
     assert list(search(request))[-1].finished == 4
@@ -241,6 +242,7 @@ def test_a_worker_that_was_killed_is_replaced(few: TaskData, address: str) -> No
     assert [trial.user_attrs[REASON] for trial in failed] == ["its worker was stopped; its settings were queued again"]
 
 
+@pytest.mark.slow
 def test_workers_that_die_at_once_end_the_search_with_a_line(
     few: TaskData, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,9 +360,10 @@ def save_rows(data: TaskData, path: Path) -> None:
     data.frame[["text", "label", "split"]].to_csv(path, index=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "workers_", "kills"),
-    [(14, 2, 4), pytest.param(60, 3, 12, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])],
+    [(14, 2, 4), pytest.param(60, 3, 12, marks=pytest.mark.timeout(1500))],
 )
 def test_killed_at_random_moments_a_search_ends_with_exactly_its_trials(
     few: TaskData, tmp_path: Path, trials: int, workers_: int, kills: int
