@@ -234,7 +234,7 @@ def draw_growth(series: Mapping[str, Sequence[Sequence[float]]], across_name: st
     says = f"{upwards} by {across_name}, for {', '.join(series)}"
     return (
         f'<figure class="oz-figure oz-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(says)}">{grid}{_places(sorted(set(xs)), across)}{_names(across_name, upwards)}{drawn}'
+        f'aria-label="{escape(says)}">{grid}{_places(sorted(set(xs)), across)}{_names(across_name, "")}{drawn}'
         f'</svg><figcaption class="oz-note">{legend}</figcaption></figure>'
     )
 
@@ -257,7 +257,9 @@ def _round_levels(low: float, high: float, linear: bool) -> list[float]:
 
 def _plain(value: float) -> str:
     """A number with three digits at most that matter."""
-    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
+    if value >= 1000:
+        return short_count(value)
+    return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
 
 
 def _doubt(half: float | None) -> str:

@@ -5,11 +5,13 @@ An export is a cache. It is made again whenever the checkpoint, the exporter or 
 
 import hashlib
 import json
+import os
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -27,7 +29,7 @@ from engine.models.embedding import LogisticModel, SimilarityModel
 from engine.models.graphs import GraphNetwork, prepare, quantise, trace
 from engine.models.networks import Network, Reader, TorchNetwork
 from engine.training.build import labels_of
-from engine.training.checkpoints import MANIFEST, Checkpoint
+from engine.training.checkpoints import MANIFEST, Checkpoint, read_checkpoint
 from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
 from engine.training.frozen import FrozenModel
 from engine.training.resources import describe_machine, one_thread
@@ -341,8 +343,10 @@ def export_by_path(folder: Path) -> str:
     Raises:
         OdzeraError: It can't be exported.
     """
-    from engine.training.checkpoints import read_checkpoint
-
+    # Those who ask meanwhile come first.
+    with suppress(OSError, AttributeError):
+        os.nice(10)
+    torch.set_num_threads(1)
     try:
         return make_export(read_checkpoint(folder)).serves
     except ExportError as error:
