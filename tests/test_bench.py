@@ -47,7 +47,10 @@ def answer(system: str, recipe: Recipe, data: TaskData, folder: Path, number: in
     return together
 
 
-@pytest.mark.parametrize(("name", "task"), [("scratch", "slang"), ("scratch", "nli"), ("minilm-full", "nli")])
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("scratch", "slang"), ("scratch", "nli"), pytest.param("minilm-full", "nli", marks=pytest.mark.slow)],
+)
 def test_the_pipeline_has_the_same_weights_and_says_the_same(
     name: str, task: str, small: TaskData, pairs: TaskData, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_sizes_beyond_the_data_become_all_of_it() -> None:
     assert [job.recipe.seed for job in jobs] == [0, 1, 0, 1]
 
 
+@pytest.mark.slow
 def test_points_are_measured_once_and_kept(few: TaskData, tmp_path: Path) -> None:
     models = {"tfidf": RECIPES["tfidf"], "scratch": tiny_recipe(epochs=1)}
     jobs = example_jobs(models, (60, 120), seeds=1, rows=len(few.split("train")))

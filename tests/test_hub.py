@@ -94,6 +94,7 @@ def test_every_architecture_is_trained_and_scored_through_the_hub(served: dict[s
         assert one["data"]["source"].startswith(f"hub:{SLANG_SET}@")
         assert one["data"]["rows"] == 12
         assert one["accuracy"] == pytest.approx(row["accuracy"])
+        assert one["loss"] == pytest.approx(row["loss"], abs=1e-6), "what was trained is what is opened again"
 
 
 def test_a_data_set_in_the_authors_own_columns_keeps_its_splits(served: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from engine.data.sources import TaskData
 from engine.data.tokens import encode
 from engine.errors import RecipeError
 from engine.models.backbones import get_backbone
-from engine.models.heads import Head
-from engine.models.methods import Method, adapt, count_parameters, is_head
+from engine.models.heads import Head, is_head
+from engine.models.methods import Method, adapt, count_parameters
 from engine.models.pretrained import build_without_weights, open_backbone
 from engine.training.build import batches_of, build
 from engine.training.classify import NeuralModel

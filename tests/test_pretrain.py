@@ -288,6 +288,7 @@ def command(text: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "engine", "pretrain", "mini", "--text", str(text), *changes, *more]
 
 
+@pytest.mark.slow
 def test_the_command_shows_perplexity_and_a_sample(tmp_path: Path) -> None:
     text = small_text(tmp_path)
     environment = {**os.environ, "ODZERA_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}

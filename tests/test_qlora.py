@@ -13,8 +13,8 @@ from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.models import pretrained
 from engine.models.backbones import get_backbone
-from engine.models.heads import Head
-from engine.models.methods import Method, ParameterCount, adapt, count_parameters, is_head
+from engine.models.heads import Head, is_head
+from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import open_backbone
 from engine.records import Finished
 from engine.store import Store

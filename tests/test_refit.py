@@ -88,6 +88,7 @@ def test_the_best_seed_on_validation_becomes_scratch_with_the_means_of_all(
     assert not list(places.training.glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_interrupted_it_goes_on_from_what_is_trained(
     study: optuna.Study, few: TaskData, places: Places, store: Store
 ) -> None:

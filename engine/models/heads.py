@@ -164,6 +164,11 @@ POOLS: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = Mapp
 """Ways of pooling (batch, length, width) under weights (batch, length) to (batch, width)."""
 
 
+def is_head(name: str) -> bool:
+    """Whether a parameter belongs to the head, by its name."""
+    return any(part in ("score", "classifier") for part in name.split("."))
+
+
 def head_names(model: nn.Module) -> tuple[str, ...]:
     """Names of the modules that were not pretrained: the head, under whatever name the architecture gives it."""
     return tuple(name for name in ("score", "classifier") if hasattr(model, name))

@@ -67,8 +67,8 @@ def adapt(model: Any, method: Method) -> Any:
     if method.kind == "prompt":
         return _with_prompt(model, method)
     model.requires_grad_(False)
-    for name in head_names(model):
-        getattr(model, name).requires_grad_(True)
+    for name in _new_modules(model):
+        model.get_submodule(name).requires_grad_(True)
     if method.kind == "last":
         blocks = find_blocks(model)
         if not 1 <= method.blocks <= len(blocks):
@@ -80,6 +80,11 @@ def adapt(model: Any, method: Method) -> Any:
             for name in ("norm", "ln_f"):
                 getattr(model.base_model, name, nn.Identity()).requires_grad_(True)
     return model
+
+
+def _new_modules(model: Any) -> list[str]:
+    """What was not pretrained: the head, and what else the backbone's weights lack."""
+    return [*head_names(model), *getattr(model, "fresh_modules", ())]
 
 
 def _with_lora(model: Any, method: Method) -> Any:
@@ -100,7 +105,7 @@ def _with_lora(model: Any, method: Method) -> Any:
         lora_dropout=method.dropout,
         # GPT-2's matrices are transposed, until 4-bit ones take their place.
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        modules_to_save=list(head_names(model)),
+        modules_to_save=_new_modules(model),
     )
     return get_peft_model(model, config)
 
@@ -112,7 +117,7 @@ def _with_prompt(model: Any, method: Method) -> Any:
     config = PromptTuningConfig(
         task_type=TaskType.SEQ_CLS,
         num_virtual_tokens=method.prompt_tokens,
-        modules_to_save=list(head_names(model)),
+        modules_to_save=_new_modules(model),
     )
     return get_peft_model(model, config)
 
@@ -147,11 +152,6 @@ def _size(weight: Any) -> int:
     """Numbers that a weight holds; one in 4 bits is packed, two to a byte."""
     packed = getattr(weight, "quant_state", None)
     return packed.shape.numel() if packed is not None else int(weight.numel())
-
-
-def is_head(name: str) -> bool:
-    """Whether a parameter belongs to the head, by its name."""
-    return any(part in ("score", "classifier") for part in name.split("."))
 
 
 def decays(name: str, shape: Iterable[int]) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import torch
 from engine import hub
 from engine.errors import HubError, RecipeError
 from engine.models.backbones import Backbone
-from engine.models.heads import Head, PooledClassifier, is_decoder
+from engine.models.heads import Head, PooledClassifier, is_decoder, is_head
 from engine.models.locate import locate, require_known
 
 OPENING = RLock()
@@ -158,12 +158,24 @@ def open_backbone(
             config.dtype = torch.float32
             model: Any = kind.from_config(config, **options)
         else:
-            model = kind.from_pretrained(folder, config=config, **options, **_safely(four_bit))
+            model, told = kind.from_pretrained(
+                folder, config=config, output_loading_info=True, **options, **_safely(four_bit)
+            )
             _keep_packing(model)
+            if not pooled:
+                model.fresh_modules = _fresh_modules(told["missing_keys"])
         if pooled:
             model = PooledClassifier(model, head, pair, num_labels)
     model.config.pad_token_id = tokenizer.pad_token_id
     return Opened(model, tokenizer, {"repo_id": backbone.repo_id, "revision": commit})
+
+
+def _fresh_modules(missing: Iterable[str]) -> tuple[str, ...]:
+    """Modules below the head that the checkpoint has no weights for, such as the pooler of a BERT without one.
+
+    They begin at random, so that every method has to train and keep them with the head.
+    """
+    return tuple(sorted({name.rpartition(".")[0] for name in missing if not is_head(name)}))
 
 
 def open_untouched(backbone: Backbone, causal: bool | None, revision: str | None = None) -> Opened:

@@ -18,7 +18,8 @@ from torch.nn import functional
 from engine.data.batches import Batches
 from engine.errors import OdzeraError
 from engine.evaluation.metrics import BETTER, Floats, headline, softmax
-from engine.models.methods import decays, is_head
+from engine.models.heads import is_head
+from engine.models.methods import decays
 from engine.training.parallel import ALONE, Group
 from engine.training.recipe import Recipe
 from engine.training.state import TrainingState, load_state, save_state
