@@ -18,7 +18,7 @@ from engine.processes import run_all
 from engine.search.report import StudyView, list_studies
 from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all
 from engine.serving.comparison import compare_models, open_results
-from engine.serving.exports import export_by_path
+from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -129,7 +129,8 @@ class Context:
         for task in TASKS:
             for checkpoint in self.shelf.models(task):
                 with suppress(OdzeraError):
-                    if checkpoint.recipe.kind == "frozen" and checkpoint.recipe.frozen.asks_nli:
+                    # What it asks may have been exported after it was opened.
+                    if not has_network(checkpoint) and self.shelf.served(checkpoint).runtime == "torch":
                         self.shelf.renew(checkpoint)
 
 

@@ -1,7 +1,8 @@
 """Commands that measure: the search, a training step, and what training costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +20,24 @@ from engine.console import costs as shown_costs
 from engine.console import studies as shown
 from engine.processes import cores
 
+if TYPE_CHECKING:
+    from engine.data.tasks import Task
+    from engine.training.recipe import Recipe
+
 bench = typer.Typer(
     no_args_is_help=True,
     help="Measure the search against what else one would use, a step's operators, and what training a recipe costs.",
 )
 app.add_typer(bench, name="bench")
+
+
+def _whatever_task(recipes: Sequence[str], task: "Task") -> "list[Recipe]":
+    """Recipes by name: what an answer costs doesn't depend on the task that a recipe was published for."""
+    from engine.data.tasks import get_task
+    from engine.training.recipes import RECIPES, get_recipe
+
+    tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
+    return [get_recipe(name, tasks.get(name, task)) for name in recipes]
 
 
 @bench.command(name="search")
@@ -119,12 +133,9 @@ def bench_classify(
     from engine.console.bench import show_race
     from engine.data.tasks import get_task
     from engine.serving.bench import RACED, RaceRequest, race_classifiers
-    from engine.training.recipes import RECIPES, get_recipe
 
     chosen = get_task(task)
-    # What an answer costs doesn't depend on the task that a recipe was published for.
-    tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
-    named = [get_recipe(name, tasks.get(name, chosen)) for name in recipes or RACED]
+    named = _whatever_task(recipes or RACED, chosen)
     loaded = given.load(chosen)
     request = RaceRequest(named, loaded, threads or cores(), rounds, texts)
     with console.progress_bar("racing", as_json) as tick:
@@ -220,14 +231,12 @@ def bench_growth(
     from engine.errors import DataError
     from engine.paths import default_places
     from engine.serving.growth import AXES, GROWN, measure_growth
-    from engine.training.recipes import RECIPES, get_recipe
 
     unknown = [name for name in figure or () if name not in AXES]
     if unknown:
         raise DataError(f"There is no figure '{unknown[0]}'. Figures: {', '.join(AXES)}.")
     chosen = get_task(task)
-    tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
-    named = [get_recipe(name, tasks.get(name, chosen)) for name in recipes or GROWN]
+    named = _whatever_task(recipes or GROWN, chosen)
     loaded = given.load(chosen)
     with console.progress_bar("measuring", as_json) as tick:
         result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)

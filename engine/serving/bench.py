@@ -22,9 +22,8 @@ from engine.data.tokens import encode
 from engine.errors import OdzeraError, RecipeError
 from engine.models.graphs import GraphNetwork, prepare, quantise, trace
 from engine.models.methods import ParameterCount, count_parameters
-from engine.models.networks import Logits
 from engine.processes import run_all
-from engine.serving.exports import GRAPHS, RUNTIMES
+from engine.serving.exports import GRAPHS, RUNTIMES, Holder
 from engine.serving.floor import Machine, count_work, measure_machine
 from engine.training.build import build_random
 from engine.training.classify import NeuralModel, TextModel
@@ -185,8 +184,7 @@ def _export(recipe: Recipe, data: TaskData, folder: Path) -> dict[str, Any]:
     """Write the graphs, and count the work of an answer."""
     model = _build(recipe, data)
     lengths = encode(model.tokenizer, _texts(data, CALLS), data.task, PADDED).lengths
-    reader = Logits(model.model)
-    reader.pairs = model.network.reader.pairs  # type: ignore[attr-defined]
+    reader = Holder(model).reader
     left_out: dict[str, str] = {}
     for name in GRAPHS:
         try:

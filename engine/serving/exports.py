@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from engine.data.sources import SAMPLE, TaskData, load
 from engine.data.tasks import get_task
-from engine.errors import CheckpointError, ExportError, OdzeraError
+from engine.errors import CheckpointError, ExportError
 from engine.models.embedding import LogisticModel, SimilarityModel
 from engine.models.graphs import GraphNetwork, prepare, quantise, trace
 from engine.models.networks import Network, Reader, TorchNetwork
@@ -114,6 +114,12 @@ class Holder:
         """What PyTorch computes there."""
         reader: Reader = self._inner.network.reader
         return reader
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a text that it is handed, or of a probe."""
+        room = getattr(self._inner, "max_length", None) or self._inner.prompts.positions
+        return min(int(room), max(map(max, PROBES)))
 
     def put(self, network: Network) -> None:
         """Let another runtime compute it, and drop PyTorch's weights where nothing else reads them."""
@@ -228,7 +234,7 @@ def _prove(folder: Path, classifier: Classifier, holder: Holder, data: TaskData 
     networks: dict[str, Network] = {"torch": torch_network}
     figures: dict[str, Any] = {}
     left_out: dict[str, str] = {}
-    room = _longest(classifier, reader)
+    room = holder.longest
     with one_thread():
         try:
             trace(prepare(reader), files["fp32"])
@@ -271,13 +277,6 @@ def _explain(serves: str, p50: Mapping[str, float], left_out: Mapping[str, str])
     sentences = [f"{RUNTIMES[serves]}: {p50[serves]:.2f} ms at {TIMED_TOKENS} tokens{f'; {others}' if others else ''}."]
     sentences += [f"Not {RUNTIMES[name]}: {reason}." for name, reason in left_out.items()]
     return " ".join(sentences)
-
-
-def _longest(classifier: Classifier, reader: Reader) -> int:
-    """Most tokens of a text that the classifier hands to its network."""
-    inner: Any = Holder(classifier)._inner
-    room = getattr(inner, "max_length", None) or inner.prompts.positions
-    return min(int(room), PROBES[3][0])
 
 
 def _difference(first: Network, second: Network, reader: Reader, room: int) -> float:
@@ -347,7 +346,4 @@ def export_by_path(folder: Path) -> str:
     with suppress(OSError, AttributeError):
         os.nice(10)
     torch.set_num_threads(1)
-    try:
-        return make_export(read_checkpoint(folder)).serves
-    except ExportError as error:
-        raise OdzeraError(f"{folder.name}: {error}") from error
+    return make_export(read_checkpoint(folder)).serves

@@ -143,6 +143,7 @@ def open_models(checkpoints: Path, task: str) -> list[tuple[float, float]]:
 
 
 def _open_one_by_one(shelf: Shelf, task: str) -> Iterator[tuple[float, float]]:
+    # Loaded before the first figure, so that no model is charged with them.
     import onnxruntime  # noqa: F401
     import transformers  # noqa: F401
 

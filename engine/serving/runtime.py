@@ -7,15 +7,13 @@ from threading import Lock
 import numpy as np
 
 from engine.data.tasks import get_task
-from engine.errors import CheckpointError, ExportError
-from engine.models.frozen import EntailmentModel
+from engine.errors import ExportError
 from engine.models.graphs import GraphNetwork, Tables
 from engine.models.methods import ParameterCount
 from engine.models.networks import Network
 from engine.serving.exports import TOKENIZER, Export, Holder, find_export, has_network
-from engine.training.checkpoints import Checkpoint, find_checkpoint
+from engine.training.checkpoints import Checkpoint
 from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
-from engine.training.frozen import FrozenModel
 from engine.training.sharing import SharedWeights
 
 
@@ -75,16 +73,16 @@ def open_served(checkpoint: Checkpoint, shared: SharedWeights | None, graphs: Gr
 
 def _without_network(checkpoint: Checkpoint, shared: SharedWeights | None, graphs: Graphs) -> Served:
     """Baselines, and models that ask another one, which may be on a graph."""
-    classifier = open_checkpoint(checkpoint, shared)
-    if checkpoint.recipe.kind == "baseline":
+    asked: list[Served] = []
+
+    def open_asked(other: Checkpoint) -> Classifier:
+        asked.append(open_served(other, shared, graphs))
+        return asked[-1].classifier
+
+    classifier = open_checkpoint(checkpoint, shared, open_asked)
+    if not asked:
         return Served(classifier, "numpy", "It has no network.")
-    inner = classifier.model if isinstance(classifier, WeighedModel) else classifier
-    if not isinstance(inner, FrozenModel) or not isinstance(inner.answerer, EntailmentModel):
-        raise CheckpointError(f"Checkpoint {checkpoint.folder.name} asks no other model.")
-    asked = find_checkpoint(checkpoint.folder.parent.parent, "nli", inner.origin["model"])
-    served = open_served(asked, shared, graphs)
-    inner.answerer.judge = served.classifier.probabilities
-    return Served(classifier, served.runtime, f"It asks {asked.name}. {served.reason}")
+    return Served(classifier, asked[-1].runtime, f"It asks another model. {asked[-1].reason}")
 
 
 def _on_graph(checkpoint: Checkpoint, export: Export, network: Network) -> Classifier:

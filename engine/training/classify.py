@@ -1,6 +1,6 @@
 """Trained models as functions from texts to probabilities, opened from their checkpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,44 +104,51 @@ class WeighedModel:
         return self.model.parameters()
 
 
-def open_nli(root: Path, name: str, shared: SharedWeights | None = None) -> Nli:
-    """The trained NLI model called `NAME` or `NAME@DATA` (the latest of several) under `root`.
+Opener = Callable[[Checkpoint], Classifier]
+"""Opens the model that another one asks."""
+
+
+def open_nli(root: Path, name: str, opener: Opener | None = None) -> Nli:
+    """The trained NLI model called `NAME` or `NAME@DATA` (the latest of several) under `root`, in PyTorch by default.
 
     Raises:
         CheckpointError: There is none, or it can't be opened.
     """
     checkpoint = find_checkpoint(root, "nli", name)
-    classifier = open_checkpoint(checkpoint, shared)
+    classifier = (opener or open_checkpoint)(checkpoint)
     origin = {"model": checkpoint.folder.name, "run": str(checkpoint.manifest["run"]["id"])}
     return Nli(classifier.probabilities, classifier.parameters().total, origin)
 
 
-def _reopen_nli(label: str, root: Path, origin: Mapping[str, str], shared: SharedWeights | None, _: str) -> Nli:
+def _reopen_nli(label: str, root: Path, origin: Mapping[str, str], opener: Opener, _: str) -> Nli:
     """The very NLI model that a checkpoint was made with."""
-    nli = open_nli(root, origin["model"], shared)
+    nli = open_nli(root, origin["model"], opener)
     if nli.origin != origin:
         raise CheckpointError(f"{label} was made with another {origin['model']} than the one that is here now.")
     return nli
 
 
-def open_checkpoint(checkpoint: Checkpoint, shared: SharedWeights | None = None) -> Classifier:
+def open_checkpoint(
+    checkpoint: Checkpoint, shared: SharedWeights | None = None, opener: Opener | None = None
+) -> Classifier:
     """Open a trained model on the CPU.
 
     Args:
         checkpoint: Which one.
         shared: Backbones in memory already, whose frozen weights it then reads.
+        opener: Opens the model that it asks, where it asks one; as this one is opened, when missing.
 
     Raises:
         CheckpointError: Its files are missing, damaged or don't fit its recipe.
         HubError: Its frozen backbone isn't here and can't be had.
     """
     with OPENING:
-        model = _open(checkpoint, shared)
+        model = _open(checkpoint, shared, opener or partial(open_checkpoint, shared=shared))
     weights = checkpoint.manifest.get("decision_weights")
     return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
 
 
-def _open(checkpoint: Checkpoint, shared: SharedWeights | None) -> Classifier:
+def _open(checkpoint: Checkpoint, shared: SharedWeights | None, opener: Opener) -> Classifier:
     task = get_task(checkpoint.task)
     label = f"Checkpoint {checkpoint.folder.name}"
     if tuple(checkpoint.manifest["labels"]) != task.labels:
@@ -155,7 +162,7 @@ def _open(checkpoint: Checkpoint, shared: SharedWeights | None) -> Classifier:
             return BaselineModel(baseline, task)
         if recipe.kind == "frozen":
             origin = checkpoint.manifest["origin"]
-            reopen = partial(_reopen_nli, label, checkpoint.folder.parent.parent, origin, shared)
+            reopen = partial(_reopen_nli, label, checkpoint.folder.parent.parent, origin, opener)
             state = load_arrays(weights_file), checkpoint.read_json(EXAMPLES)
             untrained = restore_frozen(recipe, task, origin.get("revision"), *state, reopen)
             if shared is not None and untrained.backbone is not None:
