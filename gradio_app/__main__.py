@@ -85,7 +85,7 @@ def main() -> None:
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
     blocked = [places.checkpoints, places.store.parent]
-    launch(app, arguments.host, arguments.port, blocked, app_kwargs={"routes": mount_dashboard(storage)})
+    launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage))
     console.note(
         f"Odzera is on http://{arguments.host}:{arguments.port} "
         f"({time.perf_counter() - started:.1f} s). Ctrl-C stops it."

@@ -5,16 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.data.tasks import NLI, SLANG
 from engine.errors import OdzeraError
-from gradio_app import handlers
+from gradio_app.about_tab import create_about_tab
+from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
-from gradio_app.curves_tab import create_curves_tab
+from gradio_app.data_tab import create_data_tab
+from gradio_app.handlers.ask import answer_all
+from gradio_app.languages import NAMES, Language, choose_language, get_language
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
 from gradio_app.slang_tab import create_slang_tab
 from gradio_app.study_tab import create_study_tab
+from gradio_app.training_tab import create_training_tab
+from gradio_app.views.header import render_header
 
 ASSETS = Path(__file__).parent / "assets"
 # The visitor's own fonts: nothing is fetched from anywhere.
@@ -22,25 +32,65 @@ FONTS = ("ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-
 MONO = ("ui-monospace", "Consolas", "Menlo", "monospace")
 
 
+TABS = (
+    create_slang_tab,
+    create_nli_tab,
+    create_batch_tab,
+    create_models_tab,
+    create_training_tab,
+    create_data_tab,
+    create_study_tab,
+    create_about_tab,
+)
+"""The tabs, from left to right."""
+
+
 def build_app(context: Context) -> gr.Blocks:
-    """The page as a function of its models and results."""
+    """The page, once in each language, as a function of its models and results."""
     with gr.Blocks(
         title="Odzera: from scratch or pretrained?", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as app:
-        gr.HTML(
-            '<header class="oz-header"><h1>Odzera</h1>'
-            "<p>Train a small model from scratch, or adapt something pretrained? "
-            "Ask them all, and see.</p></header>"
-        )
-        with gr.Tabs():
-            create_slang_tab(context)
-            create_nli_tab(context)
-            create_models_tab(context)
-            create_curves_tab(context)
-            create_study_tab(context)
+        _create_page(context, get_language("en"))
         _create_endpoints(context)
+    for code in list(NAMES)[1:]:
+        with app.route(NAMES[code], f"/{code}", show_in_navbar=False):
+            _create_page(context, get_language(code))
     page: gr.Blocks = app
     return page
+
+
+def _create_page(context: Context, say: Language) -> None:
+    gr.Navbar(visible=False)
+    gr.HTML(render_header(say), elem_classes="oz-top")
+    with gr.Tabs(elem_id="tabs"):
+        for create in TABS:
+            create(context, say)
+
+
+class OwnLanguage:
+    """Sends a visitor of the bare address to the page in the browser's language; `?lang=en` stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["method"] == "GET" and _path(scope) in ("", "/"):
+            request = HTTPConnection(scope)
+            code = choose_language(request.headers.get("accept-language", ""))
+            if "lang" not in request.query_params and code != "en":
+                query = f"?{request.url.query}" if request.url.query else ""
+                # Relative, so that it holds behind a proxy too.
+                answer = RedirectResponse(f"./{code}{query}", status_code=307, headers={"Vary": "Accept-Language"})
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    """The path below the application's own address."""
+    return str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
 
 
 def _create_endpoints(context: Context) -> None:
@@ -49,14 +99,14 @@ def _create_endpoints(context: Context) -> None:
     def classify_slang(text: str) -> list[dict[str, Any]]:
         """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime}."""
         try:
-            return handlers.answer_all(context, SLANG, text)
+            return answer_all(context, SLANG, text)
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     def classify_nli(premise: str, hypothesis: str) -> list[dict[str, Any]]:
         """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime}."""
         try:
-            return handlers.answer_all(context, NLI, premise, hypothesis)
+            return answer_all(context, NLI, premise, hypothesis)
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -64,8 +114,19 @@ def _create_endpoints(context: Context) -> None:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=2, concurrency_id="classify")
 
 
-def launch(app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), **more: Any) -> None:
-    """Serve the page without holding the thread; no file under `blocked` is ever served."""
+def launch(
+    app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), routes: Sequence[BaseRoute] = (), **more: Any
+) -> None:
+    """Serve the page without holding the thread; no file under `blocked` is ever served.
+
+    Args:
+        app: The page.
+        host: Address to listen on.
+        port: Port to listen on.
+        blocked: Folders that are out of reach.
+        routes: That go before the page's own.
+        more: Options of Gradio's `launch`.
+    """
     app.queue(max_size=200).launch(
         server_name=host,
         server_port=port,
@@ -85,7 +146,9 @@ def launch(app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), *
             button_primary_background_fill_dark="#0f766e",
             button_primary_background_fill_hover_dark="#115e59",
         ),
-        css_paths=ASSETS / "style.css",
+        css_paths=sorted(ASSETS.glob("*.css")),
+        head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
+        app_kwargs={"routes": list(routes), "middleware": [Middleware(OwnLanguage)]},
         favicon_path=ASSETS / "icon.svg",
         **more,
     )

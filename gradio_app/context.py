@@ -23,6 +23,7 @@ from engine.serving.growth import read_growth
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
+from gradio_app.languages import Language
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,20 @@ class Context:
     """Folders with curves; a name in the first hides the same in the next."""
     _views: "_Views" = field(default_factory=lambda: _Views())
 
-    def data_choices(self, task: str) -> list[tuple[str, str]]:
+    public: bool = False
+    """Whether strangers may come: nothing that costs the machine hours is started for them."""
+    places: Places | None = None
+    """Where models and results are kept; nothing new is made without it."""
+
+    def data_choices(self, task: str, say: Language) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
         choices = []
         for fingerprint in self.shelf.data_sets(task):
             data = self.shelf.models(task, fingerprint)[0].manifest["data"]
-            source = {"sample": "the bundled sample"}.get(data["source"], data["source"])
+            source = name_source(say, data["source"])
             rows = sum(data["rows"].values())
-            choices.append((f"{source} · {rows:,} rows · {fingerprint}", fingerprint))
+            words = f"{source} · {say.plural('{n} row', '{n} rows', rows)} · {fingerprint}"
+            choices.append((words, fingerprint))
         return choices
 
     def models(self, task: Task, fingerprint: str | None = None) -> list[Checkpoint]:
@@ -78,10 +85,10 @@ class Context:
         except OdzeraError:
             return None
 
-    def study_choices(self, fresh: bool = False) -> list[tuple[str, str]]:
+    def study_choices(self, say: Language, fresh: bool = False) -> list[tuple[str, str]]:
         """Studies as (words, name), the one made last first; none where they can't be read."""
         with suppress(OdzeraError):
-            return [(_describe(study), study.name) for study in self._views.get(self.storage, fresh)]
+            return [(_describe(say, study), study.name) for study in self._views.get(self.storage, fresh)]
         return []
 
     def study(self, name: str | None) -> StudyView | None:
@@ -92,9 +99,9 @@ class Context:
         """
         return next((study for study in self._views.get(self.storage) if study.name == name), None)
 
-    def curve_choices(self) -> list[tuple[str, str]]:
+    def curve_choices(self, say: Language) -> list[tuple[str, str]]:
         """Curves as (words, name)."""
-        described = {name: _describe_curve(curve) for name, curve in list_curves(self.curves)[0].items()}
+        described = {name: _describe_curve(say, curve) for name, curve in list_curves(self.curves)[0].items()}
         shared = Counter(described.values())
         return [(f"{words} · {name}" if shared[words] > 1 else words, name) for name, words in described.items()]
 
@@ -154,21 +161,26 @@ class _Views:
             return self.views
 
 
-def _describe(study: StudyView) -> str:
-    source = {"sample": "the bundled sample"}.get(study.attributes.get("source", ""), study.attributes.get("source"))
-    return f"{study.name} · {source} · {study.finished:,} trials"
+def name_source(say: Language, source: object) -> str:
+    """What a data set is called."""
+    return say("the bundled sample") if source == "sample" else str(source)
 
 
-def _describe_curve(curve: Curve) -> str:
-    source = "the bundled sample" if curve.source == "sample" else curve.source
-    return f"{AXES[curve.kind]} · {source}"
+def _describe(say: Language, study: StudyView) -> str:
+    source = name_source(say, study.attributes.get("source"))
+    return f"{study.name} · {source} · {say.plural('{n} trial', '{n} trials', study.finished)}"
 
 
-def open_context(places: Places, storage: str = "", dashboard: str = "") -> Context:
+def _describe_curve(say: Language, curve: Curve) -> str:
+    return f"{say(AXES[curve.kind])} · {name_source(say, curve.source)}"
+
+
+def open_context(places: Places, storage: str = "", dashboard: str = "", public: bool = False) -> Context:
     """Read manifests and results; weights are opened later."""
     serve_on_one_thread()
     store, notes = open_results(places)
     shelf = Shelf(places.checkpoints)
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
     curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
-    return Context(shelf, store, [*notes, *refused, *list_curves(curves)[1]], storage, dashboard, curves)
+    lines = [*notes, *refused, *list_curves(curves)[1]]
+    return Context(shelf, store, lines, storage, dashboard, curves, public=public, places=places)

@@ -3,23 +3,24 @@
 import gradio as gr
 
 from engine.data.tasks import NLI, SLANG
-from gradio_app import handlers
 from gradio_app.context import Context
-from gradio_app.growth import render_growth
+from gradio_app.handlers.models import show_models
+from gradio_app.languages import Language
+from gradio_app.views.growth import render_growth
 
 
-def create_models_tab(context: Context) -> None:
+def create_models_tab(context: Context, say: Language) -> None:
     """Every model's test figures and costs, one data set at a time."""
-    with gr.Tab("Models", id="models"):
+    with gr.Tab(say("Models"), id="models"):
         for task in (SLANG, NLI):
             gr.Markdown(f"### {task.title}")
-            choices = context.data_choices(task.name)
+            choices = context.data_choices(task.name, say)
             first = choices[0][1] if choices else None
-            data = gr.Dropdown(choices, value=first, label="Trained on", visible=len(choices) > 1)
-            table = gr.HTML(handlers.show_models(context, task.name, first), elem_id=f"models-{task.name}")
+            data = gr.Dropdown(choices, value=first, label=say("Trained on"), visible=len(choices) > 1)
+            table = gr.HTML(show_models(context, say, task.name, first), elem_id=f"models-{task.name}")
 
             def show(fingerprint: str | None, task_name: str = task.name) -> str:
-                return handlers.show_models(context, task_name, fingerprint)
+                return show_models(context, say, task_name, fingerprint)
 
             data.change(show, inputs=[data], outputs=table, api_visibility="private")
         growth = context.growth()

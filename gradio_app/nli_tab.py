@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import gradio as gr
 
 from engine.data.tasks import NLI
-from gradio_app import cards, handlers
 from gradio_app.context import Context
+from gradio_app.handlers.ask import ask
+from gradio_app.languages import Language
 from gradio_app.slang_tab import create_before, create_data_choice
+from gradio_app.views import cards
 
 EXAMPLES = [
     ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
@@ -19,25 +21,25 @@ EXAMPLES = [
 ]
 
 
-def create_nli_tab(context: Context) -> None:
+def create_nli_tab(context: Context, say: Language) -> None:
     """A premise and a hypothesis in, every model's verdict side by side."""
-    with gr.Tab("NLI", id="nli"):
+    with gr.Tab(say("NLI"), id="nli"):
         gr.Markdown(
             "Does the hypothesis follow from the premise (**entailment**), contradict it (**contradiction**), "
             "or neither (**neutral**)? Any of 15 languages; MiniLM was pretrained on English."
         )
         with gr.Row(elem_classes="oz-pair"):
-            premise = gr.Textbox(label="Premise", lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
+            premise = gr.Textbox(label=say("Premise"), lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
             hypothesis = gr.Textbox(
-                label="Hypothesis",
+                label=say("Hypothesis"),
                 lines=2,
                 max_lines=8,
                 min_width=280,
                 elem_id="nli-hypothesis",
             )
-        data = create_data_choice(context, NLI.name)
-        before = create_before(context, NLI)
-        button = gr.Button("Ask every model", variant="primary", elem_id="nli-ask")
+        data = create_data_choice(context, say, NLI.name)
+        before = create_before(context, say, NLI)
+        button = gr.Button(say("Ask every model"), variant="primary", elem_id="nli-ask")
         answers = gr.HTML(
             cards.render_empty(
                 "Every model's verdict will stand here, side by side. Type something, or try an example below."
@@ -45,14 +47,14 @@ def create_nli_tab(context: Context) -> None:
             elem_id="nli-answers",
         )
 
-        gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label="Try one", api_visibility="private")
+        gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label=say("Try one"), api_visibility="private")
 
-        def ask(premise: str, hypothesis: str, data: str | None, before: bool) -> Iterator[str]:
-            yield from handlers.ask(context, NLI, data, premise, hypothesis, before=before)
+        def answer(premise: str, hypothesis: str, data: str | None, before: bool) -> Iterator[str]:
+            yield from ask(context, say, NLI, data, premise, hypothesis, before=before)
 
         gr.on(
             [button.click, premise.submit, hypothesis.submit],
-            ask,
+            answer,
             inputs=[premise, hypothesis, data, before],
             outputs=answers,
             api_visibility="private",

@@ -2,38 +2,39 @@
 
 import gradio as gr
 
-from gradio_app import handlers
 from gradio_app.context import Context
+from gradio_app.handlers.study import show_study, study_mark
+from gradio_app.languages import Language
 
 LIVE_SECONDS = 5
 
 
-def create_study_tab(context: Context) -> None:
+def create_study_tab(context: Context, say: Language) -> None:
     """The search that found the decoder: progress, history, importances, the best trials, and the dashboard."""
-    with gr.Tab("Study", id="study") as tab:
-        choices = context.study_choices()
+    with gr.Tab(say("Study"), id="study") as tab:
+        choices = context.study_choices(say)
         first = choices[0][1] if choices else None
-        chosen = gr.Dropdown(choices, value=first, label="Study", visible=bool(choices))
-        shown = gr.HTML(handlers.show_study(context, first), elem_id="study-view")
+        chosen = gr.Dropdown(choices, value=first, label=say("Study"), visible=bool(choices))
+        shown = gr.HTML(show_study(context, say, first), elem_id="study-view")
         # What the page shows now, so that a tick without news sends nothing.
-        state = gr.State(handlers.study_mark(context, first))
+        state = gr.State(study_mark(context, first))
 
         def refresh(name: str | None) -> tuple[object, str, str]:
             """The choices, the study and its mark, read anew."""
-            found = context.study_choices(fresh=True)
+            found = context.study_choices(say, fresh=True)
             names = [one for _, one in found]
             name = name if name in names else (names[0] if names else None)
             menu = gr.Dropdown(found, value=name, visible=bool(found))
-            return menu, handlers.show_study(context, name), handlers.study_mark(context, name)
+            return menu, show_study(context, say, name), study_mark(context, name)
 
         def tick(name: str | None, mark: str) -> tuple[object, object]:
             """The study again, if anything has happened in it."""
-            now = handlers.study_mark(context, name)
-            return (gr.skip(), gr.skip()) if now == mark else (handlers.show_study(context, name), now)
+            now = study_mark(context, name)
+            return (gr.skip(), gr.skip()) if now == mark else (show_study(context, say, name), now)
 
         def choose(name: str | None) -> tuple[str, str]:
             """Another study."""
-            return handlers.show_study(context, name), handlers.study_mark(context, name)
+            return show_study(context, say, name), study_mark(context, name)
 
         tab.select(refresh, chosen, [chosen, shown, state], api_visibility="private")
         chosen.input(choose, chosen, [shown, state], api_visibility="private")

@@ -20,8 +20,9 @@ from engine.data.tasks import SLANG
 from engine.serving.classifier import Shelf
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
-from gradio_app import handlers
 from gradio_app.context import open_context
+from gradio_app.handlers.ask import ask
+from gradio_app.languages import get_language
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD_ROWS = "".join(f"wpis numer {number},{number % 3}\n" for number in range(45))
@@ -130,7 +131,7 @@ def good_file(tmp_path: Path) -> str:
 def test_a_text_that_will_not_do_is_refused(kept: Path, text: str, says: str) -> None:
     assert says in refused("classify", "slang", text)
     assert says in refused("classify", "slang", text, "--json")
-    (page,) = handlers.ask(open_context(places_in(kept)), SLANG, None, text)
+    (page,) = ask(open_context(places_in(kept)), get_language("en"), SLANG, None, text)
     assert says in page
 
 
@@ -159,7 +160,7 @@ def test_odd_but_honest_texts_are_answered_and_not_echoed(kept: Path, text: str)
     assert result.exit_code == 0
     assert len(json.loads(result.stdout)) == 4
     assert text not in result.output
-    *_, page = handlers.ask(open_context(places_in(kept)), SLANG, None, text)
+    *_, page = ask(open_context(places_in(kept)), get_language("en"), SLANG, None, text)
     assert page.count("data-label=") == 4
     assert text not in page
     assert "<script" not in page

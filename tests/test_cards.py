@@ -12,7 +12,17 @@ from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.classifier import Answer, Failure, Shelf
 from engine.serving.exports import RUNTIMES
-from gradio_app.cards import SHORT, SIGNS, Facts, facts_of, render, render_empty, render_notice, short, verdict_of_most
+from gradio_app.views.cards import (
+    SHORT,
+    SIGNS,
+    Facts,
+    facts_of,
+    render,
+    render_empty,
+    render_notice,
+    short,
+    verdict_of_most,
+)
 
 LABELS = SLANG.labels
 SCRIPT = "<script>alert('x')</script>"

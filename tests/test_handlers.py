@@ -23,8 +23,13 @@ from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
-from gradio_app.handlers import answer_all, ask, show_curve, show_models, show_study, study_mark
+from gradio_app.handlers.ask import answer_all, ask
+from gradio_app.handlers.curves import show_curve
+from gradio_app.handlers.models import show_models
+from gradio_app.handlers.study import show_study, study_mark
+from gradio_app.languages import get_language
 
+ENGLISH = get_language("en")
 TYPED = "gżegżółka-wyszeptała-hasło"
 TEXTS = {"slang": [f"{TYPED} ale sztos"], "nli": [f"The {TYPED} is open.", f"Nobody said {TYPED}."]}
 
@@ -43,7 +48,7 @@ def copied(trained: Places, tmp_path: Path) -> Places:
 
 
 def test_cards_are_yielded_anew_with_one_more_answer_each_time(context: Context, task: Task) -> None:
-    pages = list(ask(context, task, None, *TEXTS[task.name]))
+    pages = list(ask(context, ENGLISH, task, None, *TEXTS[task.name]))
     models = context.shelf.models(task.name)
     assert [page.count("data-label=") for page in pages] == list(range(len(models) + 1))
     assert [page.count('data-done="true"') for page in pages] == [0] * len(models) + [1]
@@ -53,19 +58,19 @@ def test_cards_are_yielded_anew_with_one_more_answer_each_time(context: Context,
 
 def test_cards_stand_in_the_same_order_from_first_to_last(context: Context) -> None:
     order = [f'data-model="{one.name}"' for one in context.shelf.models("slang")]
-    for page in ask(context, SLANG, None, "sztos"):
+    for page in ask(context, ENGLISH, SLANG, None, "sztos"):
         places = [page.index(name) for name in order]
         assert places == sorted(places)
 
 
 def test_the_users_text_is_in_no_page(context: Context, task: Task) -> None:
-    for page in ask(context, task, None, *TEXTS[task.name]):
+    for page in ask(context, ENGLISH, task, None, *TEXTS[task.name]):
         assert TYPED not in page
 
 
 @pytest.mark.parametrize("text", ["<script>alert(7)</script>", "<img src=x onerror=alert(7)>", "🔥🔥"])
 def test_markup_and_emoji_are_answered_and_never_echoed(context: Context, text: str) -> None:
-    *_, last = ask(context, SLANG, None, text)
+    *_, last = ask(context, ENGLISH, SLANG, None, text)
     assert 'data-done="true"' in last
     assert last.count("data-label=") == 4
     assert text not in last
@@ -79,7 +84,7 @@ def test_markup_and_emoji_are_answered_and_never_echoed(context: Context, text: 
 )
 def test_bad_text_gets_one_notice_at_once(context: Context, text: str, says: str) -> None:
     start = time.perf_counter()
-    (page,) = ask(context, SLANG, None, text)
+    (page,) = ask(context, ENGLISH, SLANG, None, text)
     assert time.perf_counter() - start < 1
     assert 'class="oz-notice"' in page
     assert says in page
@@ -88,13 +93,13 @@ def test_bad_text_gets_one_notice_at_once(context: Context, text: str, says: str
 
 
 def test_the_half_of_a_pair_that_will_not_do_is_named(context: Context) -> None:
-    (page,) = ask(context, NLI, None, "It rains.", "")
+    (page,) = ask(context, ENGLISH, NLI, None, "It rains.", "")
     assert "hypothesis is empty" in page
 
 
 @pytest.mark.parametrize("fingerprint", ["ffffffffffff", "", "../../etc", None])
 def test_unknown_data_falls_back_to_that_shown_first(context: Context, fingerprint: str | None) -> None:
-    *_, last = ask(context, SLANG, fingerprint, "sztos")
+    *_, last = ask(context, ENGLISH, SLANG, fingerprint, "sztos")
     assert last.count("data-label=") == len(context.shelf.models("slang"))
 
 
@@ -105,11 +110,11 @@ def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -
     data = load(SLANG, str(tmp_path / "rows.csv"))
     train_model(RECIPES["tfidf"], data, copied, Store.open(copied.store))
     context = open_context(copied)
-    assert [key for _, key in context.data_choices("slang")][1] == data.fingerprint
-    assert "rows.csv" in context.data_choices("slang")[1][0]
-    *_, last = ask(context, SLANG, data.fingerprint, "sztos")
+    assert [key for _, key in context.data_choices("slang", ENGLISH)][1] == data.fingerprint
+    assert "rows.csv" in context.data_choices("slang", ENGLISH)[1][0]
+    *_, last = ask(context, ENGLISH, SLANG, data.fingerprint, "sztos")
     assert last.count("<article") == last.count("data-label=") == 1
-    shown = show_models(context, "slang", data.fingerprint)
+    shown = show_models(context, ENGLISH, "slang", data.fingerprint)
     assert "rows.csv" in shown
     assert shown.count('<th scope="row">') == 1
 
@@ -117,7 +122,7 @@ def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -
 def test_a_damaged_model_gets_a_card_that_says_so_and_the_rest_answer(copied: Places) -> None:
     weights = Shelf(copied.checkpoints).find("slang", "scratch").folder / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:100])
-    *_, last = ask(open_context(copied), SLANG, None, "sztos")
+    *_, last = ask(open_context(copied), ENGLISH, SLANG, None, "sztos")
     assert 'data-done="true"' in last
     assert last.count("data-label=") == 3
     assert last.count("oz-failed") == 1
@@ -136,11 +141,11 @@ def test_a_refused_checkpoint_is_a_note_of_the_page(copied: Places) -> None:
 def test_a_page_without_models_says_how_to_train_them(tmp_path: Path, task: Task) -> None:
     empty = open_context(places_in(tmp_path))
     texts = ["tekst"] * len(task.text_columns)
-    (page,) = ask(empty, task, None, *texts)
+    (page,) = ask(empty, ENGLISH, task, None, *texts)
     assert f"odzera train majority tfidf scratch --task {task.name}" in page
     with pytest.raises(CheckpointError, match="None is trained yet"):
         answer_all(empty, task, *texts)
-    assert "oz-notice" in show_models(empty, task.name, None)
+    assert "oz-notice" in show_models(empty, ENGLISH, task.name, None)
     assert empty.data_choices(task.name) == []
 
 
@@ -159,15 +164,15 @@ def test_programs_get_an_error_for_bad_text(context: Context) -> None:
 
 
 def test_the_models_table_shows_every_model_on_the_data(context: Context, task: Task) -> None:
-    shown = show_models(context, task.name, None)
+    shown = show_models(context, ENGLISH, task.name, None)
     for one in context.shelf.models(task.name):
         assert f'<th scope="row">{one.name}</th>' in shown
     assert context.shelf.data_sets(task.name)[0] in shown
 
 
 def test_an_unknown_task_or_data_gets_no_foreign_table(context: Context) -> None:
-    assert "oz-notice" in show_models(context, "runs; drop table runs", None)
-    assert show_models(context, "slang", "ffffffffffff") == show_models(context, "slang", None)
+    assert "oz-notice" in show_models(context, ENGLISH, "runs; drop table runs", None)
+    assert show_models(context, ENGLISH, "slang", "ffffffffffff") == show_models(context, ENGLISH, "slang", None)
 
 
 def test_warming_up_is_not_stopped_by_a_damaged_model(copied: Places) -> None:
@@ -175,7 +180,7 @@ def test_warming_up_is_not_stopped_by_a_damaged_model(copied: Places) -> None:
     weights.write_bytes(b"")
     context = open_context(copied)
     context.warm_up()
-    *_, last = ask(context, SLANG, None, "sztos")
+    *_, last = ask(context, ENGLISH, SLANG, None, "sztos")
     assert last.count("data-label=") == 3
     assert f"{WEIGHTS} is damaged" in last
 
@@ -188,9 +193,9 @@ def test_a_program_is_told_why_no_model_can_answer(copied: Places) -> None:
 
 
 def test_a_study_is_shown_with_its_progress_and_the_way_to_the_dashboard(searched: Context) -> None:
-    ((words, name),) = searched.study_choices()
+    ((words, name),) = searched.study_choices(ENGLISH)
     assert "3 trials" in words
-    page = show_study(searched, name)
+    page = show_study(searched, ENGLISH, name)
     assert "<b>3 of 4 trials</b>" in page
     assert 'href="/dashboard/studies/1"' in page
     assert "PED-ANOVA" in page
@@ -199,28 +204,28 @@ def test_a_study_is_shown_with_its_progress_and_the_way_to_the_dashboard(searche
 
 
 def test_a_study_being_searched_is_shown_anew_when_a_trial_ends(searched: Context, tmp_path: Path) -> None:
-    name = searched.study_choices()[0][1]
+    name = searched.study_choices(ENGLISH)[0][1]
     before = study_mark(searched, name)
     assert before == study_mark(searched, name)
     study = optuna.load_study(study_name=name, storage=open_storage(searched.storage))
     study.ask()
     searched._views.read = -math.inf
     assert study_mark(searched, name) != before
-    assert "searching now" in show_study(searched, name)
+    assert "searching now" in show_study(searched, ENGLISH, name)
 
 
 def test_without_studies_the_page_says_how_to_make_one(trained: Places, tmp_path: Path) -> None:
     context = open_context(trained, str(tmp_path / "none.db"), "/dashboard")
-    assert context.study_choices() == []
-    assert "odzera search slang" in show_study(context, None)
-    assert "odzera search slang" in show_study(context, "a name that isn't there")
+    assert context.study_choices(ENGLISH) == []
+    assert "odzera search slang" in show_study(context, ENGLISH, None)
+    assert "odzera search slang" in show_study(context, ENGLISH, "a name that isn't there")
 
 
 def test_damaged_studies_are_one_notice(trained: Places, tmp_path: Path) -> None:
     (tmp_path / "optuna.db").write_text("nothing of the kind " * 100, encoding="utf-8")
     context = open_context(trained, str(tmp_path / "optuna.db"), "/dashboard")
-    assert context.study_choices() == []
-    assert "can&#x27;t be used" in show_study(context, "any")
+    assert context.study_choices(ENGLISH) == []
+    assert "can&#x27;t be used" in show_study(context, ENGLISH, "any")
     assert study_mark(context, "any")
 
 
@@ -229,7 +234,7 @@ def test_names_in_a_study_are_escaped(trained: Places, tmp_path: Path) -> None:
     study = optuna.create_study(study_name="<b>bold</b>", storage=open_storage(address))
     study.set_user_attr("source", "<script>alert(7)</script>")
     study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"reason": "<img src=x>"}))
-    page = show_study(open_context(trained, address, "/dashboard"), "<b>bold</b>")
+    page = show_study(open_context(trained, address, "/dashboard"), ENGLISH, "<b>bold</b>")
     for markup in ("<script>", "<img", "<b>bold"):
         assert markup not in page
 
@@ -275,8 +280,8 @@ def measured(trained: Places, tmp_path: Path) -> Context:
 
 
 def test_a_curve_is_shown_with_its_figure_its_numbers_and_what_it_says(measured: Context) -> None:
-    assert measured.curve_choices() == [("training examples · <i>reviews</i>", "x")]
-    page = show_curve(measured, "x", "accuracy")
+    assert measured.curve_choices(ENGLISH) == [("training examples · <i>reviews</i>", "x")]
+    page = show_curve(measured, ENGLISH, "x", "accuracy")
     assert "<svg" in page
     assert "0.610<small>± 0.025</small>" in page
     assert "mini-full against scratch: clearly ahead at 50 (+10.0 points at 50)." in page
@@ -286,13 +291,13 @@ def test_a_curve_is_shown_with_its_figure_its_numbers_and_what_it_says(measured:
 
 
 def test_another_figure_of_a_curve_can_be_chosen_and_nonsense_is_accuracy(measured: Context) -> None:
-    assert "0.305<small>" in show_curve(measured, "x", "macro_f1")
-    assert show_curve(measured, "x", "<script>") == show_curve(measured, "x", "accuracy")
+    assert "0.305<small>" in show_curve(measured, ENGLISH, "x", "macro_f1")
+    assert show_curve(measured, ENGLISH, "x", "<script>") == show_curve(measured, ENGLISH, "x", "accuracy")
 
 
 def test_without_a_curve_the_page_says_how_to_make_one(measured: Context, tmp_path: Path) -> None:
-    assert "odzera curve examples slang" in show_curve(measured, "another", "accuracy")
-    assert dataclasses.replace(measured, curves=(tmp_path / "empty",)).curve_choices() == []
+    assert "odzera curve examples slang" in show_curve(measured, ENGLISH, "another", "accuracy")
+    assert dataclasses.replace(measured, curves=(tmp_path / "empty",)).curve_choices(ENGLISH) == []
 
 
 def test_a_curve_that_cant_be_read_is_said_at_the_start(trained: Places, tmp_path: Path) -> None:

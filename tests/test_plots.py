@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gradio_app import plots
-from gradio_app.growth import render_growth
-from gradio_app.plots import draw_curves, draw_history, draw_shares, short_count
+from gradio_app.views import plots
+from gradio_app.views.growth import render_growth
+from gradio_app.views.plots import draw_curves, draw_history, draw_shares, short_count
 
 SVG = "{http://www.w3.org/2000/svg}"
 

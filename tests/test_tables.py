@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine import console
-from gradio_app.tables import COLUMNS, describe_data, render_comparison, seconds
+from gradio_app.views.tables import COLUMNS, describe_data, render_comparison, seconds
 
 SCRIPT = "<script>alert('x')</script>"
 

@@ -21,9 +21,10 @@ from engine.store import Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
-from gradio_app import handlers
-from gradio_app.cards import Facts, facts_of_untouched, verdict_of_most
 from gradio_app.context import open_context
+from gradio_app.handlers.ask import ask
+from gradio_app.languages import get_language
+from gradio_app.views.cards import Facts, facts_of_untouched, verdict_of_most
 
 TEXT = ("ale sztos",)
 
@@ -128,8 +129,8 @@ def test_a_backbone_that_is_gone_is_a_failure_and_the_others_go_on(
 
 def test_on_the_page_it_has_a_card_that_does_not_vote(made: Places, backbone: Path) -> None:
     context = open_context(made)
-    without = list(handlers.ask(context, SLANG, None, *TEXT))
-    pages = list(handlers.ask(context, SLANG, None, *TEXT, before=True))
+    without = list(ask(context, get_language("en"), SLANG, None, *TEXT))
+    pages = list(ask(context, get_language("en"), SLANG, None, *TEXT, before=True))
     assert (len(without), len(pages)) == (5, 6)
     name = f'data-model="{backbone} untouched"'
     assert name not in without[-1]

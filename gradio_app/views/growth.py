@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from gradio_app import plots
+from gradio_app.views import plots
 
 TITLES = {
     "length": "An answer, by the text's length",
