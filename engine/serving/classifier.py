@@ -1,7 +1,9 @@
 """Every model side by side: which there are, and what each says of one text."""
 
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from engine.data.cleaning import clean_text
 from engine.data.tasks import TASKS, Task, get_task
 from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.processes import cores
+from engine.said import Said, message
 from engine.serving.exports import find_export, has_network
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
@@ -22,6 +25,32 @@ from engine.training.sharing import SharedWeights
 
 MAX_CHARACTERS = 5000
 """Longest text taken, about five times the longest of the published slang set."""
+SAID: Mapping[str, Mapping[str, str]] = {
+    "text": {
+        "type": message("The text is not a text."),
+        "long": message("The text has {n} characters; at most {most} are taken."),
+        "nul": message("The text holds NUL bytes, so it is not plain text."),
+        "unicode": message("The text is not valid Unicode (it holds half of a surrogate pair)."),
+        "empty": message("The text is empty; type some words first."),
+    },
+    "premise": {
+        "type": message("The premise is not a text."),
+        "long": message("The premise has {n} characters; at most {most} are taken."),
+        "nul": message("The premise holds NUL bytes, so it is not plain text."),
+        "unicode": message("The premise is not valid Unicode (it holds half of a surrogate pair)."),
+        "empty": message("The premise is empty; type some words first."),
+    },
+    "hypothesis": {
+        "type": message("The hypothesis is not a text."),
+        "long": message("The hypothesis has {n} characters; at most {most} are taken."),
+        "nul": message("The hypothesis holds NUL bytes, so it is not plain text."),
+        "unicode": message("The hypothesis is not valid Unicode (it holds half of a surrogate pair)."),
+        "empty": message("The hypothesis is empty; type some words first."),
+    },
+}
+"""What is wrong with a text, a whole sentence for each column: other languages inflect the noun."""
+RECENT = 100
+"""Answers of a model over which its median time is taken."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +67,10 @@ class Answer:
     """Milliseconds from the question until a thread was free for this model, and it was opened."""
     runtime: str = "torch"
     """What computed it: a key of `engine.serving.exports.RUNTIMES`."""
+    p50_ms: float = 0.0
+    """Median of `ms` over this model's last answers, this one among them."""
+    calls: int = 0
+    """How many answers that is, `RECENT` at most."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -48,6 +81,8 @@ class Answer:
             "ms": round(self.ms, 3),
             "waited_ms": round(self.waited_ms, 3),
             "runtime": self.runtime,
+            "p50_ms": round(self.p50_ms, 3),
+            "calls": self.calls,
         }
 
 
@@ -78,6 +113,8 @@ class _Opened:
     lock: threading.Lock = field(default_factory=threading.Lock)
     served: Served | None = None
     reason: str = ""
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    """Milliseconds of the last answers, on the runtime that serves it now."""
 
 
 class Shelf:
@@ -216,6 +253,14 @@ class Shelf:
         slot = self._opened.setdefault(checkpoint.folder, _Opened())
         with slot.lock:
             slot.served, slot.reason = served, ""
+            slot.times.clear()
+
+    def time(self, checkpoint: Checkpoint | Untouched, ms: float) -> tuple[float, int]:
+        """Note an answer's milliseconds; the median of the last ones, and how many they are."""
+        slot = self._opened[checkpoint if isinstance(checkpoint, Untouched) else checkpoint.folder]
+        with slot.lock:
+            slot.times.append(ms)
+            return statistics.median(slot.times), len(slot.times)
 
 
 def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
@@ -226,18 +271,18 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
     """
     cleaned = []
     for column, text in zip(task.text_columns, texts, strict=True):
-        name = "text" if column == "text" else column
+        said = SAID[column]
         if not isinstance(text, str):
-            raise TextError(f"The {name} is not a text.")
+            raise TextError(Said(said["type"]))
         if len(text) > MAX_CHARACTERS:
-            raise TextError(f"The {name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken.")
+            raise TextError(Said(said["long"], n=len(text), most=MAX_CHARACTERS))
         if "\0" in text:
-            raise TextError(f"The {name} holds NUL bytes, so it is not plain text.")
+            raise TextError(Said(said["nul"]))
         if any("\ud800" <= char <= "\udfff" for char in text):
-            raise TextError(f"The {name} is not valid Unicode (it holds half of a surrogate pair).")
+            raise TextError(Said(said["unicode"]))
         ready = clean_text(text)
         if not ready:
-            raise TextError(f"The {name} is empty; type some words first.")
+            raise TextError(Said(said["empty"]))
         cleaned.append(ready)
     return tuple(cleaned)
 
@@ -288,4 +333,5 @@ def _ask(
         return Failure(model.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
     scores = dict(zip(task.labels, map(float, row), strict=True))
     label = task.labels[int(row.argmax())]
-    return Answer(model.name, label, scores, (end - start) * 1000, (start - asked) * 1000, served.runtime)
+    ms = (end - start) * 1000
+    return Answer(model.name, label, scores, ms, (start - asked) * 1000, served.runtime, *shelf.time(model, ms))

@@ -14,16 +14,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-from engine.said import Said
+from engine.said import Said, is_whole, message
+
+__all__ = ["NAMES", "Language", "choose_language", "get_language", "message"]
 
 CATALOGUES = Path(__file__).parent
 NAMES: Mapping[str, str] = {"en": "English", "pl": "Polski", "ru": "Русский"}
 """Codes of the languages, and what each calls itself; the first one is the source."""
-
-
-def message(text: str) -> str:
-    """Mark a text that stands in a table of data for translation; it is said where it is shown."""
-    return text
 
 
 class Language:
@@ -57,7 +54,10 @@ class Language:
 
     def again(self, text: str) -> str:
         """What the engine has said, in this language where it can be."""
-        return self(text.template, **text.values) if isinstance(text, Said) else self(text)
+        if not isinstance(text, Said):
+            return self(text)
+        values = {name: self.number(value, ",") if is_whole(value) else value for name, value in text.values.items()}
+        return self(text.template, **values)
 
     def number(self, value: float, spec: str = "") -> str:
         """A number by Python's format specification, with this language's marks for decimals and thousands."""
