@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := test
-.PHONY: setup app test lint types contract pytest clean
+.PHONY: setup app test lint types contract pytest words clean
 
 # One stamp says that .venv matches the two files it is made from, so a second call installs nothing.
 .venv/.installed: pyproject.toml constraints.txt
@@ -30,6 +30,10 @@ contract: setup
 
 pytest: setup
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+
+# After a change of what the page says: what is new goes into the catalogues, to be translated there.
+words: setup
+	$(BIN)/python -m gradio_app.languages
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -19,6 +19,7 @@ from gradio_app.context import Context
 from gradio_app.data_tab import create_data_tab
 from gradio_app.handlers.ask import answer_all
 from gradio_app.languages import NAMES, Language, choose_language, get_language
+from gradio_app.linking import bring_back
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
 from gradio_app.slang_tab import create_slang_tab
@@ -33,8 +34,6 @@ MONO = ("ui-monospace", "Consolas", "Menlo", "monospace")
 
 
 TABS = (
-    create_slang_tab,
-    create_nli_tab,
     create_batch_tab,
     create_models_tab,
     create_training_tab,
@@ -42,7 +41,7 @@ TABS = (
     create_study_tab,
     create_about_tab,
 )
-"""The tabs, from left to right."""
+"""The tabs to the right of those where models are asked."""
 
 
 def build_app(context: Context) -> gr.Blocks:
@@ -50,21 +49,23 @@ def build_app(context: Context) -> gr.Blocks:
     with gr.Blocks(
         title="Odzera: from scratch or pretrained?", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as app:
-        _create_page(context, get_language("en"))
+        _create_page(app, context, get_language("en"))
         _create_endpoints(context)
     for code in list(NAMES)[1:]:
         with app.route(NAMES[code], f"/{code}", show_in_navbar=False):
-            _create_page(context, get_language(code))
+            _create_page(app, context, get_language(code))
     page: gr.Blocks = app
     return page
 
 
-def _create_page(context: Context, say: Language) -> None:
+def _create_page(app: gr.Blocks, context: Context, say: Language) -> None:
     gr.Navbar(visible=False)
     gr.HTML(render_header(say), elem_classes="oz-top")
-    with gr.Tabs(elem_id="tabs"):
+    with gr.Tabs(elem_id="tabs") as tabs:
+        askings = {"slang": create_slang_tab(context, say), "nli": create_nli_tab(context, say)}
         for create in TABS:
             create(context, say)
+    bring_back(app, context, say, tabs, askings)
 
 
 class OwnLanguage:
@@ -97,14 +98,14 @@ def _create_endpoints(context: Context) -> None:
     """`/classify_slang` and `/classify_nli`, for programs."""
 
     def classify_slang(text: str) -> list[dict[str, Any]]:
-        """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime}."""
+        """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime, p50_ms, calls}."""
         try:
             return answer_all(context, SLANG, text)
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     def classify_nli(premise: str, hypothesis: str) -> list[dict[str, Any]]:
-        """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime}."""
+        """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime, p50_ms, calls}."""
         try:
             return answer_all(context, NLI, premise, hypothesis)
         except OdzeraError as error:

@@ -4,7 +4,6 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from engine.errors import OdzeraError
 from engine.paths import ROOT, Places
 from engine.processes import run_all
 from engine.search.report import StudyView, list_studies
-from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all
+from engine.serving.classifier import Shelf, Untouched
 from engine.serving.comparison import compare_models, open_results
 from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
@@ -66,17 +65,6 @@ class Context:
     def untouched(self, task: Task, fingerprint: str | None = None) -> list[Untouched]:
         """The backbones of these models, as they were before training."""
         return self.shelf.untouched(self.models(task, fingerprint))
-
-    def answers(
-        self, task: Task, texts: Sequence[str], fingerprint: str | None = None, before: bool = False
-    ) -> Iterator[Answer | Failure]:
-        """Each model's answer, the cheapest model first, and with `before` their untouched backbones' after them.
-
-        Raises:
-            TextError: The input won't do.
-        """
-        more = self.untouched(task, fingerprint) if before else []
-        return classify_all(self.shelf, task, texts, [*self.models(task, fingerprint), *more])
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The table of models on one data set, or None where nothing is trained."""

@@ -12,6 +12,7 @@ from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.classifier import Answer, Failure, Shelf
 from engine.serving.exports import RUNTIMES
+from gradio_app.languages import get_language
 from gradio_app.views.cards import (
     SHORT,
     SIGNS,
@@ -24,11 +25,12 @@ from gradio_app.views.cards import (
     verdict_of_most,
 )
 
+ENGLISH = get_language("en")
 LABELS = SLANG.labels
 SCRIPT = "<script>alert('x')</script>"
 
 
-def say(model: str, label: str, ms: float = 2.5) -> Answer:
+def answered(model: str, label: str, ms: float = 2.5) -> Answer:
     """An answer that puts 60 % on one label of its task."""
     labels = SLANG.labels if label in SLANG.labels else NLI.labels
     return Answer(model, label, {name: 0.6 if name == label else 0.2 for name in labels}, ms)
@@ -70,15 +72,17 @@ class Elements(HTMLParser):
 
 def summary(html: str) -> str:
     """The words of the line above the cards."""
-    line = re.search(r'<p class="oz-summary".*?</p>', html)
+    line = re.search(
+        r'<div class="oz-summary" role="status">(<span>.*?</span>)(?:<span class="oz-votes".*?)?</div>', html
+    )
     assert line is not None
-    return " ".join("".join(Elements(line[0]).words).split())
+    return " ".join("".join(Elements(line[1]).words).split())
 
 
 def test_names_reasons_and_facts_are_escaped() -> None:
     fact = Facts(SCRIPT, f"{SCRIPT} weights", f'"{SCRIPT}')
-    for arrived in ([], [say(SCRIPT, "positive")], [Failure(SCRIPT, f"broken {SCRIPT}")]):
-        html = render(SLANG, [fact], arrived)
+    for arrived in ([], [answered(SCRIPT, "positive")], [Failure(SCRIPT, f"broken {SCRIPT}")]):
+        html = render(ENGLISH, SLANG, [fact], arrived)
         assert "<script" not in html
         assert "&lt;script&gt;" in html
         assert Elements(html).tags <= {"div", "p", "article", "h3", "span", "b"}
@@ -86,7 +90,7 @@ def test_names_reasons_and_facts_are_escaped() -> None:
 
 def test_a_quote_in_a_name_stays_inside_its_attribute() -> None:
     name = '" onmouseover="alert(1)'
-    page = Elements(render(SLANG, facts(name), [say(name, "negative")]))
+    page = Elements(render(ENGLISH, SLANG, facts(name), [answered(name, "negative")]))
     (card,) = page.with_class("oz-card")
     assert card["data-model"] == name
     assert not any("onmouseover" in attrs for _, attrs in page.found)
@@ -99,14 +103,19 @@ def test_notices_are_escaped() -> None:
 
 
 def test_summary_says_when_all_agree() -> None:
-    html = render(SLANG, facts("a", "b", "c"), [say(name, "positive") for name in "abc"])
+    html = render(ENGLISH, SLANG, facts("a", "b", "c"), [answered(name, "positive") for name in "abc"])
     assert summary(html).startswith("All 3 models")
     assert "positive" in summary(html)
     assert not Elements(html).with_class("oz-differs")
 
 
 def test_a_model_that_disagrees_with_most_stands_out() -> None:
-    html = render(SLANG, facts("a", "b", "c"), [say("a", "positive"), say("b", "negative"), say("c", "positive")])
+    html = render(
+        ENGLISH,
+        SLANG,
+        facts("a", "b", "c"),
+        [answered("a", "positive"), answered("b", "negative"), answered("c", "positive")],
+    )
     assert summary(html).startswith("2 of 3 models")
     (odd,) = Elements(html).with_class("oz-differs")
     assert odd["data-model"] == "b"
@@ -114,70 +123,80 @@ def test_a_model_that_disagrees_with_most_stands_out() -> None:
 
 
 def test_an_even_split_has_no_winner_and_nobody_stands_out() -> None:
-    html = render(SLANG, facts("a", "b"), [say("a", "positive"), say("b", "negative")])
+    html = render(ENGLISH, SLANG, facts("a", "b"), [answered("a", "positive"), answered("b", "negative")])
     assert "split evenly" in summary(html)
     assert not Elements(html).with_class("oz-differs")
-    assert verdict_of_most([say("a", "positive"), say("b", "negative")], facts("a", "b")) is None
+    assert verdict_of_most([answered("a", "positive"), answered("b", "negative")], facts("a", "b")) is None
 
 
 def test_three_ways_with_two_on_one_side_is_no_tie() -> None:
-    answers = [say("a", "positive"), say("b", "negative"), say("c", LABELS[1]), say("d", LABELS[1])]
+    answers = [answered("a", "positive"), answered("b", "negative"), answered("c", LABELS[1]), answered("d", LABELS[1])]
     assert verdict_of_most(answers, facts("a", "b", "c", "d")) == LABELS[1]
 
 
 def test_majority_baseline_has_no_vote_and_is_never_marked() -> None:
     known = facts("majority", "a", "b", "c", blind="majority")
-    answers = [say("majority", LABELS[1]), say("a", "positive"), say("b", "positive"), say("c", LABELS[1])]
+    answers = [
+        answered("majority", LABELS[1]),
+        answered("a", "positive"),
+        answered("b", "positive"),
+        answered("c", LABELS[1]),
+    ]
     assert verdict_of_most(answers, known) == "positive", "with its vote there would be a tie"
-    html = render(SLANG, known, answers)
+    html = render(ENGLISH, SLANG, known, answers)
     assert summary(html).startswith("2 of 3 models")
     assert [card["data-model"] for card in Elements(html).with_class("oz-differs")] == ["c"]
 
 
 def test_majority_baseline_alone_is_no_verdict() -> None:
     known = facts("majority", blind="majority")
-    html = render(SLANG, known, [say("majority", LABELS[1])])
+    html = render(ENGLISH, SLANG, known, [answered("majority", LABELS[1])])
     assert "No model trained on such texts" in summary(html)
 
 
 def test_one_reading_model_is_not_called_all_one_models() -> None:
-    html = render(SLANG, facts("majority", "a", blind="majority"), [say("majority", LABELS[1]), say("a", "positive")])
+    html = render(
+        ENGLISH,
+        SLANG,
+        facts("majority", "a", blind="majority"),
+        [answered("majority", LABELS[1]), answered("a", "positive")],
+    )
     assert "1 models" not in summary(html)
 
 
 def test_a_failure_gets_a_card_with_its_reason_and_no_vote() -> None:
     arrived = [
-        say("a", "positive"),
+        answered("a", "positive"),
         Failure("b", "Checkpoint b@00: weights.safetensors is damaged."),
-        say("c", "positive"),
+        answered("c", "positive"),
     ]
-    page = Elements(render(SLANG, facts("a", "b", "c"), arrived))
+    page = Elements(render(ENGLISH, SLANG, facts("a", "b", "c"), arrived))
     (failed,) = page.with_class("oz-failed")
     assert failed["data-model"] == "b"
     assert "data-label" not in failed
     assert any("is damaged" in words for words in page.words)
     assert page.with_class("oz-answers")[0]["data-done"] == "true", "a failure is an end too"
-    assert summary(render(SLANG, facts("a", "b", "c"), arrived)).startswith("Both models")
+    assert summary(render(ENGLISH, SLANG, facts("a", "b", "c"), arrived)).startswith("Both models")
 
 
 def test_cards_wait_for_their_answers_in_the_same_order() -> None:
     known = facts("a", "b", "c")
-    page = Elements(render(SLANG, known, [say("a", "positive")]))
+    page = Elements(render(ENGLISH, SLANG, known, [answered("a", "positive")]))
     assert [card["data-model"] for card in page.with_class("oz-card")] == ["a", "b", "c"]
     assert [card["data-model"] for card in page.with_class("oz-waiting")] == ["b", "c"]
     assert page.with_class("oz-answers")[0]["data-done"] == "false"
-    assert "1 of 3 models" in summary(render(SLANG, known, [say("a", "positive")]))
+    assert "1 of 3 models" in summary(render(ENGLISH, SLANG, known, [answered("a", "positive")]))
 
 
 def test_nobody_is_marked_before_all_have_answered() -> None:
-    early = render(SLANG, facts("a", "b", "c"), [say("a", "positive"), say("b", "negative")])
+    early = render(ENGLISH, SLANG, facts("a", "b", "c"), [answered("a", "positive"), answered("b", "negative")])
     assert not Elements(early).with_class("oz-differs")
 
 
 @pytest.mark.parametrize("label", [*SLANG.labels, *NLI.labels])
 def test_every_label_has_a_sign_beside_its_colour(label: str) -> None:
     task = SLANG if label in SLANG.labels else NLI
-    page = Elements(render(task, facts("a"), [say("a", label)]))
+    page = Elements(render(ENGLISH, task, facts("a"), [answered("a", label)]))
     assert len({SIGNS[name] for name in task.labels}) == len(task.labels)
     for name in task.labels:
         shown = f"{SIGNS[name]} {name.split(' or ')[0]}"
@@ -188,7 +207,7 @@ def test_every_label_has_a_sign_beside_its_colour(label: str) -> None:
 
 def test_a_card_shows_a_bar_for_every_class_and_its_milliseconds() -> None:
     answer = Answer("a", "positive", dict(zip(LABELS, (0.05, 0.155, 0.795), strict=True)), 12.34)
-    html = render(SLANG, facts("a"), [answer])
+    html = render(ENGLISH, SLANG, facts("a"), [answer])
     page = Elements(html)
     assert [fill["style"] for fill in page.with_class("oz-fill")] == ["width:5.0%", "width:15.5%", "width:79.5%"]
     assert "12.3" in page.words
@@ -197,7 +216,7 @@ def test_a_card_shows_a_bar_for_every_class_and_its_milliseconds() -> None:
 
 
 def test_a_time_below_a_tenth_of_a_millisecond_is_not_shown_as_nothing() -> None:
-    page = Elements(render(SLANG, facts("a"), [say("a", "positive", ms=0.007)]))
+    page = Elements(render(ENGLISH, SLANG, facts("a"), [answered("a", "positive", ms=0.007)]))
     assert "0.0" not in page.words
 
 
@@ -213,8 +232,8 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
     manifests: dict[str, Mapping[str, Any]] = {
         one.name: one.manifest for one in Shelf(trained.checkpoints).models("slang")
     }
-    assert not facts_of(manifests["majority"]).votes
-    fact = facts_of(manifests["scratch-b"])
+    assert not facts_of(ENGLISH, manifests["majority"]).votes
+    fact = facts_of(ENGLISH, manifests["scratch-b"])
     assert fact.name == "scratch-b"
     assert fact.votes
     macro_f1 = manifests["scratch-b"]["run"]["record"]["scores"]["test"]["macro_f1"]
@@ -225,16 +244,16 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
 def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places) -> None:
     manifest = Shelf(trained.checkpoints).find("slang", "scratch").manifest
     record = {**manifest["run"]["record"], "parameters": {"total": 22_714_371, "trained": 1_775_235}}
-    fact = facts_of({**manifest, "run": {**manifest["run"], "record": record}})
+    fact = facts_of(ENGLISH, {**manifest, "run": {**manifest["run"], "record": record}})
     assert fact.about == "22.7M weights, 1.8M trained"
 
 
 def test_a_card_names_its_runtime_and_tells_waiting_apart() -> None:
-    answer = dataclasses.replace(say("a", "positive", ms=0.4), waited_ms=12.3, runtime="int8")
-    html = render(SLANG, facts("a"), [answer])
+    answer = dataclasses.replace(answered("a", "positive", ms=0.4), waited_ms=12.3, runtime="int8")
+    html = render(ENGLISH, SLANG, facts("a"), [answer])
     assert "ONNX 8-bit" in html
     assert "12.3 ms of waiting for a free core apart" in html
-    assert "waiting" not in render(SLANG, facts("a"), [say("a", "positive")])
+    assert "waiting" not in render(ENGLISH, SLANG, facts("a"), [answered("a", "positive")])
 
 
 def test_every_runtime_has_a_word_for_its_card() -> None:

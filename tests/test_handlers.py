@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import shutil
 import time
 from pathlib import Path
@@ -47,13 +48,44 @@ def copied(trained: Places, tmp_path: Path) -> Places:
     return places_in(tmp_path / "home")
 
 
-def test_cards_are_yielded_anew_with_one_more_answer_each_time(context: Context, task: Task) -> None:
+def test_the_first_answer_is_shown_at_once_and_the_last_page_has_them_all(context: Context, task: Task) -> None:
     pages = list(ask(context, ENGLISH, task, None, *TEXTS[task.name]))
     models = context.shelf.models(task.name)
-    assert [page.count("data-label=") for page in pages] == list(range(len(models) + 1))
-    assert [page.count('data-done="true"') for page in pages] == [0] * len(models) + [1]
+    counts = [page.count("data-label=") for page in pages]
+    assert counts[:2] == [0, 1]
+    assert counts == sorted(set(counts))
+    assert counts[-1] == len(models)
+    assert [page.count('data-done="true"') for page in pages] == [0] * (len(pages) - 1) + [1]
     for page in pages:
         assert page.count("<article") == len(models), "a place is kept for every model"
+
+
+def test_answers_that_come_close_together_are_shown_together(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradio_app.handlers.ask.EVERY_SECONDS", 60.0)
+    assert [page.count("data-label=") for page in ask(context, ENGLISH, SLANG, None, "sztos")] == [0, 1, 4]
+    monkeypatch.setattr("gradio_app.handlers.ask.EVERY_SECONDS", 0.0)
+    assert [page.count("data-label=") for page in ask(context, ENGLISH, SLANG, None, "sztos")] == [0, 1, 2, 3, 4]
+
+
+def test_only_the_chosen_models_are_asked(context: Context) -> None:
+    *_, last = ask(context, ENGLISH, SLANG, None, "sztos", chosen=["tfidf", "../../etc", "scratch"])
+    assert sorted(re.findall(r'data-model="([^"]+)"', last)) == ["scratch", "tfidf"]
+    (page,) = ask(context, ENGLISH, SLANG, None, "sztos", chosen=[])
+    assert "at least one model" in page
+
+
+def test_a_card_tells_the_median_of_the_last_answers(trained: Places) -> None:
+    context = open_context(trained)
+    first, second = (list(ask(context, ENGLISH, SLANG, None, "sztos", chosen=["tfidf"]))[-1] for _ in range(2))
+    assert "p50" not in first
+    assert "Median of the last 2 answers" in second
+
+
+def test_cards_speak_the_pages_language(context: Context) -> None:
+    for code, word in (("pl", "pozytywny"), ("ru", "позитив")):
+        *_, last = ask(context, get_language(code), SLANG, None, "sztos")
+        assert word in last.lower()
+        assert "positive</span>" not in last
 
 
 def test_cards_stand_in_the_same_order_from_first_to_last(context: Context) -> None:
@@ -146,14 +178,14 @@ def test_a_page_without_models_says_how_to_train_them(tmp_path: Path, task: Task
     with pytest.raises(CheckpointError, match="None is trained yet"):
         answer_all(empty, task, *texts)
     assert "oz-notice" in show_models(empty, ENGLISH, task.name, None)
-    assert empty.data_choices(task.name) == []
+    assert empty.data_choices(task.name, ENGLISH) == []
 
 
 def test_programs_get_plain_answers(context: Context, task: Task) -> None:
     answers = answer_all(context, task, *TEXTS[task.name])
     assert [one["model"] for one in answers] == [one.name for one in context.shelf.models(task.name)]
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", "p50_ms", "calls"}
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert TYPED not in str(one)
 

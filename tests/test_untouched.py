@@ -131,11 +131,10 @@ def test_on_the_page_it_has_a_card_that_does_not_vote(made: Places, backbone: Pa
     context = open_context(made)
     without = list(ask(context, get_language("en"), SLANG, None, *TEXT))
     pages = list(ask(context, get_language("en"), SLANG, None, *TEXT, before=True))
-    assert (len(without), len(pages)) == (5, 6)
     name = f'data-model="{backbone} untouched"'
     assert name not in without[-1]
     for page in pages:
-        assert page.count("<article") == 5
+        assert page.count("<article") == without[-1].count("<article") + 1
         assert page.count(name) == 1
         assert "before training: zero-shot" in page
     assert 'data-done="true"' in pages[-1]
@@ -149,7 +148,11 @@ def test_what_is_untouched_changes_no_verdict() -> None:
     def say(model: str, label: str) -> Answer:
         return Answer(model, label, {}, 1.0)
 
-    facts = [Facts("a", "", ""), facts_of_untouched("b untouched"), facts_of_untouched("c untouched")]
+    facts = [
+        Facts("a", "", ""),
+        facts_of_untouched(get_language("en"), "b untouched"),
+        facts_of_untouched(get_language("en"), "c untouched"),
+    ]
     answers = [say("a", "positive"), say("b untouched", "negative"), say("c untouched", "negative")]
     assert verdict_of_most(answers, facts) == "positive"
 

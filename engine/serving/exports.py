@@ -28,6 +28,7 @@ from engine.errors import CheckpointError, ExportError
 from engine.models.embedding import LogisticModel, SimilarityModel
 from engine.models.graphs import GraphNetwork, prepare, quantise, trace
 from engine.models.networks import Network, Reader, TorchNetwork
+from engine.said import message
 from engine.training.build import labels_of
 from engine.training.checkpoints import MANIFEST, Checkpoint, read_checkpoint
 from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
@@ -40,8 +41,8 @@ TOKENIZER = "tokenizer"
 RUNTIMES = {
     "torch": "PyTorch",
     "fp32": "ONNX Runtime",
-    "int8": "ONNX Runtime, 8 bits",
-    "int8-blocks": "ONNX Runtime, 8 bits in blocks",
+    "int8": message("ONNX Runtime, 8 bits"),
+    "int8-blocks": message("ONNX Runtime, 8 bits in blocks"),
     "numpy": "NumPy",
 }
 """What computes a model, and what it is called."""

@@ -9,6 +9,7 @@ from typing import Any
 from engine.data.tasks import Task
 from engine.serving.classifier import Answer, Failure
 from engine.serving.exports import RUNTIMES
+from gradio_app.languages import Language, message
 
 SIGNS: Mapping[str, str] = {
     "negative": "▼",
@@ -29,6 +30,15 @@ SHORT: Mapping[str, str] = {
     "numpy": "NumPy",
 }
 """What computes a model, in a word or two."""
+CLASSES = (
+    message("negative"),
+    message("neutral or ambiguous"),
+    message("neutral"),
+    message("positive"),
+    message("entailment"),
+    message("contradiction"),
+)
+"""The classes of both tasks; `neutral` stands for `neutral or ambiguous` where room is short."""
 
 
 @dataclass(frozen=True)
@@ -42,30 +52,35 @@ class Facts:
     """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
 
 
-def facts_of(manifest: Mapping[str, Any]) -> Facts:
+def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
     """Read a card's facts from a checkpoint's manifest."""
     record = manifest["run"]["record"]
-    total, trained = record["parameters"]["total"], record["parameters"]["trained"]
-    size = f"{short(total)} weights" + (
-        "" if trained == total else f", {short(trained) if trained else 'none'} trained"
-    )
     test = record["scores"]["test"]
-    low, high = test["intervals"]["macro_f1"]
+    low, high = (say.number(end, ".2f") for end in test["intervals"]["macro_f1"])
     recipe = manifest["recipe"]
     ignores = recipe.get("baseline") == "majority"
+    quality = say("test macro F1 {value}", value=say.number(test["macro_f1"], ".2f"))
     return Facts(
         name=manifest["name"],
-        about="ignores the text: class shares" if ignores else size,
-        quality=f"test macro F1 {test['macro_f1']:.2f}\u00a0({low:.2f}\u2060–\u2060{high:.2f})",
+        about=say("ignores the text: class shares") if ignores else _size(say, **record["parameters"]),
+        quality=f"{quality}\u00a0({low}\u2060–\u2060{high})",
         votes=not ignores and recipe["kind"] != "frozen",
     )
 
 
-def facts_of_untouched(name: str) -> Facts:
+def _size(say: Language, total: int, trained: int, **_: Any) -> str:
+    count = say.written(short(total))
+    if trained == total:
+        return say("{n} weights", n=count)
+    if not trained:
+        return say("{n} weights, none trained", n=count)
+    return say("{n} weights, {trained} trained", n=count, trained=say.written(short(trained)))
+
+
+def facts_of_untouched(say: Language, name: str) -> Facts:
     """A card's facts for a backbone that nothing was trained on."""
-    return Facts(
-        name, about="before training: zero-shot", quality="never tested: see the zero-shot models", votes=False
-    )
+    about, quality = say("before training: zero-shot"), say("never tested: see the zero-shot models")
+    return Facts(name, about, quality, votes=False)
 
 
 def short(number: int) -> str:
@@ -89,97 +104,139 @@ def verdict_of_most(answers: Sequence[Answer], facts: Sequence[Facts]) -> str | 
     return votes[0][0]
 
 
-def render(task: Task, facts: Sequence[Facts], arrived: Sequence[Answer | Failure]) -> str:
+def render(say: Language, task: Task, facts: Sequence[Facts], arrived: Sequence[Answer | Failure]) -> str:
     """All cards: those that have answered, and placeholders for those that haven't."""
     by_model = {one.model: one for one in arrived}
     answers = [one for one in arrived if isinstance(one, Answer)]
     done = len(arrived) == len(facts)
     most = verdict_of_most(answers, facts)
-    cards = "".join(_card(task, fact, by_model.get(fact.name), most if done else None) for fact in facts)
+    cards = "".join(_card(say, task, fact, by_model.get(fact.name), most if done else None) for fact in facts)
     return (
-        f'<div class="oz-answers" data-done="{str(done).lower()}">{_summary(facts, answers, most, done)}'
+        f'<div class="oz-answers" data-done="{str(done).lower()}">{_summary(say, task, facts, answers, most, done)}'
         f'<div class="oz-cards">{cards}</div></div>'
     )
 
 
-def _summary(facts: Sequence[Facts], answers: Sequence[Answer], most: str | None, done: bool) -> str:
+def _summary(
+    say: Language, task: Task, facts: Sequence[Facts], answers: Sequence[Answer], most: str | None, done: bool
+) -> str:
     blind = {fact.name for fact in facts if not fact.votes}
     voting = [answer for answer in answers if answer.model not in blind]
     if not done:
-        return f'<p class="oz-summary" role="status">{len(answers)} of {len(facts)} models have answered…</p>'
-    if not voting:
-        return '<p class="oz-summary" role="status">No model trained on such texts has answered.</p>'
-    if most is None:
-        return '<p class="oz-summary" role="status">The models are split evenly.</p>'
-    agree = sum(answer.label == most for answer in voting)
-    if len(voting) == 1:
-        who = "The one model trained on such texts says"
+        words = say("{n} of {all} models have answered…", n=len(answers), all=len(facts))
+    elif not voting:
+        words = say("No model trained on such texts has answered.")
+    elif most is None:
+        words = say("The models are split evenly.")
     else:
-        count = (
-            "Both" if agree == len(voting) == 2 else f"{'All' if agree == len(voting) else f'{agree} of'} {len(voting)}"
-        )
-        who = f"{count} models trained on such texts say"
-    return f'<p class="oz-summary" role="status">{who} {_chip(most)}</p>'
+        words = _agreement(say, sum(answer.label == most for answer in voting), len(voting), _chip(say, most))
+    split = done and len({answer.label for answer in voting}) > 1
+    votes = _votes(say, task, voting) if split else ""
+    return f'<div class="oz-summary" role="status"><span>{words}</span>{votes}</div>'
 
 
-def _chip(label: str) -> str:
-    return f'<span class="oz-chip oz-{_slug(label)}">{_signed(label)}</span>'
+def _agreement(say: Language, agree: int, voting: int, label: str) -> str:
+    if agree < voting:
+        return say("{agree} of {n} models trained on such texts say {label}", agree=agree, n=voting, label=label)
+    if voting == 2:
+        return say("Both models trained on such texts say {label}", label=label)
+    return say.plural(
+        "The one model trained on such texts says {label}",
+        "All {n} models trained on such texts say {label}",
+        voting,
+        label=label,
+    )
 
 
-def _signed(label: str) -> str:
+def _votes(say: Language, task: Task, voting: Sequence[Answer]) -> str:
+    """How many models chose each class, as one bar."""
+    counts = Counter(answer.label for answer in voting)
+    chosen = [(label, counts[label]) for label in task.labels if counts[label]]
+    words = ", ".join(f"{say(label)}: {count}" for label, count in chosen)
+    parts = "".join(
+        f'<span class="oz-vote oz-{slug(label)}" style="flex-grow:{count}">{SIGNS.get(label, "■")} {count}</span>'
+        for label, count in chosen
+    )
+    return f'<span class="oz-votes" role="img" aria-label="{escape(words)}" title="{escape(words)}">{parts}</span>'
+
+
+def _chip(say: Language, label: str) -> str:
+    return f'<span class="oz-chip oz-{slug(label)}">{signed(say, label)}</span>'
+
+
+def signed(say: Language, label: str) -> str:
     """A label with its sign; `neutral or ambiguous` goes by its first word, as cards are narrow."""
-    return f"{SIGNS.get(label, '■')} {escape(label.split(' or ')[0])}"
+    return f"{SIGNS.get(label, '■')} {escape(say(label.split(' or ')[0]))}"
 
 
-def _slug(label: str) -> str:
+def slug(label: str) -> str:
+    """A label's name in the style sheet."""
     return "".join(char if char.isalnum() else "-" for char in label.split(" or ")[0].lower())
 
 
-def _card(task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
+def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name = escape(fact.name)
     head = f'<h3>{name}</h3><p class="oz-about">{escape(fact.about)}</p>'
     foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
     if answer is None:
         return f'<article class="oz-card oz-waiting" data-model="{name}">{head}<p class="oz-wait">…</p>{foot}</article>'
     if isinstance(answer, Failure):
-        reason = escape(answer.reason)
+        reason = escape(say.again(answer.reason))
         return (
             f'<article class="oz-card oz-failed" data-model="{name}">{head}<p class="oz-reason">{reason}</p></article>'
         )
     differs = most is not None and answer.label != most and fact.votes
-    badge = '<span class="oz-badge">differs</span>' if differs else ""
+    badge = f'<span class="oz-badge">{say("differs")}</span>' if differs else ""
     return (
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
-        f'{badge}<p class="oz-verdict">{_chip(answer.label)}</p>{_bars(task, answer)}'
-        f'<p class="oz-ms" title="{_timing(answer)}"><b>{milliseconds(answer.ms)}</b> ms'
-        f'<span class="oz-runtime">{escape(SHORT[answer.runtime])}</span></p>{foot}</article>'
+        f'{badge}<p class="oz-verdict">{_chip(say, answer.label)}</p>{_bars(say, task, answer)}'
+        f"{_times(say, answer)}{foot}</article>"
     )
 
 
-def _timing(answer: Answer) -> str:
+def _times(say: Language, answer: Answer) -> str:
+    usual = ""
+    if answer.calls > 1:
+        median = say.written(milliseconds(answer.p50_ms))
+        what = say.plural(
+            "Median of the last answer of this model", "Median of the last {n} answers of this model", answer.calls
+        )
+        usual = f'<span class="oz-usual" title="{escape(what)}">p50 {median}</span>'
+    return (
+        f'<p class="oz-ms" title="{_timing(say, answer)}"><b>{say.written(milliseconds(answer.ms))}</b> ms{usual}'
+        f'<span class="oz-runtime">{escape(SHORT[answer.runtime])}</span></p>'
+    )
+
+
+def _timing(say: Language, answer: Answer) -> str:
     """What the milliseconds are, for those who ask."""
-    waited = f" {milliseconds(answer.waited_ms)} ms of waiting for a free core apart." if answer.waited_ms >= 1 else ""
-    return escape(f"The model's own time in {RUNTIMES[answer.runtime]}, tokenising included.{waited}")
+    runtime = say(RUNTIMES[answer.runtime])
+    words = say("The model's own time in {runtime}, tokenising included.", runtime=runtime)
+    if answer.waited_ms >= 1:
+        waited = say.written(milliseconds(answer.waited_ms))
+        words += " " + say("{ms} ms of waiting for a free core apart.", ms=waited)
+    return escape(words)
 
 
-def _bars(task: Task, answer: Answer) -> str:
+def _bars(say: Language, task: Task, answer: Answer) -> str:
     rows = []
     for label in task.labels:
         share = answer.scores[label]
         rows.append(
-            f'<div class="oz-bar"><span>{_signed(label)}</span><span class="oz-share">{share:.0%}</span>'
-            f'<span class="oz-track"><span class="oz-fill oz-{_slug(label)}" style="width:{share * 100:.1f}%">'
+            f'<div class="oz-bar"><span>{signed(say, label)}</span>'
+            f'<span class="oz-share">{say.number(share, ".0%")}</span>'
+            f'<span class="oz-track"><span class="oz-fill oz-{slug(label)}" style="width:{share * 100:.1f}%">'
             "</span></span></div>"
         )
     return f'<div class="oz-bars">{"".join(rows)}</div>'
 
 
-def render_notice(message: str) -> str:
+def render_notice(text: str) -> str:
     """A designed place for an error or for nothing to show."""
-    return f'<div class="oz-notice" role="alert">{escape(message)}</div>'
+    return f'<div class="oz-notice" role="alert">{escape(text)}</div>'
 
 
-def render_empty(message: str) -> str:
+def render_empty(text: str) -> str:
     """What stands where answers will be."""
-    return f'<div class="oz-empty">{escape(message)}</div>'
+    return f'<div class="oz-empty">{escape(text)}</div>'

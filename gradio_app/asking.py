@@ -1,0 +1,111 @@
+"""What the Slang and NLI tabs have in common: which models to ask, the button, the answers, and links to all that."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from engine.data.tasks import Task
+from engine.serving.classifier import MAX_CHARACTERS
+from gradio_app.context import Context
+from gradio_app.handlers.ask import ask
+from gradio_app.languages import Language
+from gradio_app.views import cards
+from gradio_app.views.hint import render_hint
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The components of one task's tab."""
+
+    task: Task
+    texts: Sequence[gr.Textbox]
+    data: gr.Dropdown
+    models: gr.CheckboxGroup
+    before: gr.Checkbox
+    button: gr.Button
+    answers: gr.HTML
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What a question is made of, in the order in which `answer` takes it."""
+        return [*self.texts, self.data, self.models, self.before]
+
+
+def create_asking(context: Context, say: Language, task: Task, texts: Sequence[gr.Textbox], empty: str) -> Asking:
+    """The choice of models, the button and the place for answers, below the text fields."""
+    with gr.Row(elem_classes="oz-do"):
+        button = gr.Button(say("Ask the models"), variant="primary", elem_id=f"{task.name}-ask", scale=3, min_width=180)
+        link = gr.Button(say("Copy a link to this"), elem_id=f"{task.name}-link", scale=1, min_width=150)
+    gr.HTML(render_hint(say, MAX_CHARACTERS), elem_classes="oz-hinted")
+    choices = context.data_choices(task.name, say)
+    first = choices[0][1] if choices else None
+    with gr.Accordion(say("Which models"), open=False, elem_id=f"{task.name}-choice"):
+        data = gr.Dropdown(choices, value=first, label=say("Models trained on"), visible=len(choices) > 1)
+        models = create_models_choice(context, say, task, first)
+        # Out of sight where zero-shot models do that.
+        before = gr.Checkbox(
+            False,
+            visible=any(context.untouched(task, one) for _, one in choices),
+            label=say("Before and after: ask the untouched backbones too"),
+            container=False,
+        )
+    answers = gr.HTML(cards.render_empty(empty), elem_id=f"{task.name}-answers")
+
+    def choose_data(fingerprint: str | None) -> gr.CheckboxGroup:
+        """The models that were trained on other data."""
+        return create_models_choice(context, say, task, fingerprint)
+
+    data.input(choose_data, data, models, api_visibility="private", show_progress="hidden")
+    done = [say("Link copied"), say("Copy a link to this")]
+    link.click(None, [link], [link], js=f"() => window.odzera.copy({done!r})", api_visibility="private")
+    return Asking(task, texts, data, models, before, button, answers)
+
+
+def create_models_choice(context: Context, say: Language, task: Task, fingerprint: str | None) -> gr.CheckboxGroup:
+    """The models on one data set, all of them chosen."""
+    names = [one.name for one in context.models(task, fingerprint)]
+    return gr.CheckboxGroup(
+        names, value=names, label=say("Models to ask"), show_select_all=True, visible=len(names) > 1
+    )
+
+
+def answer_with(context: Context, say: Language, task: Task) -> Callable[..., Iterator[str]]:
+    """The handler of a question: texts, data, chosen models, and whether to ask the untouched backbones too."""
+    count = len(task.text_columns)
+
+    def answer(*asked: Any) -> Iterator[str]:
+        texts, (data, chosen, before) = asked[:count], asked[count:]
+        # A private endpoint can be called with anything.
+        known = [one for one in chosen if isinstance(one, str)] if isinstance(chosen, list) else None
+        named = data if isinstance(data, str) else None
+        yield from ask(context, say, task, named, *texts, before=bool(before), chosen=known)
+
+    return answer
+
+
+def wire(
+    context: Context,
+    asking: Asking,
+    triggers: Sequence[Any],
+    after: Any,
+    answer: Callable[..., Iterator[Any]],
+    outputs: Sequence[Any],
+) -> None:
+    """Ask on each trigger and after another event, and keep the question in the page's address."""
+    task = asking.task
+    counts = {data: len(context.models(task, data)) for data in context.shelf.data_sets(task.name)}
+    given = ", ".join(json.dumps(one) for one in (task.name, task.text_columns, counts))
+    how: dict[str, Any] = {
+        "inputs": asking.inputs,
+        "outputs": list(outputs),
+        "js": f"(...asked) => window.odzera.keep({given}, asked)",
+        "api_visibility": "private",
+        "show_progress": "hidden",
+        "concurrency_limit": 2,
+        "concurrency_id": "classify",
+    }
+    gr.on(triggers, answer, **how)
+    after.then(answer, **how)
