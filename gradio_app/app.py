@@ -98,14 +98,14 @@ def _create_endpoints(context: Context) -> None:
     """`/classify_slang` and `/classify_nli`, for programs."""
 
     def classify_slang(text: str) -> list[dict[str, Any]]:
-        """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime, p50_ms, calls}."""
+        """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime}."""
         try:
             return answer_all(context, SLANG, text)
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     def classify_nli(premise: str, hypothesis: str) -> list[dict[str, Any]]:
-        """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime, p50_ms, calls}."""
+        """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime}."""
         try:
             return answer_all(context, NLI, premise, hypothesis)
         except OdzeraError as error:

@@ -72,7 +72,7 @@ def assert_same(answers: list[dict[str, Any]], expected: dict[str, dict[str, Any
     """The same models say the same; milliseconds differ from call to call."""
     assert {one["model"] for one in answers} == set(expected) == NAMES
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", "p50_ms", "calls"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
         assert one["label"] == expected[one["model"]]["label"]
         assert one["scores"] == pytest.approx(expected[one["model"]]["scores"], abs=1e-4)
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)

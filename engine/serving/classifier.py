@@ -81,8 +81,6 @@ class Answer:
             "ms": round(self.ms, 3),
             "waited_ms": round(self.waited_ms, 3),
             "runtime": self.runtime,
-            "p50_ms": round(self.p50_ms, 3),
-            "calls": self.calls,
         }
 
 
