@@ -103,14 +103,16 @@ class Opener:
         self.complaints: list[str] = []
         self.asked: list[str] = []
 
-    def __call__(self, size: tuple[int, int] = WIDE, query: str = "") -> Page:
-        page = self.browser.new_page(viewport={"width": size[0], "height": size[1]})
+    def __call__(
+        self, size: tuple[int, int] = WIDE, query: str = "", wait: str = "#slang-text textarea", locale: str = "en-GB"
+    ) -> Page:
+        page = self.browser.new_page(viewport={"width": size[0], "height": size[1]}, locale=locale)
         page.set_default_timeout(30_000)
         page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
         page.goto(self.address + query)
-        page.wait_for_selector("#slang-text textarea")
+        page.wait_for_selector(wait)
         self.pages.append(page)
         return page
 
@@ -186,6 +188,62 @@ def test_an_example_fills_the_box_and_a_second_question_replaces_the_answers(ope
     assert page.locator("#slang-answers .oz-card[data-label]").count() == 4
 
 
+def test_ctrl_enter_asks_and_the_address_brings_the_question_back(open_page: Opener) -> None:
+    page = open_page()
+    page.fill("#slang-text textarea", "ale kozak & spółka")
+    page.press("#slang-text textarea", "Control+Enter")
+    page.wait_for_selector("#slang-answers .oz-answers[data-done=true]")
+    page.get_by_role("button", name="Which models").click()
+    page.get_by_role("checkbox", name="majority").uncheck()
+    page.press("#slang-text textarea", "Control+Enter")
+    expect(page.locator("#slang-answers .oz-card")).to_have_count(3)
+    there = open_page(query=page.url.removeprefix(open_page.address))
+    expect(there.locator("#slang-answers .oz-card[data-label]")).to_have_count(3)
+    assert there.locator("#slang-text textarea").input_value() == "ale kozak & spółka"
+    assert "spółka" not in "".join(open_page.asked), "what is typed stays out of addresses that reach a server"
+
+
+def test_a_pair_is_brought_back_and_can_be_swapped(open_page: Opener) -> None:
+    page = open_page(query="/#tab=nli&premise=It+rains.&hypothesis=It+is+wet.", wait="#nli-answers .oz-answers")
+    page.wait_for_selector("#nli-answers .oz-answers[data-done=true]")
+    page.click("#nli-swap")
+    expect(page.locator("#nli-premise textarea")).to_have_value("It is wet.")
+    expect(page.locator("#nli-hypothesis textarea")).to_have_value("It rains.")
+    page.wait_for_function("location.hash.includes('premise=It+is+wet.')")
+
+
+def test_a_link_leads_to_the_tab_that_was_looked_at(open_page: Opener) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Models").click()
+    page.wait_for_function("location.hash === '#tab=models'")
+    page = open_page(query="/#tab=models", wait="#models-slang table")
+    expect(page.get_by_role("tab", name="Models")).to_have_attribute("aria-selected", "true")
+
+
+@pytest.mark.parametrize(("locale", "code", "word"), [("pl-PL", "pl", "Zapytaj"), ("ru-RU", "ru", "Спросить")])
+def test_the_browsers_language_is_spoken_and_english_is_a_click_away(
+    open_page: Opener, locale: str, code: str, word: str
+) -> None:
+    page = open_page(locale=locale)
+    assert urlsplit(page.url).path == f"/{code}"
+    assert page.evaluate("document.documentElement.lang") == code
+    expect(page.get_by_role("button", name=re.compile(word)).first).to_be_visible()
+    ask_slang(page, "ale kozak")
+    assert page.locator("#slang-answers .oz-card[data-label]").count() == 4
+    page.get_by_role("link", name="English").click()
+    page.wait_for_selector("#slang-answers .oz-answers[data-done=true]")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.locator("#slang-text textarea").input_value() == "ale kozak"
+
+
+def test_arabic_runs_from_the_right(open_page: Opener) -> None:
+    page = open_page(query="/#tab=nli", wait="#nli-premise textarea")
+    field = page.locator("#nli-premise textarea")
+    field.fill("المطعم مغلق اليوم")
+    style = field.evaluate("one => [getComputedStyle(one).unicodeBidi, getComputedStyle(one).textAlign]")
+    assert style == ["plaintext", "start"]
+
+
 def test_the_models_tab_shows_both_tables(open_page: Opener) -> None:
     page = open_page()
     page.get_by_role("tab", name="Models").click()
@@ -245,7 +303,7 @@ def test_the_page_speaks_its_language_and_names_its_fields(open_page: Opener) ->
     assert "Odzera" in page.title()
     assert page.locator("h1").count() == 1
     expect(page.get_by_label("Message in Polish")).to_be_visible()
-    expect(page.get_by_role("button", name="Ask every model").first).to_be_visible()
+    expect(page.get_by_role("button", name="Ask the models").first).to_be_visible()
 
 
 def test_the_study_tab_shows_the_shipped_search(open_page: Opener) -> None:
