@@ -1,11 +1,13 @@
 """What can be said of a file that models have answered: agreement, shares of classes, scores, and the file itself."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from engine.data.uploads import Cell
+from engine.errors import OdzeraError
 from engine.evaluation.agreement import MISSING, Agreement, agreement_of_rows, measure_agreement
 from engine.evaluation.metrics import Ints, Scores
 from engine.records import score_with_intervals
@@ -65,8 +67,13 @@ def score_models(outcome: Outcome) -> dict[str, Scores]:
 
 def count_seen(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, int]:
     """Model → how many of the rows it was trained on, for those where there are any."""
-    counts = {one.name: one.count_seen(outcome.batch.inputs) for one in models if one.name in outcome.probabilities}
-    return {name: count for name, count in counts.items() if count}
+    counts = {}
+    for one in models:
+        # One whose list of rows can't be read has answered all the same.
+        with suppress(OdzeraError):
+            if one.name in outcome.probabilities and (count := one.count_seen(outcome.batch.inputs)):
+                counts[one.name] = count
+    return counts
 
 
 def answered_file(outcome: Outcome, names: Sequence[str]) -> bytes:
