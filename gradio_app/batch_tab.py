@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.context import Context as Pages
 
 from engine.data.tasks import NLI, SLANG
-from engine.data.uploads import KINDS, MAX_MEGABYTES, MAX_ROWS
+from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
 from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers import batch as handlers
@@ -28,7 +28,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
             say(
                 "Upload a CSV, TSV or JSONL file and let the models answer every row: at most {rows} rows, "
                 "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
-                "deleted when you close the page.",
+                "deleted soon after you close the page.",
                 rows=say.number(MAX_ROWS, ","),
                 megabytes=MAX_MEGABYTES,
                 characters=say.number(MAX_CHARACTERS, ","),
@@ -39,7 +39,6 @@ def create_batch_tab(context: Context, say: Language) -> None:
         with gr.Row(equal_height=False, elem_classes="oz-batch-start"):
             file = gr.File(
                 label=say("Your file (CSV, TSV, JSONL)"),
-                file_types=list(KINDS),
                 height=150,
                 scale=3,
                 min_width=280,
@@ -87,7 +86,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
     shown: list[Any] = [key, about, panel, *chosen, preview, expected, go, stop, progress, results, download]
 
     def receive(payload: object, old: str, request: gr.Request) -> list[Any]:
-        return _show(say, handlers.receive(desk, say, payload, request.session_hash or "", old))
+        return _show_new(say, handlers.receive(desk, say, payload, request.session_hash or "", old))
 
     def forget(old: str) -> list[Any]:
         desk.visits.drop(old)
@@ -97,11 +96,11 @@ def create_batch_tab(context: Context, say: Language) -> None:
 
     def try_slang(old: str, request: gr.Request) -> list[Any]:
         view = handlers.receive_sample(desk, say, SLANG.name, request.session_hash or "", old)
-        return [None, *_show(say, view)]
+        return _show_new(say, view)
 
     def try_nli(old: str, request: gr.Request) -> list[Any]:
         view = handlers.receive_sample(desk, say, NLI.name, request.session_hash or "", old)
-        return [None, *_show(say, view)]
+        return _show_new(say, view)
 
     def describe(key: str, *values: Any) -> list[Any]:
         return _show(say, handlers.describe(desk, say, key, Choice(*values)))
@@ -122,7 +121,8 @@ def create_batch_tab(context: Context, say: Language) -> None:
     # What is sent is checked by the handlers, so a file's path goes to them as it came.
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
     plain = {**quiet, "preprocess": False, "concurrency_id": "batch-file"}
-    file.upload(receive, [file, key], shown, **plain)
+    # A wrong file leaves its place free for another one.
+    file.upload(receive, [file, key], [file, *shown], **plain)
     file.clear(forget, [key], shown, **plain)
     slang.click(try_slang, [key], [file, *shown], **plain)
     nli.click(try_nli, [key], [file, *shown], **plain)
@@ -140,6 +140,11 @@ def create_batch_tab(context: Context, say: Language) -> None:
     page = Pages.root_block
     if page is not None:
         page.unload(leave)
+
+
+def _show_new(say: Language, view: FileView) -> list[Any]:
+    """What the page becomes with a new file, which is shown where it lies now."""
+    return [None if view.source is None else str(view.source), *_show(say, view)]
 
 
 def _show(say: Language, view: FileView) -> list[Any]:

@@ -200,14 +200,10 @@ class Progress:
     elapsed: float
     left: float
     """About how many seconds are left."""
+    share: float
+    """How much of the work is done, each model by the time it was expected to take; one that failed counts as done."""
     failures: Mapping[str, str]
     """Model → why it can't go on."""
-
-    @property
-    def share(self) -> float:
-        """Of all answers, how many are there; those of models that failed count as done."""
-        total = sum(self.rows if name in self.failures else count for name, count in self.done.items())
-        return total / max(1, self.rows * len(self.done))
 
 
 @dataclass(frozen=True)
@@ -327,7 +323,11 @@ class _Run:
         names = [one.name for one in self.models]
         to_come = sum(self.expected[name] for name in names[names.index(model.name) + 1 :])
         left = here + ratio * to_come
-        return Progress(self.rows, dict(self.done), model.name, now - self.start, left, dict(self.failures))
+        fractions = {name: 1.0 if name in self.failures else count / self.rows for name, count in self.done.items()}
+        share = sum(self.expected[name] * fraction for name, fraction in fractions.items()) / sum(
+            self.expected.values()
+        )
+        return Progress(self.rows, dict(self.done), model.name, now - self.start, left, share, dict(self.failures))
 
 
 def _take_turn(shelf: Shelf, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:

@@ -69,6 +69,8 @@ class FileView:
     models: Choices = field(default_factory=list)
     preview: str = ""
     expected: str = ""
+    source: Path | None = None
+    """Where the visitor's own copy is."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def describe(desk: Desk, say: Language, key: str, choice: Choice | None) -> File
         models=[(_with_time(say, desk, one, batch), one.name) for one in models],
         preview=views.render_preview(say, table, columns),
         expected=_expected(say, desk, models, wanted, batch),
+        source=visit.source,
     )
 
 
@@ -181,7 +184,7 @@ def start(desk: Desk, say: Language, key: str) -> RunView:
         desk.visits.get(key).begin()
     except DataError as error:
         return RunView(render_notice(say.again(error.args[0])))
-    return RunView(views.render_waiting(say), running=True)
+    return RunView(views.render_waiting(say("Getting ready…")), running=True)
 
 
 def cancel(desk: Desk, say: Language, key: str) -> str:
@@ -190,7 +193,7 @@ def cancel(desk: Desk, say: Language, key: str) -> str:
         desk.visits.get(key).cancelled.set()
     except DataError as error:
         return render_notice(say.again(error.args[0]))
-    return f'<p class="oz-summary" role="status">{say("Cancelling…")}</p>'
+    return views.render_waiting(say("Cancelling…"))
 
 
 def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView]:
@@ -213,6 +216,7 @@ def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView
             # Nobody has left while answers come.
             visit.used = time.monotonic()
             if isinstance(event, Outcome):
+                yield RunView(views.render_waiting(say("Adding up the answers…")), running=True)
                 yield _conclude(say, visit, event, models, time.monotonic() - begun)
             else:
                 yield RunView(views.render_progress(say, event), running=True)

@@ -41,7 +41,7 @@ class Visit:
     @property
     def source(self) -> Path:
         """The file as it was handed in."""
-        return self.folder / f"source{Path(self.name).suffix.lower()}"
+        return self.folder / self._plain_name()
 
     def read(self, max_rows: int) -> Table:
         """The file's rows.
@@ -64,12 +64,15 @@ class Visit:
         answers = self.folder / "answers"
         shutil.rmtree(answers, ignore_errors=True)
         answers.mkdir()
-        stem, kind = os.path.splitext(self.name)
-        # The name travels back in an address and a header; what could mean something there goes.
-        plain = re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:80] or "file"
-        path = answers / f"{plain}-answers{kind.lower()}"
+        path = answers / self._plain_name("-answers")
         path.write_bytes(content)
         return path
+
+    def _plain_name(self, more: str = "") -> str:
+        """The file's name without what could mean something in an address or a header."""
+        stem, kind = os.path.splitext(self.name)
+        plain = re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:60] or "file"
+        return f"{plain}{more}{re.sub(r'[^.a-z0-9]', '', kind.lower())}"
 
 
 class Visits:

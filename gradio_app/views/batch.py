@@ -147,9 +147,9 @@ def render_expected(say: Language, models: int, rows: int, seconds: float) -> st
     return f'<p class="oz-note" role="status">{told}</p>'
 
 
-def render_waiting(say: Language) -> str:
-    """Between the press of the button and the first answers."""
-    return f'<p class="oz-summary" role="status">{say("Getting ready…")}</p>'
+def render_waiting(words: str) -> str:
+    """What goes on while there is nothing to count."""
+    return f'<p class="oz-summary" role="status">{escape(words)}</p>'
 
 
 def render_progress(say: Language, progress: Progress) -> str:

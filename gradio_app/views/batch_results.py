@@ -65,13 +65,13 @@ def render_results(say: Language, results: Results) -> str:
     """Everything, the shortest answer first."""
     parts = [_summary(say, results), _failures(say, results.failures)]
     if results.shares:
-        parts += [f"<h3>{say('What each model says')}</h3>", _shares(say, results)]
+        parts += [f"<h2>{say('What each model says')}</h2>", _shares(say, results)]
     if results.scores:
-        parts += [f"<h3>{say('Measured against the labels')}</h3>", _scores(say, results)]
+        parts += [f"<h2>{say('Measured against the labels')}</h2>", _scores(say, results)]
     if results.pairs is not None and len(results.pairs.models) > 1 and results.pairs.rows:
-        parts += [f"<h3>{say('How often two models say the same')}</h3>", _pairs(say, results.pairs)]
+        parts += [f"<h2>{say('How often two models say the same')}</h2>", _pairs(say, results.pairs)]
     if results.differences:
-        parts += [f"<h3>{say('Rows on which models differ')}</h3>", _differences(say, results)]
+        parts += [f"<h2>{say('Rows on which models differ')}</h2>", _differences(say, results)]
     return f'<div class="oz-batch-results">{"".join(parts)}</div>'
 
 
