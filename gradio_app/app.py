@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.data.tasks import NLI, SLANG
+from engine.data.uploads import MAX_MEGABYTES
 from engine.errors import OdzeraError
 from gradio_app.about_tab import create_about_tab
 from gradio_app.batch_tab import create_batch_tab
@@ -137,7 +138,7 @@ def launch(
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
-        max_file_size="1mb",
+        max_file_size=f"{MAX_MEGABYTES}mb",
         blocked_paths=[str(path) for path in blocked],
         footer_links=["api"],
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=MONO).set(

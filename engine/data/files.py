@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -45,7 +45,9 @@ def read_table(path: Path) -> pd.DataFrame:
                     keep_default_na=False,
                     encoding="utf-8-sig",
                     index_col=False,
-                    quoting=csv.QUOTE_NONE if kind == ".tsv" and not _tsv_quotes(path) else csv.QUOTE_MINIMAL,
+                    quoting=csv.QUOTE_NONE
+                    if kind == ".tsv" and not quotes_fields(path.read_text(encoding="utf-8-sig"))
+                    else csv.QUOTE_MINIMAL,
                 )
     except UnicodeDecodeError as error:
         raise DataError(
@@ -60,22 +62,22 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path.name} can't be read: {_first_line(error)}") from error
     if table.empty:
         raise DataError(f"{path.name} has no rows.")
-    return table.map(_as_string).rename(columns=str)
+    return table.map(as_string).rename(columns=str)
 
 
-def _tsv_quotes(path: Path) -> bool:
-    """Whether a tab-separated file quotes its fields, as spreadsheets do, or writes them as they are.
+def quotes_fields(text: str) -> bool:
+    """Whether a tab-separated file's text quotes its fields, as spreadsheets do, or writes them as they are.
 
     A message may well begin with a quotation mark; so a whole row with a field that opens one and doesn't close it
     says that marks are just marks.
     """
-    with path.open(encoding="utf-8-sig") as file:
-        rows = [line.rstrip("\r\n").split("\t") for line in file]
+    rows = [line.rstrip("\r").split("\t") for line in text.removesuffix("\n").split("\n")]
     whole = [row for row in rows if len(row) == len(rows[0])]
     return all(field[-1] == '"' and len(field) > 1 for row in whole for field in row if field[:1] == '"')
 
 
-def _as_string(value: object) -> str:
+def as_string(value: object) -> str:
+    """A cell as text; the empty string where there is none."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     # JSON and Parquet may hold the label as 1.0 where another row had none.
@@ -98,14 +100,19 @@ def find_beside(path: Path, split: str) -> Path | None:
     return None
 
 
-def _match_columns(table: pd.DataFrame, task: Task, given: Mapping[str, str]) -> dict[str, str]:
-    """Canonical column → the table's own, for those that are there."""
-    seen = {str(column).strip().casefold(): str(column) for column in table.columns}
+def match_columns(columns: Iterable[str], task: Task, given: Mapping[str, str]) -> dict[str, str]:
+    """Canonical column → the table's own, for those that are there.
+
+    Raises:
+        DataError: A column is given that isn't there, or for something that the task doesn't know.
+    """
+    columns = list(map(str, columns))
+    seen = {column.strip().casefold(): column for column in columns}
     found = {}
     for canonical, names in task.aliases.items():
         if canonical in given:
-            if given[canonical] not in table.columns:
-                raise DataError(f"There is no column '{given[canonical]}'. Columns seen: {', '.join(table.columns)}.")
+            if given[canonical] not in columns:
+                raise DataError(f"There is no column '{given[canonical]}'. Columns seen: {', '.join(columns)}.")
             found[canonical] = given[canonical]
             continue
         for name in names:
@@ -129,7 +136,7 @@ def text_columns(table: pd.DataFrame, where: str, given: str = "") -> list[str]:
             raise DataError(f"{where}: there is no column '{given}'. Columns seen: {', '.join(table.columns)}.")
         return [given]
     for task in TASKS.values():
-        found = _match_columns(table, task, {})
+        found = match_columns(table.columns, task, {})
         if all(column in found for column in task.text_columns):
             return [found[column] for column in task.text_columns]
     raise DataError(
@@ -139,7 +146,7 @@ def text_columns(table: pd.DataFrame, where: str, given: str = "") -> list[str]:
 
 def has_labels(table: pd.DataFrame, task: Task, given: Mapping[str, str]) -> bool:
     """Whether a label column is recognised in `table`."""
-    return "label" in _match_columns(table, task, given)
+    return "label" in match_columns(table.columns, task, given)
 
 
 def recognise(
@@ -157,7 +164,7 @@ def recognise(
     Raises:
         DataError: A column that the task needs isn't there, or a label is none of the task's.
     """
-    found = _match_columns(table, task, given or {})
+    found = match_columns(table.columns, task, given or {})
     wanted = [*task.text_columns, "label"]
     missing = [column for column in wanted if column not in found]
     if missing:
@@ -171,15 +178,19 @@ def recognise(
     return frame.assign(split=split or own_split)
 
 
+def match_labels(column: pd.Series, task: Task) -> pd.Series:
+    """Numbers of labels that are given by number or by name; missing where a value is neither."""
+    numbers = {f"{index}{end}": index for index in range(len(task.labels)) for end in ("", ".0")}
+    return column.str.strip().str.casefold().map(numbers | dict(task.label_aliases))
+
+
 def parse_labels(column: pd.Series, task: Task, where: str) -> pd.Series:
     """Numbers or names of labels as numbers.
 
     Raises:
         DataError: A value is neither; the message names its row (the header is row 1).
     """
-    numbers = {f"{index}{end}": index for index in range(len(task.labels)) for end in ("", ".0")}
-    names = numbers | dict(task.label_aliases)
-    labels = column.str.strip().str.casefold().map(names)
+    labels = match_labels(column, task)
     wrong = labels.isna()
     if wrong.any():
         place = int(wrong.to_numpy().argmax())

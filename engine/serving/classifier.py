@@ -128,6 +128,8 @@ class Shelf:
         self.root = root
         # Every visitor's questions stand in one queue, so that models never outnumber the cores.
         self.pool = ThreadPoolExecutor(cores(), "classify", initializer=serve_on_one_thread)
+        # Files are answered a piece at a time, in turns, so that a core is left for questions wherever there are two.
+        self.turns = ThreadPoolExecutor(max(1, cores() - 1), "batch")
         self.refused: dict[str, list[str]] = {}
         self._checkpoints: dict[str, list[Checkpoint]] = {}
         self._opened: dict[Path | Untouched, _Opened] = {}

@@ -1,0 +1,62 @@
+"""The command that answers a whole file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import console
+from engine.cli.base import JsonOption, TaskArgument, app, friendly
+from engine.console.batch import show_batch
+from engine.errors import DataError
+from engine.paths import default_places
+
+
+@app.command()
+@friendly
+def batch(
+    task: TaskArgument,
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or JSONL file, with labels or without.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the file with the answers goes, in the same format.")],
+    model: Annotated[list[str] | None, typer.Option(help="Only these models. Repeatable.")] = None,
+    data: Annotated[str | None, typer.Option(help="Models trained on this data (fingerprint).")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Name a column: text=body. Repeatable.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask models about every row of a file: answers in new columns, agreement, and scores where labels are there.
+
+    Without --model, every model trained for the task answers but those that ignore the text or are untrained.
+
+    Example: `odzera batch slang messages.csv --out answered.csv --model tfidf --model scratch`
+    """
+    from engine.data.tasks import get_task
+    from engine.data.uploads import read_upload
+    from engine.serving.batch import Outcome, name_columns, prepare, recognise_columns, run_batch
+    from engine.serving.batch_results import answered_file, has_vote, summarise, voters
+    from engine.serving.classifier import Shelf
+
+    chosen = get_task(task)
+    if out.resolve() == file.resolve():
+        raise DataError("--out is the file itself; name another one.")
+    table = read_upload(file)
+    batch = prepare(table, name_columns(recognise_columns(table, chosen), column or []))
+    shelf = Shelf(default_places().checkpoints)
+    fitting = shelf.models(task, shelf.match_data(task, data))
+    models = [shelf.find(task, one) for one in model] if model else [one for one in fitting if has_vote(one)]
+    if not models:
+        raise DataError(f"No model is trained for {task}. Train some: odzera train tfidf scratch --task {task}")
+    outcome: Outcome | None = None
+    with console.progress_bar("answering", as_json) as tick:
+        for event in run_batch(shelf, batch, models):
+            if isinstance(event, Outcome):
+                outcome = event
+            else:
+                tick(sum(event.done.values()), event.rows * len(models))
+    if outcome is None:
+        raise RuntimeError("A run ends with its outcome.")
+    show_batch(summarise(outcome, models), as_json)
+    if not outcome.probabilities:
+        raise typer.Exit(2)
+    out.write_bytes(answered_file(outcome, voters(outcome, models)))
+    if not as_json:
+        console.note(f"Answers: {out}")

@@ -1,0 +1,342 @@
+"""A whole file answered by models in turn, a piece at a time, so that nobody else has to wait for it."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from engine.data.files import as_string, match_columns, match_labels
+from engine.data.tasks import NLI, SLANG, Task
+from engine.data.uploads import Table
+from engine.errors import DataError, OdzeraError, TextError
+from engine.evaluation.agreement import MISSING
+from engine.evaluation.metrics import Floats, Ints
+from engine.said import Said
+from engine.serving.classifier import MAX_CHARACTERS, Failure, Shelf, check_input
+from engine.training.checkpoints import Checkpoint
+
+PIECE_SECONDS = 0.15
+"""What a piece of a file should take: a question waits no longer than this for a core, and so does a cancellation."""
+MOST_ROWS = 1024
+"""Of a piece, however fast the model."""
+TELL_SECONDS = 0.25
+"""How often progress is told."""
+
+EMPTY, LONG, ODD = "empty", "long", "odd"
+"""Why a row gets no answer: nothing is written in it, too much is, or it isn't plain text."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which of a file's columns is what."""
+
+    task: Task
+    texts: tuple[str | None, ...]
+    """The file's column for each of the task's text columns; None where none is recognised."""
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A file's rows, ready to be answered."""
+
+    table: Table
+    columns: Columns
+    inputs: list[tuple[str, ...]]
+    """Cleaned texts of the rows that can be answered."""
+    places: Ints
+    """Their places in the table, shape (inputs,)."""
+    labels: Ints
+    """True class number of each of them, `MISSING` where the file has none; shape (inputs,)."""
+    refused: Mapping[str, list[int]] = field(default_factory=dict)
+    """Why → numbers of the rows that get no answer."""
+    unknown_labels: list[int] = field(default_factory=list)
+    """Numbers of the rows whose label is none of the task's."""
+
+    @property
+    def labelled(self) -> int:
+        """How many rows can be scored."""
+        return int((self.labels != MISSING).sum())
+
+
+def recognise_columns(table: Table, task: Task | None = None) -> Columns:
+    """Find the columns by the names they usually go by, and the task by its columns where it isn't given."""
+    names = [name for name in table.columns if name]
+    # A pair's columns say more than one that is called text.
+    found = [_recognise(names, one) for one in ((NLI, SLANG) if task is None else (task,))]
+    whole = [one for one in found if None not in one.texts]
+    return (whole or found[-1:])[0]
+
+
+def _recognise(names: Sequence[str], task: Task) -> Columns:
+    seen = match_columns(names, task, {})
+    return Columns(task, tuple(seen.get(column) for column in task.text_columns), seen.get("label"))
+
+
+def name_columns(columns: Columns, given: Sequence[str]) -> Columns:
+    """The same with columns that are named as `CANONICAL=NAME`.
+
+    Raises:
+        DataError: One isn't, or names something that isn't a text or the label.
+    """
+    texts = dict(zip(columns.task.text_columns, columns.texts, strict=True))
+    named: dict[str, str | None] = {**texts, "label": columns.label}
+    for one in given:
+        canonical, equals, name = one.partition("=")
+        if not equals or canonical not in named:
+            raise DataError(f"--column takes NAME=COLUMN with one of {', '.join(named)}; '{one[:60]}' doesn't.")
+        named[canonical] = name
+    return Columns(columns.task, tuple(named[column] for column in texts), named["label"] or None)
+
+
+def prepare(table: Table, columns: Columns) -> Batch:
+    """Take the texts and labels out of a file, setting rows aside that can't be answered.
+
+    Raises:
+        DataError: A text column isn't known, isn't there, or is named twice; or no row can be answered.
+    """
+    texts = [table.column(name) for name in _check_columns(table, columns)]
+    inputs, places = [], []
+    refused: dict[str, list[int]] = {}
+    for place, row in enumerate(zip(*texts, strict=True)):
+        cells = tuple(cell if isinstance(cell, (list, dict)) else as_string(cell) for cell in row)
+        try:
+            inputs.append(check_input(columns.task, cells))  # type: ignore[arg-type]
+            places.append(place)
+        except TextError:
+            refused.setdefault(_reason(cells), []).append(table.numbers[place])
+    if not inputs:
+        said = Said(
+            "No row of {name} can be answered: its texts are empty, or longer than {most} characters.",
+            name=table.name,
+            most=MAX_CHARACTERS,
+        )
+        raise DataError(said)
+    kept = np.array(places, dtype=np.int64)
+    labels, unknown = _read_labels(table, columns)
+    return Batch(table, columns, inputs, kept, labels[kept], refused, unknown)
+
+
+def _check_columns(table: Table, columns: Columns) -> list[str]:
+    given = list(columns.texts)
+    for name, canonical in zip(given, columns.task.text_columns, strict=True):
+        if name is None:
+            said = Said(
+                "No column of {name} is recognised as the {column}. Choose it among: {columns}.",
+                name=table.name,
+                column=canonical,
+                columns=shorten(", ".join(table.columns), 300),
+            )
+            raise DataError(said)
+    for name in (*given, columns.label):
+        if name is not None and name not in table.columns:
+            raise DataError(Said("{name} has no column “{column}”.", name=table.name, column=shorten(name, 60)))
+    if len({*given, columns.label}) <= len(given):
+        raise DataError(Said("A column of {name} is chosen for two things at once.", name=table.name))
+    return [name for name in given if name is not None]
+
+
+def _reason(cells: Sequence[object]) -> str:
+    if any(isinstance(cell, str) and not cell.strip() for cell in cells):
+        return EMPTY
+    return LONG if any(isinstance(cell, str) and len(cell) > MAX_CHARACTERS for cell in cells) else ODD
+
+
+def _read_labels(table: Table, columns: Columns) -> tuple[Ints, list[int]]:
+    """Class numbers of all rows, and the numbers of those rows whose label is none of the task's."""
+    import pandas as pd
+
+    if columns.label is None:
+        return np.full(len(table.numbers), MISSING, np.int64), []
+    given = pd.Series([as_string(cell) for cell in table.column(columns.label)], dtype=object)
+    labels = match_labels(given, columns.task)
+    unknown = labels.isna() & (given.str.strip() != "")
+    wrong = [number for number, odd in zip(table.numbers, unknown, strict=True) if odd]
+    return labels.fillna(MISSING).to_numpy(dtype=np.int64), wrong
+
+
+def shorten(text: str, most: int) -> str:
+    """Text that someone else wrote, cut to what there is room for; halves of surrogate pairs become question marks."""
+    plain = text.encode("utf-8", "replace").decode("utf-8")
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+class Paces:
+    """How many rows a second models answer: as was measured here last, or else when they were trained."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._measured: dict[Path, float] = {}
+
+    def rows_a_second(self, model: Checkpoint) -> float:
+        """About how many."""
+        recorded = model.manifest["run"]["record"]["latency"]["samples_per_second"]
+        return max(self._measured.get(model.folder, float(recorded)), 1e-3)
+
+    def seconds(self, model: Checkpoint, rows: int) -> float:
+        """About how long a model takes for so many rows."""
+        return rows / self.rows_a_second(model)
+
+    def learn(self, model: Checkpoint, rows: int, seconds: float) -> None:
+        """Keep what was measured."""
+        if rows >= 50 and seconds > 0:
+            self._measured[model.folder] = rows / seconds
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a file is."""
+
+    rows: int
+    """That each model is to answer."""
+    done: Mapping[str, int]
+    """Model → rows it has answered, for all chosen models."""
+    model: str
+    """That is answering now."""
+    elapsed: float
+    left: float
+    """About how many seconds are left."""
+    share: float
+    """How much of the work is done, each model by the time it was expected to take; one that failed counts as done."""
+    failures: Mapping[str, str]
+    """Model → why it can't go on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What models said of a file."""
+
+    batch: Batch
+    probabilities: Mapping[str, Floats]
+    """Model → probabilities of shape (inputs, classes); rows it hasn't come to are NaN."""
+    failures: list[Failure]
+    seconds: Mapping[str, float]
+    """Model → how long it took, waiting for its turns included."""
+    cancelled: bool = False
+
+
+def run_batch(
+    shelf: Shelf,
+    batch: Batch,
+    models: Sequence[Checkpoint],
+    cancelled: Event | None = None,
+    paces: Paces | None = None,
+) -> Iterator[Progress | Outcome]:
+    """Ask models about every row, one model after the other.
+
+    Pieces of all files stand in one queue and leave a core free, so that questions are answered meanwhile and files
+    come on side by side. A model that fails is left, and the others go on.
+
+    Args:
+        shelf: Where models are opened.
+        batch: What to ask.
+        models: In this order.
+        cancelled: Ends the run within a piece's time when it is set; what is answered by then is kept.
+        paces: What is known of the models' pace; it learns from this run.
+
+    Yields:
+        `Progress` several times a second, and `Outcome` at the end.
+    """
+    run = _Run(shelf, batch, models, cancelled or Event(), paces or Paces())
+    for model in models:
+        if run.cancelled.is_set():
+            break
+        yield from run.ask(model)
+    failures = [Failure(name, reason) for name, reason in run.failures.items()]
+    said = {name: rows for name, rows in run.probabilities.items() if name not in run.failures}
+    yield Outcome(batch, said, failures, run.seconds, run.cancelled.is_set())
+
+
+class _Run:
+    """One file being answered."""
+
+    def __init__(
+        self, shelf: Shelf, batch: Batch, models: Sequence[Checkpoint], cancelled: Event, paces: Paces
+    ) -> None:
+        self.shelf, self.batch, self.models, self.cancelled, self.paces = shelf, batch, models, cancelled, paces
+        self.rows = len(batch.inputs)
+        self.done = {model.name: 0 for model in models}
+        self.probabilities: dict[str, Floats] = {}
+        self.failures: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.expected = {model.name: paces.seconds(model, self.rows) for model in models}
+        self.start = self.told = time.monotonic()
+
+    def ask(self, model: Checkpoint) -> Iterator[Progress]:
+        """All rows of one model."""
+        answers = np.full((self.rows, len(self.batch.columns.task.labels)), np.nan)
+        self.probabilities[model.name] = answers
+        begun, computed = time.monotonic(), 0.0
+        size = int(np.clip(PIECE_SECONDS * self.paces.rows_a_second(model), 1, 64))
+        yield self.progress(model, begun)
+        while (at := self.done[model.name]) < self.rows and not self.cancelled.is_set():
+            piece = self.batch.inputs[at : at + size]
+            future = self.shelf.turns.submit(_take_turn, self.shelf, model, piece)
+            try:
+                yield from self._wait(future, model, begun)
+                if not future.done():
+                    break
+                rows, took = future.result()
+            except Exception as error:
+                # Whatever one model does, the others go on.
+                known = isinstance(error, OdzeraError)
+                self.failures[model.name] = str(error) if known else repr(error)[:200]
+                break
+            finally:
+                # Somebody who has left keeps nobody waiting.
+                future.cancel()
+            answers[at : at + len(piece)] = rows
+            self.done[model.name] += len(piece)
+            computed += took
+            # Never much larger at once: the next texts may be longer.
+            size = int(np.clip(len(piece) * min(4.0, PIECE_SECONDS / max(took, 1e-6)), 1, MOST_ROWS))
+        self.seconds[model.name] = time.monotonic() - begun
+        if model.name not in self.failures:
+            self.paces.learn(model, self.done[model.name], computed)
+
+    def _wait(self, future: "Future[tuple[Floats, float]]", model: Checkpoint, begun: float) -> Iterator[Progress]:
+        while not wait([future], timeout=0.05).done:
+            if self.cancelled.is_set():
+                return
+            yield from self._tell(model, begun)
+        yield from self._tell(model, begun)
+
+    def _tell(self, model: Checkpoint, begun: float) -> Iterator[Progress]:
+        if time.monotonic() - self.told >= TELL_SECONDS:
+            yield self.progress(model, begun)
+
+    def progress(self, model: Checkpoint, begun: float) -> Progress:
+        """How far the file is, with the time left by the pace of the models so far."""
+        now = self.told = time.monotonic()
+        spent, done = now - begun, self.done[model.name]
+        here = spent * (self.rows - done) / done if done else max(0.0, self.expected[model.name] - spent)
+        # Models to come are held against those behind: this machine, and its load, aren't those of their training.
+        behind = {name: taken for name, taken in self.seconds.items() if name not in self.failures}
+        if done:
+            behind[model.name] = spent + here
+        foreseen = sum(self.expected[name] for name in behind)
+        ratio = sum(behind.values()) / foreseen if foreseen else 1.0
+        names = [one.name for one in self.models]
+        to_come = sum(self.expected[name] for name in names[names.index(model.name) + 1 :])
+        left = here + ratio * to_come
+        fractions = {name: 1.0 if name in self.failures else count / self.rows for name, count in self.done.items()}
+        share = sum(self.expected[name] * fraction for name, fraction in fractions.items()) / sum(
+            self.expected.values()
+        )
+        return Progress(self.rows, dict(self.done), model.name, now - self.start, left, share, dict(self.failures))
+
+
+def _take_turn(shelf: Shelf, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+    """A piece in the queue that questions stand in too, and how long it took once its turn came."""
+    return shelf.pool.submit(_answer, shelf, model, piece).result()
+
+
+def _answer(shelf: Shelf, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+    classifier = shelf.classifier(model)
+    start = time.perf_counter()
+    rows = classifier.probabilities(piece)
+    return rows, time.perf_counter() - start
