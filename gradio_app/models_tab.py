@@ -49,7 +49,7 @@ def create_models_tab(context: Context, say: Language) -> None:
                 scale=2,
                 min_width=280,
             )
-        gr.HTML(render_jumps(say, [*SECTIONS, *([GROWTH] if growth else [])]), visible=bool(trained))
+        jumps = gr.HTML()
         # Drawn when the tab is first looked at.
         waiting = f'<p class="oz-empty">{say("Reading the results…")}</p>'
         parts: dict[str, gr.Column] = {}
@@ -65,7 +65,7 @@ def create_models_tab(context: Context, say: Language) -> None:
         if growth is not None:
             gr.HTML(render_heading(say, *GROWTH))
             gr.HTML(render_growth(say, growth), elem_id="models-growth")
-        _wire(context, say, tab, task, data, parts, shown, controls)
+        _wire(context, say, tab, task, data, jumps, parts, shown, controls)
 
 
 def _create_controls(say: Language, name: str, controls: dict[str, Any]) -> None:
@@ -92,6 +92,7 @@ def _wire(
     tab: gr.Tab,
     task: gr.Radio,
     data: gr.Dropdown,
+    jumps: gr.HTML,
     parts: dict[str, gr.Column],
     shown: dict[str, gr.HTML],
     controls: dict[str, Any],
@@ -125,8 +126,10 @@ def _wire(
             "mistakes": listed,
         }
         there = {name: name == "table" or bool(found) for name in drawn} | {"languages": bool(languages)}
+        sections = [one for one in SECTIONS if there[one[0]]] + ([GROWTH] if context.growth() else [])
         usual = quality_name if quality_name in models.QUALITIES else (found[0].select_on if found else "accuracy")
         return [
+            render_jumps(say, sections) if found else "",
             *(gr.Column(visible=there[name]) for name in parts),
             *(drawn[name] for name in shown),
             gr.Radio(value=usual),
@@ -135,7 +138,7 @@ def _wire(
             gr.Button(visible=any_more),
         ]
 
-    everything = [*parts.values(), *shown.values(), quality, model, count, more]
+    everything = [jumps, *parts.values(), *shown.values(), quality, model, count, more]
     looked = [*chosen, quality, time, size, figure]
 
     def choose_task(task_name: str | None, *others: Any) -> list[Any]:

@@ -43,7 +43,7 @@ def render_classes(
         told = say.plural("{n} test row", "{n} test rows", rows)
         bars = ((name, figures[chosen][place], "") for name, figures in models.items())
         panels.append(_panel(say, signed(say, label), told, bars))
-    return f'<p class="oz-note">{escape(say(MEANINGS[chosen]))}</p><div class="oz-panels">{"".join(panels)}</div>'
+    return f'<p class="oz-note">{escape(say(MEANINGS[chosen]))}</p>{_strip(say("Figures by class"), panels)}'
 
 
 def render_languages(say: Language, models: Mapping[str, Mapping[str, Figure]]) -> str:
@@ -63,7 +63,15 @@ def render_languages(say: Language, models: Mapping[str, Mapping[str, Figure]]) 
         "Accuracy on the test rows of each language, with how many there are. Whiskers: Wilson's 95 % intervals, wide "
         "where rows are few. The line marks one in three, what guessing gives."
     )
-    return f'<p class="oz-note">{escape(note)}</p><div class="oz-panels oz-chance">{"".join(panels)}</div>'
+    return f'<p class="oz-note">{escape(note)}</p>{_strip(say("Accuracy by language"), panels, " oz-chance")}'
+
+
+def _strip(region: str, panels: Sequence[str], more: str = "") -> str:
+    """Panels side by side; on a phone they are moved along."""
+    return (
+        f'<div class="oz-scroll oz-strip oz-panels{more}" tabindex="0" role="region" aria-label="{escape(region)}">'
+        f"{''.join(panels)}</div>"
+    )
 
 
 def _panel(say: Language, title: str, told: str, bars: Iterable[tuple[str, Figure, str]]) -> str:

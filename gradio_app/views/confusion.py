@@ -8,7 +8,7 @@ from gradio_app.languages import Language
 from gradio_app.views.cards import SIGNS
 from gradio_app.views.numbers import percent
 
-DARKEST = 62
+DARKEST = 55
 """Per cent of the colour where every row was answered so: one hue from pale to full, and its text stays readable."""
 
 
@@ -19,7 +19,11 @@ def render_confusions(say: Language, rows: Sequence[Mapping[str, Any]], labels: 
         "are right answers; point at a cell for its count."
     )
     tables = "".join(_matrix(say, row, labels) for row in rows)
-    return f'<p class="oz-note">{note}</p><div class="oz-confusions">{tables}</div>'
+    region = escape(say("Confusion matrices"))
+    return (
+        f'<p class="oz-note">{note}</p><div class="oz-scroll oz-strip oz-confusions" tabindex="0" role="region" '
+        f'aria-label="{region}">{tables}</div>'
+    )
 
 
 def signed(say: Language, label: str) -> str:

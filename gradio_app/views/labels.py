@@ -70,7 +70,7 @@ def _best(
         for rank, angle in enumerate(ANGLES):
             box = _beside(point, size, distance, math.radians(angle))
             cost = distance + rank / 10 + 1000 * _outside(box, frame)
-            cost += 12 * sum(_overlap(box, other) > 0 for other in soft)
+            cost += 45 * sum(_overlap(box, other) > 0 for other in soft)
             cost += sum(200 + _overlap(box, other) for other in hard if _overlap(box, other) > 0)
             if cost < least:
                 found, least = (box, float(distance)), cost

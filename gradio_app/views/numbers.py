@@ -41,6 +41,11 @@ def megabytes(say: Language, number: float) -> str:
     return say("{n} MB", n=say.number(number, ",.0f"))
 
 
+def signed(say: Language, value: float, spec: str) -> str:
+    """A number that may be below zero, with a true minus, which is no dash of a range."""
+    return say.number(value, spec).replace("-", "−")
+
+
 def percent(say: Language, share: float) -> str:
     """A share as whole per cent."""
     return say("{n} %", n=say.number(100 * share, ".0f"))

@@ -11,12 +11,12 @@ from gradio_app.views.labels import Box, Label, place_labels
 from gradio_app.views.numbers import count
 
 FAMILIES: Mapping[str, tuple[str, str]] = {
-    "baseline": (message("baseline"), "▲"),
-    "scratch": (message("trained from scratch"), "■"),
-    "pretrained": (message("pretrained and adapted"), "●"),
-    "frozen": (message("pretrained, not trained here"), "◆"),
+    "baseline": (message("baseline"), "M0,-6.2L6,4.6H-6Z"),
+    "scratch": (message("trained from scratch"), "M-4.8,-4.8H4.8V4.8H-4.8Z"),
+    "pretrained": (message("pretrained and adapted"), "M-5.4,0A5.4,5.4 0 1 0 5.4,0A5.4,5.4 0 1 0 -5.4,0Z"),
+    "frozen": (message("pretrained, not trained here"), "M0,-6.6L6.2,0L0,6.6L-6.2,0Z"),
 }
-"""Where a model comes from: what it is called, and its sign."""
+"""Where a model comes from: what it is called, and the outline of its mark around (0, 0)."""
 
 FONT = 12
 CHARACTER = 0.58 * FONT
@@ -87,7 +87,8 @@ def draw_scatter(
     absent = f" {say('Not measured, so not drawn: {names}.', names=escape(', '.join(left_out)))}" if left_out else ""
     shown = [family for family in FAMILIES if any(point.family == family for point in points)]
     legend = "".join(
-        f'<span class="oz-key oz-family-{family}">{FAMILIES[family][1]} {escape(say(FAMILIES[family][0]))}</span>'
+        f'<span class="oz-key oz-family-{family}"><svg class="oz-sample" viewBox="-8 -8 16 16" aria-hidden="true">'
+        f'<path class="oz-shape" d="{FAMILIES[family][1]}"/></svg>{escape(say(FAMILIES[family][0]))}</span>'
         for family in shown
     )
     return (
@@ -135,21 +136,21 @@ def _draw(
     line, words = _guess(say, axes, guess)
     left, top, _, _ = size.frame
     words.append((left, top, left + (len(upwards) + 3) * CHARACTER, top + FONT + 6))
+    steps = [(axes.across(point.cost), axes.down(point.quality)) for point in front]
     labels = place_labels(
         places,
         [(len(point.name) * CHARACTER + 4, FONT + 3) for point in points],
         size.frame,
         hard=words,
-        soft=whiskers,
+        soft=[*whiskers, *_along(steps, size.frame[2])],
     )
-    steps = _steps([(axes.across(point.cost), axes.down(point.quality)) for point in front], size.frame[2])
     marks = "".join(
         _mark(say, point, place, label, whisker, point in front)
         for point, place, label, whisker in zip(points, places, labels, whiskers, strict=True)
     )
     return (
         f'<svg class="{size.name}" viewBox="0 0 {size.width} {size.height}" role="img" aria-label="{escape(says)}">'
-        f"{_grid(say, axes, across, upwards)}{line}{steps}{marks}</svg>"
+        f"{_grid(say, axes, across, upwards)}{line}{_steps(steps, size.frame[2])}{marks}</svg>"
     )
 
 
@@ -228,6 +229,14 @@ def _steps(places: Sequence[tuple[float, float]], right: float) -> str:
     return f'<path class="oz-front" d="{path}H{right}"/>'
 
 
+def _along(places: Sequence[tuple[float, float]], right: float) -> list[Box]:
+    """Boxes around the parts of that line."""
+    ends = [*(x for x, _ in places[1:]), right]
+    level = [(x, y - 2, end, y + 2) for (x, y), end in zip(places, ends, strict=True)]
+    risen = [(x - 2, y, x + 2, before) for (x, y), (_, before) in zip(places[1:], places, strict=False)]
+    return level + risen
+
+
 def _mark(say: Language, point: Point, place: tuple[float, float], label: Label, whisker: Box, on_front: bool) -> str:
     x, y = place
     left, top, right, bottom = label.box
@@ -246,8 +255,8 @@ def _mark(say: Language, point: Point, place: tuple[float, float], label: Label,
     return (
         f'<g class="oz-family-{escape(point.family)}{" oz-on-front" if on_front else ""}">{lead}'
         f'<line class="oz-whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{whisker[1]:.1f}" y2="{whisker[3]:.1f}"/>'
-        f'<text class="oz-mark" x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle">{FAMILIES[point.family][1]}'
-        f"<title>{escape(title)}</title></text>"
+        f'<path class="oz-shape" transform="translate({x:.1f} {y:.1f})" d="{FAMILIES[point.family][1]}">'
+        f"<title>{escape(title)}</title></path>"
         f'<text class="oz-label" x="{(left + right) / 2:.1f}" y="{bottom - 4:.1f}" text-anchor="middle">'
         f"{escape(point.name)}</text></g>"
     )

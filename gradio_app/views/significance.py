@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from gradio_app.languages import Language
+from gradio_app.views.numbers import signed
 
 LEVEL = 0.05
 
@@ -60,7 +61,7 @@ def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str,
         others=say.number(others, ","),
         p=p_value(say, test["p"]),
     )
-    points, p = say.number(100 * difference, "+.1f"), escape(_compared(say, test["p_holm"]))
+    points, p = signed(say, 100 * difference, "+.1f"), escape(_compared(say, test["p_holm"]))
     return (
         f'<td class="{kind}" title="{escape(title)}"><span aria-hidden="true">{sign}</span>'
         f'<span class="oz-unseen">{escape(words)}: </span>{points}<small>p {p}</small></td>'

@@ -9,7 +9,7 @@ from typing import Any
 from engine.data.tasks import get_task
 from engine.serving.spreadsheet import to_csv
 from gradio_app.languages import Language, message
-from gradio_app.views.numbers import count, duration, megabytes, milliseconds, size
+from gradio_app.views.numbers import count, duration, megabytes, milliseconds, signed, size
 
 Row = Mapping[str, Any]
 Served = Mapping[str, tuple[str, float]]
@@ -39,8 +39,8 @@ class Column:
 def _interval(name: str) -> Write:
     def show(say: Language, row: Row) -> str:
         ends = row["intervals"].get(name)
-        value = say.number(row[name], ".3f")
-        return f"{value}<small>{'–'.join(say.number(end, '.3f') for end in ends)}</small>" if ends else value
+        value = signed(say, row[name], ".3f")
+        return f"{value}<small>{'–'.join(signed(say, end, '.3f') for end in ends)}</small>" if ends else value
 
     return show
 
@@ -210,7 +210,7 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
                 command=escape(command),
             )
         )
-    return f'<p class="oz-note">{" ".join(lines)}</p>'
+    return f'<ul class="oz-note oz-notes">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
 
 
 def _say_refit(say: Language, row: Row) -> str:
