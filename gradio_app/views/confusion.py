@@ -40,8 +40,8 @@ def _matrix(say: Language, row: Mapping[str, Any], labels: Sequence[str]) -> str
     )
     corner = f'<td class="oz-corner">{escape(say("true ↓ answered →"))}</td>'
     return (
-        f'<table class="oz-confusion"><caption>{escape(row["model"])}</caption>'
-        f"<thead><tr>{corner}{heads}</tr></thead><tbody>{lines}</tbody></table>"
+        f'<section><table class="oz-confusion"><caption>{escape(row["model"])}</caption>'
+        f"<thead><tr>{corner}{heads}</tr></thead><tbody>{lines}</tbody></table></section>"
     )
 
 

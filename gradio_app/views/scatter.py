@@ -86,14 +86,19 @@ def draw_scatter(
     told = say("On the front, from the cheapest to the best: {names}.", names=f"<b>{escape(names)}</b>")
     absent = f" {say('Not measured, so not drawn: {names}.', names=escape(', '.join(left_out)))}" if left_out else ""
     shown = [family for family in FAMILIES if any(point.family == family for point in points)]
-    legend = "".join(
-        f'<span class="oz-key oz-family-{family}"><svg class="oz-sample" viewBox="-8 -8 16 16" aria-hidden="true">'
-        f'<path class="oz-shape" d="{FAMILIES[family][1]}"/></svg>{escape(say(FAMILIES[family][0]))}</span>'
-        for family in shown
-    )
+    legend = "".join(_key(say, family) for family in shown)
     return (
         f'<figure class="oz-figure oz-scatter">{drawings}<figcaption class="oz-note">{legend}<br>{told}{absent}'
         "</figcaption></figure>"
+    )
+
+
+def _key(say: Language, family: str) -> str:
+    """A mark and what it means."""
+    words, outline = FAMILIES[family]
+    return (
+        f'<span class="oz-key oz-family-{family}"><svg class="oz-sample" width="15" height="15" viewBox="-8 -8 16 16" '
+        f'aria-hidden="true"><path class="oz-shape" d="{outline}"/></svg>{escape(say(words))}</span>'
     )
 
 
