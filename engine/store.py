@@ -228,6 +228,14 @@ class Store:
             latest = {row["model"]: row for row in rows}
         return [Run(**{**row, "record": json.loads(row["record"])}) for row in latest.values()]
 
+    def mark(self, task: str, fingerprint: str) -> str:
+        """What changes whenever a run on this data is added."""
+        with _explained("The results can't be read"):
+            found = self.db.execute(
+                "select count(*), max(created) from runs where task = ? and fingerprint = ?", [task, fingerprint]
+            )
+            return "{} {}".format(*found.fetchone())
+
     def data_sets(self, task: str) -> list[DataSet]:
         """Data sets with at least one run, the one trained on last first."""
         with _explained("The results can't be read"):

@@ -16,13 +16,14 @@ from engine.paths import ROOT, Places
 from engine.processes import run_all
 from engine.search.report import StudyView, list_studies
 from engine.serving.classifier import Shelf, Untouched
-from engine.serving.comparison import compare_models, open_results
+from engine.serving.comparison import open_results
 from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
 from gradio_app.languages import Language
+from gradio_app.results import Results
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Context:
     curves: tuple[Path, ...] = ()
     """Folders with curves; a name in the first hides the same in the next."""
     _views: "_Views" = field(default_factory=lambda: _Views())
+    results: Results = field(default_factory=Results)
+    """Comparisons looked at lately."""
 
     public: bool = False
     """Whether strangers may come: nothing that costs the machine hours is started for them."""
@@ -67,11 +70,13 @@ class Context:
         return self.shelf.untouched(self.models(task, fingerprint))
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
-        """The table of models on one data set, or None where nothing is trained."""
-        try:
-            return compare_models(self.store, task, fingerprint)
-        except OdzeraError:
+        """The table of models on one data set (the one shown first, unless named), or None where nothing is trained."""
+        sets = self.shelf.data_sets(task.name)
+        if not sets:
             return None
+        with suppress(OdzeraError):
+            return self.results.comparison(self.store, task, fingerprint if fingerprint in sets else sets[0])
+        return None
 
     def study_choices(self, say: Language, fresh: bool = False) -> list[tuple[str, str]]:
         """Studies as (words, name), the one made last first; none where they can't be read."""

@@ -1,29 +1,182 @@
 """The Models tab: layout and wiring."""
 
+from typing import Any
+
 import gradio as gr
 
-from engine.data.tasks import NLI, SLANG
+from engine.data.tasks import TASKS
 from gradio_app.context import Context
-from gradio_app.handlers.models import show_models
-from gradio_app.languages import Language
+from gradio_app.handlers import models
+from gradio_app.languages import Language, message
+from gradio_app.views import breakdown
 from gradio_app.views.growth import render_growth
+from gradio_app.views.sections import render_heading, render_jumps
+
+SECTIONS = (
+    ("table", message("Test figures and costs")),
+    ("tradeoffs", message("Quality for its cost")),
+    ("confusions", message("Confusion matrices")),
+    ("significance", message("Which differences are real")),
+    ("classes", message("By class")),
+    ("languages", message("By language")),
+    ("mistakes", message("Surest mistakes")),
+)
+"""Parts of the tab, from top to bottom, and their headings."""
+GROWTH = ("growth", message("How cost grows"))
 
 
 def create_models_tab(context: Context, say: Language) -> None:
-    """Every model's test figures and costs, one data set at a time."""
-    with gr.Tab(say("Models"), id="models"):
-        for task in (SLANG, NLI):
-            gr.Markdown(f"### {task.title}")
-            choices = context.data_choices(task.name, say)
-            first = choices[0][1] if choices else None
-            data = gr.Dropdown(choices, value=first, label=say("Trained on"), visible=len(choices) > 1)
-            table = gr.HTML(show_models(context, say, task.name, first), elem_id=f"models-{task.name}")
-
-            def show(fingerprint: str | None, task_name: str = task.name) -> str:
-                return show_models(context, say, task_name, fingerprint)
-
-            data.change(show, inputs=[data], outputs=table, api_visibility="private")
+    """Every model's test figures and costs, one task and one data set at a time."""
+    with gr.Tab(say("Models"), id="models") as tab:
+        trained = [task.name for task in TASKS.values() if context.data_choices(task.name, say)]
+        first = trained[0] if trained else next(iter(TASKS))
         growth = context.growth()
+        with gr.Row(equal_height=True):
+            task = gr.Radio(
+                [(say(one.title), one.name) for one in TASKS.values()],
+                value=first,
+                label=say("Task"),
+                elem_id="models-task",
+                scale=3,
+                min_width=280,
+            )
+            choices = context.data_choices(first, say)
+            data = gr.Dropdown(
+                choices,
+                value=choices[0][1] if choices else None,
+                label=say("Trained on"),
+                visible=len(choices) > 1,
+                scale=2,
+                min_width=280,
+            )
+        jumps = gr.HTML()
+        # Drawn when the tab is first looked at.
+        waiting = f'<p class="oz-empty">{say("Reading the results…")}</p>'
+        parts: dict[str, gr.Column] = {}
+        shown: dict[str, gr.HTML] = {}
+        controls: dict[str, Any] = {}
+        for name, title in SECTIONS:
+            with gr.Column(visible=bool(trained) or name == "table", elem_classes="oz-part") as parts[name]:
+                gr.HTML(render_heading(say, name, title))
+                _create_controls(say, name, controls)
+                shown[name] = gr.HTML(waiting if name == "table" else "", elem_id=f"models-{name}")
+                if name == "mistakes":
+                    controls["more"] = gr.Button(say("Show more mistakes"), visible=False, elem_id="models-more")
         if growth is not None:
-            gr.Markdown("### How cost grows")
-            gr.HTML(render_growth(growth), elem_id="models-growth")
+            gr.HTML(render_heading(say, *GROWTH))
+            gr.HTML(render_growth(say, growth), elem_id="models-growth")
+        _wire(context, say, tab, task, data, jumps, parts, shown, controls)
+
+
+def _create_controls(say: Language, name: str, controls: dict[str, Any]) -> None:
+    """What can be chosen in one part of the tab."""
+
+    def choices(words: Any) -> list[tuple[str, str]]:
+        return [(say(text), key) for key, text in words.items()]
+
+    if name == "tradeoffs":
+        with gr.Row():
+            controls["quality"] = gr.Radio(choices(models.QUALITIES), label=say("Quality"), min_width=260)
+            controls["time"] = gr.Radio(choices(models.TIMES), value="p50_ms", label=say("Time"), min_width=260)
+            controls["size"] = gr.Radio(choices(models.SIZES), value="peak_memory_mb", label=say("Size"), min_width=260)
+    if name == "classes":
+        controls["figure"] = gr.Radio(choices(breakdown.CLASS_FIGURES), value="f1", label=say("Figure"))
+    if name == "mistakes":
+        controls["model"] = gr.Dropdown([], label=say("Model"), visible=False, elem_id="models-whose")
+        controls["count"] = gr.State(models.PAGE)
+
+
+def _wire(
+    context: Context,
+    say: Language,
+    tab: gr.Tab,
+    task: gr.Radio,
+    data: gr.Dropdown,
+    jumps: gr.HTML,
+    parts: dict[str, gr.Column],
+    shown: dict[str, gr.HTML],
+    controls: dict[str, Any],
+) -> None:
+    quality, time, size, figure = (controls[name] for name in ("quality", "time", "size", "figure"))
+    model, count, more = (controls[name] for name in ("model", "count", "more"))
+    chosen = [task, data]
+    silent: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def draw_all(
+        task_name: str | None,
+        fingerprint: str | None,
+        quality_name: str | None,
+        time_name: str | None,
+        size_name: str | None,
+        figure_name: str | None,
+    ) -> list[Any]:
+        """Every part, for a task and its data."""
+        found = models.find(context, say, task_name, fingerprint)
+        about = (context, say, task_name, fingerprint)
+        names = models.readable_models(*about)
+        listed, any_more = models.show_mistakes(*about, None if not names else names[0], models.PAGE)
+        languages = models.show_languages(*about)
+        drawn = {
+            "table": models.show_models(*about),
+            "tradeoffs": models.show_tradeoffs(*about, quality_name, time_name, size_name),
+            "confusions": models.show_confusions(*about),
+            "significance": models.show_significance(*about),
+            "classes": models.show_classes(*about, figure_name),
+            "languages": languages,
+            "mistakes": listed,
+        }
+        there = {name: name == "table" or bool(found) for name in drawn} | {"languages": bool(languages)}
+        sections = [one for one in SECTIONS if there[one[0]]] + ([GROWTH] if context.growth() else [])
+        usual = quality_name if quality_name in models.QUALITIES else (found[0].select_on if found else "accuracy")
+        return [
+            render_jumps(say, sections) if found else "",
+            *(gr.Column(visible=there[name]) for name in parts),
+            *(drawn[name] for name in shown),
+            gr.Radio(value=usual),
+            gr.Dropdown(names, value=names[0] if names else None, visible=bool(names)),
+            models.PAGE,
+            gr.Button(visible=any_more),
+        ]
+
+    everything = [jumps, *parts.values(), *shown.values(), quality, model, count, more]
+    looked = [*chosen, quality, time, size, figure]
+
+    def choose_task(task_name: str | None, *others: Any) -> list[Any]:
+        """Another task, with its data sets, on its own figure of quality."""
+        choices = context.data_choices(str(task_name), say) if task_name in TASKS else []
+        first = choices[0][1] if choices else None
+        menu = gr.Dropdown(choices, value=first, visible=len(choices) > 1)
+        return [menu, *draw_all(task_name, first, None, *others)]
+
+    def draw_tradeoffs(*given: Any) -> str:
+        """The plots, with other axes."""
+        return models.show_tradeoffs(context, say, *given)
+
+    def draw_classes(*given: Any) -> str:
+        """The bars of another figure."""
+        return models.show_classes(context, say, *given)
+
+    def read_mistakes(task_name: str | None, fingerprint: str | None, name: str | None) -> tuple[Any, ...]:
+        """Another model's mistakes, from the first."""
+        html, any_more = models.show_mistakes(context, say, task_name, fingerprint, name, models.PAGE)
+        return html, models.PAGE, gr.Button(visible=any_more)
+
+    def read_more(task_name: str | None, fingerprint: str | None, name: str | None, count: int) -> tuple[Any, ...]:
+        """Some more of the same model's."""
+        wanted = int(count) + models.PAGE
+        html, any_more = models.show_mistakes(context, say, task_name, fingerprint, name, wanted)
+        return html, wanted, gr.Button(visible=any_more)
+
+    tab.select(draw_all, looked, everything, **silent)
+    data.input(draw_all, looked, everything, **silent)
+    task.input(choose_task, [task, time, size, figure], [data, *everything], **silent)
+    gr.on(
+        [quality.input, time.input, size.input],
+        draw_tradeoffs,
+        [*chosen, quality, time, size],
+        shown["tradeoffs"],
+        **silent,
+    )
+    figure.input(draw_classes, [*chosen, figure], shown["classes"], **silent)
+    model.input(read_mistakes, [*chosen, model], [shown["mistakes"], count, more], **silent)
+    more.click(read_more, [*chosen, model, count], [shown["mistakes"], count, more], **silent)

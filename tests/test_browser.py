@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import optuna
 import pytest
 from conftest import free_port
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from engine.paths import Places
 from engine.search.shipped import default_storage
@@ -216,7 +216,7 @@ def test_a_link_leads_to_the_tab_that_was_looked_at(open_page: Opener) -> None:
     page = open_page()
     page.get_by_role("tab", name="Models").click()
     page.wait_for_function("location.hash === '#tab=models'")
-    page = open_page(query="/#tab=models", wait="#models-slang table")
+    page = open_page(query="/#tab=models", wait="#models-table table")
     expect(page.get_by_role("tab", name="Models")).to_have_attribute("aria-selected", "true")
 
 
@@ -244,24 +244,68 @@ def test_arabic_runs_from_the_right(open_page: Opener) -> None:
     assert style == ["plaintext", "start"]
 
 
-def test_the_models_tab_shows_both_tables(open_page: Opener) -> None:
-    page = open_page()
+def open_models(page: Page, task: str = "slang") -> Locator:
+    """The Models tab on a task; its table."""
     page.get_by_role("tab", name="Models").click()
+    page.wait_for_selector("#models-table table")
+    if task == "nli":
+        page.locator("#models-task").get_by_role("radio").nth(1).check()
+        page.wait_for_selector("#models-languages .oz-panel")
+    return page.locator("#models-table table")
+
+
+def test_the_models_tab_shows_each_tasks_models(open_page: Opener) -> None:
+    page = open_page()
     for task in ("slang", "nli"):
-        table = page.locator(f"#models-{task} table")
+        table = open_models(page, task)
         expect(table).to_be_visible()
         assert set(table.locator("tbody th").all_inner_texts()) == NAMES
         heads = table.locator("thead th").all_inner_texts()
         assert {"accuracy", "macro F1"} <= set(heads)
         assert any("ms" in head for head in heads)
+        expect(page.locator("#models-tradeoffs svg.oz-broad")).to_have_count(2)
+        assert page.locator("#models-confusions table").count() == len(NAMES)
+
+
+def test_the_table_of_models_is_sorted_by_pointer_and_by_keyboard(open_page: Opener) -> None:
+    page = open_page()
+    for task in ("slang", "nli"):
+        table = open_models(page, task)
+        head = table.locator("thead th").filter(has_text="loss")
+        place = head.evaluate("cell => cell.cellIndex")
+
+        def losses(table: Locator = table, place: int = place) -> list[float]:
+            cells = table.locator(f"tbody tr > :nth-child({place + 1})")
+            return [float(cell.get_attribute("data-value") or "nan") for cell in cells.all()]
+
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", "ascending")
+        assert losses() == sorted(losses())
+        head.get_by_role("button").press("Enter")
+        expect(head).to_have_attribute("aria-sort", "descending")
+        assert losses() == sorted(losses(), reverse=True)
+        assert table.locator("[aria-sort]").count() == 1
+        table.get_by_role("button", name="model").press("Space")
+        assert table.locator("tbody th").all_inner_texts() == sorted(NAMES)
+
+
+def test_mistakes_are_read_on_and_the_table_is_downloaded(open_page: Opener) -> None:
+    page = open_page()
+    open_models(page)
+    expect(page.locator("#models-mistakes li")).to_have_count(10)
+    page.click("#models-more")
+    expect(page.locator("#models-mistakes li")).to_have_count(20)
+    with page.expect_download() as download:
+        page.click("#models-table a.oz-file")
+    assert download.value.suggested_filename.startswith("odzera-slang-")
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert {line.split(",")[0] for line in lines} == {"model", *NAMES}
 
 
 def test_latency_is_on_the_first_screen_of_the_models_tab(open_page: Opener) -> None:
     page = open_page()
-    page.get_by_role("tab", name="Models").click()
-    head = page.locator("#models-slang thead th").filter(has_text="ms").first
-    head.wait_for()
-    room = page.locator("#models-slang .oz-scroll").bounding_box()
+    head = open_models(page).locator("thead th").filter(has_text="ms").first
+    room = page.locator("#models-table .oz-scroll").bounding_box()
     box = head.bounding_box()
     assert box["x"] + box["width"] <= room["x"] + room["width"], "milliseconds are cut off at 1280 px"
 
@@ -274,12 +318,10 @@ def test_nothing_scrolls_sideways_on_a_phone(open_page: Opener, query: str) -> N
     assert_fits_in_width(page)
     ask_nli(page, "Somebody sings in the stairwell.", "It is quiet.")
     assert_fits_in_width(page)
-    page.get_by_role("tab", name="Models").click()
-    page.wait_for_selector("#models-nli table")
+    last = open_models(page, "nli").locator("thead th").last
     assert_fits_in_width(page)
-    last = page.locator("#models-nli thead th").last
     assert last.bounding_box()["x"] > NARROW[0]
-    page.locator("#models-nli .oz-scroll").evaluate("frame => { frame.scrollLeft = frame.scrollWidth }")
+    page.locator("#models-table .oz-scroll").evaluate("frame => { frame.scrollLeft = frame.scrollWidth }")
     assert last.bounding_box()["x"] < NARROW[0], "the table's last column can't be reached"
 
 

@@ -148,7 +148,7 @@ def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -
     assert last.count("<article") == last.count("data-label=") == 1
     shown = show_models(context, ENGLISH, "slang", data.fingerprint)
     assert "rows.csv" in shown
-    assert shown.count('<th scope="row">') == 1
+    assert shown.count('<th scope="row"') == 1
 
 
 def test_a_damaged_model_gets_a_card_that_says_so_and_the_rest_answer(copied: Places) -> None:
@@ -198,7 +198,7 @@ def test_programs_get_an_error_for_bad_text(context: Context) -> None:
 def test_the_models_table_shows_every_model_on_the_data(context: Context, task: Task) -> None:
     shown = show_models(context, ENGLISH, task.name, None)
     for one in context.shelf.models(task.name):
-        assert f'<th scope="row">{one.name}</th>' in shown
+        assert f'<th scope="row" data-value="{one.name}">{one.name}</th>' in shown
     assert context.shelf.data_sets(task.name)[0] in shown
 
 

@@ -6,11 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from gradio_app.languages import get_language
 from gradio_app.views import plots
 from gradio_app.views.growth import render_growth
 from gradio_app.views.plots import draw_curves, draw_history, draw_shares, short_count
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+ENGLISH = get_language("en")
 
 
 def row(number: int, loss: float, state: str = "complete", best: float | None = None) -> dict[str, object]:
@@ -143,7 +146,7 @@ GROWTH = {
 
 
 def test_growth_is_drawn_from_the_first_to_the_last_point_and_told_in_words() -> None:
-    html = render_growth(GROWTH)
+    html = render_growth(ENGLISH, GROWTH)
     assert html.count("<svg") == 2
     assert "by the text" in html
     assert "1.25" in html
@@ -165,7 +168,7 @@ def test_levels_are_round_and_reach_beyond_both_ends(low: float, high: float) ->
 
 
 def test_points_lie_inside_the_frame() -> None:
-    html = plots.draw_growth({"one": [(1, 0.5), (1000, 70.0)]}, "rows", "s", linear=False)
+    html = plots.draw_growth(ENGLISH, {"one": [(1, 0.5), (1000, 70.0)]}, "rows", "s", linear=False)
     marks = [(float(x), float(y)) for x, y in re.findall(r'class="oz-mark" x="([\d.]+)" y="([\d.]+)"', html)]
     assert len(marks) == 2
     assert all(plots.LEFT <= x <= plots.WIDTH and 0 <= y <= plots.HEIGHT for x, y in marks)

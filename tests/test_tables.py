@@ -1,14 +1,25 @@
 """The Models tab's table: what is in it, what is marked, and that nothing gets in unescaped."""
 
+import base64
 import re
 from typing import Any
 
 import pytest
 
 from engine import console
-from gradio_app.views.tables import COLUMNS, describe_data, render_comparison, seconds
+from gradio_app.languages import get_language
+from gradio_app.views import tables
+from gradio_app.views.numbers import duration
+from gradio_app.views.tables import COLUMNS
+
+ENGLISH, POLISH = get_language("en"), get_language("pl")
 
 SCRIPT = "<script>alert('x')</script>"
+
+
+def render_comparison(comparison: dict[str, Any], served: dict[str, tuple[str, float]] | None = None) -> str:
+    """The table in English."""
+    return tables.render_comparison(ENGLISH, comparison, served)
 
 
 def row(model: str, **changes: Any) -> dict[str, Any]:
@@ -33,9 +44,13 @@ def row(model: str, **changes: Any) -> dict[str, Any]:
         "samples_per_second": 1234.5,
         "latency_threads": 1,
         "device": "A small processor",
+        "epochs": 3,
+        "batch_p95_ms": 30.5,
+        "created": "2024-01-01T00:00:00+00:00",
         **changes,
     }
-    return values | {"intervals": {name: (values[name] - 0.04, values[name] + 0.04) for name in figures}}
+    measured = (*figures, "calibration_error")
+    return values | {"intervals": {name: (values[name] - 0.04, values[name] + 0.04) for name in measured}}
 
 
 def comparison(*rows: dict[str, Any], **data: Any) -> dict[str, Any]:
@@ -46,12 +61,13 @@ def comparison(*rows: dict[str, Any], **data: Any) -> dict[str, Any]:
 
 def cells(html: str) -> dict[str, dict[str, tuple[str, bool]]]:
     """Model → heading → (text, whether marked as best)."""
-    heads = re.findall(r'<th scope="col">(.*?)</th>', html)[1:]
+    heads = re.findall(r'<button type="button" class="oz-sort">(.*?)</button>', html)[1:]
     table = {}
-    for name, body in re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', html):
+    for name, body in re.findall(r'<tr><th scope="row" data-value=".*?">(.*?)</th>(.*?)</tr>', html):
         found = re.findall(r"<td(.*?)>(.*?)</td>", body)
         table[name] = {
-            head: (text, "oz-best" in attributes) for head, (attributes, text) in zip(heads, found, strict=True)
+            head: (re.sub(r'<span class="oz-(star|unseen).*?</span>', "", text), "oz-best" in attributes)
+            for head, (attributes, text) in zip(heads, found, strict=True)
         }
     return table
 
@@ -66,7 +82,17 @@ def test_a_row_has_quality_cost_and_latency() -> None:
     assert shown["ms in 32s"][0] == "20.2"
     assert shown["trained a second"][0] == "512"
     assert shown["energy"][0] == "1.5 Wh"
-    assert list(shown) == [title for _, title, _, _ in COLUMNS]
+    assert shown["ECE"][0] == "0.050<small>0.010–0.090</small>"
+    assert list(shown) == [one.title for one in COLUMNS if one.key != "served_ms"]
+
+
+def test_what_serves_now_is_shown_with_its_runtime_and_the_time_after_training_under_its_own_name() -> None:
+    html = render_comparison(comparison(row("scratch"), row("zero")), {"scratch": ("int8", 0.151)})
+    table = cells(html)
+    assert table["scratch"]["ms, as served"][0] == "0.15<small>ONNX 8-bit</small>"
+    assert table["scratch"]["ms, p50"][0] == "1.2"
+    assert table["zero"]["ms, as served"][0] == "–"
+    assert "32 tokens" in html
 
 
 def test_best_is_the_largest_score_and_the_smallest_loss() -> None:
@@ -91,11 +117,59 @@ def test_equals_are_both_marked() -> None:
     assert table["two"]["macro F1"][1]
 
 
-def test_costs_are_never_marked() -> None:
-    table = cells(render_comparison(comparison(row("majority", p50_ms=0.001, total_parameters=3), row("scratch"))))
-    for costs in table.values():
-        for heading in ("parameters", "trained", "training", "peak memory", "ms, p50", "ms, p95", "texts a second"):
-            assert not costs[heading][1]
+def test_the_majority_baseline_wins_no_column_and_the_cheapest_that_reads_wins_its_own() -> None:
+    table = cells(
+        render_comparison(
+            comparison(
+                row("majority", p50_ms=0.001, total_parameters=3, calibration_error=0.0),
+                row("scratch", p50_ms=1.0, total_parameters=40_000, samples_per_second=900.0),
+                row("large", p50_ms=9.0, total_parameters=22_000_000, samples_per_second=100.0, calibration_error=0.04),
+            )
+        )
+    )
+    assert not any(marked for _, marked in table["majority"].values())
+    for heading in ("ms, p50", "parameters", "texts a second"):
+        assert table["scratch"][heading][1]
+        assert not table["large"][heading][1]
+    assert table["large"]["ECE"][1]
+
+
+def test_a_mark_is_a_sign_and_a_word_besides_a_colour_and_stands_nowhere_without_a_contest() -> None:
+    html = render_comparison(comparison(row("one", accuracy=0.9), row("two", joules=None)))
+    (cell,) = re.findall(r'<td class="oz-best" data-value="0.9">.*?</td>', html)
+    assert "★" in cell
+    assert "best" in cell
+    assert not any(marked for _, marked in cells(render_comparison(comparison(row("alone"))))["alone"].values())
+    assert not any(table["energy"][1] for table in cells(html).values())
+
+
+def test_every_column_can_be_sorted_by_its_raw_values_in_a_stated_direction() -> None:
+    html = render_comparison(comparison(row("a", p50_ms=1.23456), row("b", batch_p50_ms=None)))
+    heads = re.findall(r'<th scope="col" data-better="(\w+)"( aria-sort="\w+")?><button', html)
+    assert len(heads) == len(COLUMNS) - 1
+    assert [order for _, order in heads if order] == [' aria-sort="descending"'], "sorted by the task's own figure"
+    assert html.index('aria-sort="descending"') < html.index("macro F1") < html.index("weighted F1")
+    assert 'data-value="1.23456">1.2</td>' in html
+    assert "<td>–</td>" in html
+    directions = {one.key: one.better for one in COLUMNS}
+    assert directions["accuracy"] == directions["samples_per_second"] == "higher"
+    assert directions["loss"] == directions["calibration_error"] == directions["peak_memory_mb"] == "lower"
+
+
+def test_numbers_are_written_as_in_the_pages_language() -> None:
+    html = tables.render_comparison(POLISH, comparison(row("scratch", mcc=-0.125)))
+    assert "0,700<small>0,660–0,740</small>" in html
+    assert "−0,125" in html
+    assert 'data-value="-0.125"' in html
+
+
+def test_the_table_is_handed_out_as_csv_in_the_page_itself() -> None:
+    html = render_comparison(comparison(row("scratch", accuracy=0.123456789012)), {"scratch": ("int8", 0.5)})
+    name, content = re.findall(r'download="(.*?)" href="data:text/csv;charset=utf-8;base64,(.*?)"', html)[0]
+    assert name == "odzera-slang-0123456789ab.csv"
+    header, line = base64.b64decode(content).decode().splitlines()
+    assert header.startswith("model,recipe,data,fingerprint,test_rows,accuracy,accuracy_low,accuracy_high,")
+    assert line.startswith("scratch,scratch,sample,0123456789ab,329,0.123456789012,")
 
 
 def test_rows_keep_the_order_of_the_comparison() -> None:
@@ -108,7 +182,7 @@ def test_the_data_is_named_above_the_table() -> None:
     line = html[: html.index("<table")]
     for words in ("small_train.csv", "3,254 rows", "329", "0123456789ab", "CC BY-SA 4.0"):
         assert words in line
-    assert "the bundled sample" in describe_data(comparison()["data"])
+    assert "the bundled sample" in tables.describe_data(ENGLISH, comparison()["data"])
 
 
 def test_names_from_outside_are_escaped() -> None:
@@ -116,11 +190,17 @@ def test_names_from_outside_are_escaped() -> None:
         comparison(row(SCRIPT, device=SCRIPT), source=f"{SCRIPT}.csv", licence=SCRIPT, fingerprint=SCRIPT)
     )
     assert "<script" not in html
-    assert html.count("&lt;script&gt;") == 5
+    # The model is named twice, as what is read and what is sorted by; so is the fingerprint, as the file's name too.
+    assert html.count("&lt;script&gt;") == 7
 
 
 def test_the_device_of_the_milliseconds_is_named() -> None:
     assert "A small processor" in render_comparison(comparison(row("scratch")))
+
+
+def seconds(value: float | None) -> str:
+    """As the page writes it."""
+    return duration(ENGLISH, value)
 
 
 @pytest.mark.parametrize("write", [seconds, console.seconds], ids=["page", "command line"])

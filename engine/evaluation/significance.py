@@ -1,20 +1,23 @@
 """How sure a figure is, and whether two models really differ: pure functions over arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from engine.evaluation.metrics import cross_entropy
+from engine.evaluation.metrics import calibration_error, confidence_gaps, cross_entropy
 
 RESAMPLES = 1000
+BINS = 10
+"""Of confidence, for the calibration error."""
 
 
 def bootstrap_intervals(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, tuple[float, float]]:
-    """95 % percentile bootstrap intervals (Efron, 1979) of accuracy, F1, MCC and loss over the rows.
+    """95 % percentile bootstrap intervals (Efron, 1979) of accuracy, F1, MCC, loss and calibration error over the rows.
 
     All resamples are counted at once as weighted confusion matrices, which takes milliseconds instead of seconds.
 
@@ -36,7 +39,57 @@ def bootstrap_intervals(
         matrices[one] = np.bincount(cell[rows], minlength=classes * classes).reshape(classes, classes)
         loss[one] = losses[rows].mean()
     samples = _from_confusion(matrices) | {"loss": loss}
-    return {name: _ends(values) for name, values in samples.items()}
+    calibration = calibration_interval(labels, probabilities, seed, resamples)
+    return {name: _ends(values) for name, values in samples.items()} | {"calibration_error": calibration}
+
+
+def calibration_interval(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the calibration error; arguments as for `bootstrap_intervals`.
+
+    The calibration error of few rows is too large on average, and that of a resample more so; where the interval
+    would begin above the error itself, it begins there.
+    """
+    n = len(labels)
+    generator = np.random.default_rng(seed)
+    place, gap = confidence_gaps(labels, probabilities, BINS)
+    errors = np.empty(resamples)
+    for one in range(resamples):
+        rows = generator.integers(0, n, n)
+        errors[one] = np.abs(np.bincount(place[rows], weights=gap[rows])).sum() / n
+    low, high = _ends(errors)
+    measured = calibration_error(labels, probabilities, BINS)
+    return min(low, measured), max(high, measured)
+
+
+def class_f1_intervals(
+    confusion: Sequence[Sequence[int]], seed: int = 0, resamples: int = RESAMPLES
+) -> list[tuple[float, float]]:
+    """95 % percentile bootstrap interval of each class's F1, from the counts alone.
+
+    Drawing rows anew is drawing the cells of their confusion matrix from a multinomial.
+
+    Args:
+        confusion: Shape (classes, classes); rows are true classes, columns predicted ones.
+        seed: Seed of the resampling.
+        resamples: How many resamples are drawn.
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    total = int(counts.sum())
+    if not total:
+        return [(0.0, 1.0)] * len(counts)
+    drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=resamples)
+    matrices = drawn.reshape(resamples, *counts.shape).astype(np.float64)
+    return [_ends(column) for column in _class_f1(matrices).T]
+
+
+def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
+    """95 % interval of a share of rows (Wilson, 1927), which holds where they are few; all of [0, 1] where none are."""
+    if not rows:
+        return 0.0, 1.0
+    ends = binomtest(hits, rows).proportion_ci(method="wilson")
+    return float(ends.low), float(ends.high)
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -49,9 +102,8 @@ def _from_confusion(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float
     total = matrices.sum(axis=(1, 2))
     right = np.trace(matrices, axis1=1, axis2=2)
     truth, guess = matrices.sum(axis=2), matrices.sum(axis=1)
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    f1 = _class_f1(matrices)
     with np.errstate(divide="ignore", invalid="ignore"):
-        f1 = np.nan_to_num(2 * hits / (truth + guess))
         # Multi-class Matthews correlation, R_K (Gorodkin, 2004).
         above = right * total - (truth * guess).sum(axis=1)
         below = np.sqrt((total**2 - (guess**2).sum(axis=1)) * (total**2 - (truth**2).sum(axis=1)))
@@ -62,6 +114,13 @@ def _from_confusion(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float
         "weighted_f1": (f1 * truth).sum(axis=1) / total,
         "mcc": mcc,
     }
+
+
+def _class_f1(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F1 of each class of confusion matrices of shape (m, classes, classes): shape (m, classes), 0 where undefined."""
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(2 * hits / (matrices.sum(axis=2) + matrices.sum(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -81,3 +140,13 @@ def mcnemar(labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray
     discordant = only_first + only_second
     p_value = 1.0 if discordant == 0 else float(binomtest(only_first, discordant, 0.5).pvalue)
     return McNemar(only_first, only_second, p_value)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for how many were looked at (Holm, 1979), in the order given."""
+    count, largest = len(p_values), 0.0
+    corrected = [0.0] * count
+    for rank, place in enumerate(sorted(range(count), key=lambda one: p_values[one])):
+        largest = max(largest, min(1.0, (count - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected

@@ -8,11 +8,11 @@ import numpy as np
 from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
-from engine.evaluation.significance import mcnemar
+from engine.evaluation.significance import calibration_interval, holm, mcnemar
 from engine.paths import Places
 from engine.records import adopt_checkpoints, score_with_intervals
 from engine.serving.classifier import Shelf
-from engine.store import DataSet, Run, Store
+from engine.store import DataSet, Predictions, Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.loop import Tick
 from engine.training.recipes import RECIPES, count_recipe
@@ -63,14 +63,21 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
 
     Returns:
         `{data: {source, fingerprint, rows, licence}, rows: [...], missing: [...], mcnemar: [...], other_data: [...]}`;
-        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it.
+        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is
+        `{first, second, only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's
+        accuracy less the second's, `p_holm` is corrected for all pairs in the list.
 
     Raises:
         DataError: No model was trained on such data.
     """
     chosen, others = choose_data(store, task, fingerprint)
     runs = store.runs(task.name, chosen.fingerprint)
-    rows = sorted((table_row(run) for run in runs), key=lambda row: row[task.select_on], reverse=True)
+    predictions = {run.id: store.predictions(run.id) for run in runs}
+    rows = sorted(
+        (_with_calibration(table_row(run), predictions[run.id]) for run in runs),
+        key=lambda row: row[task.select_on],
+        reverse=True,
+    )
     order = {row["model"]: place for place, row in enumerate(rows)}
     return {
         "task": task.name,
@@ -83,7 +90,7 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
         },
         "rows": rows,
         "missing": missing_untrained(task, runs),
-        "mcnemar": pairwise_tests(store, sorted(runs, key=lambda run: order[run.model])),
+        "mcnemar": pairwise_tests(sorted(runs, key=lambda run: order[run.model]), predictions),
         "other_data": [{"source": one.source, "fingerprint": one.fingerprint, "models": one.models} for one in others],
     }
 
@@ -134,6 +141,8 @@ def table_row(run: Run) -> dict[str, Any]:
     return {
         "model": run.model,
         "recipe": record["recipe"],
+        # The recipe's kind, but for a backbone that gave nothing but its shape.
+        "family": "scratch" if record["settings"].get("random_weights") else record["settings"]["kind"],
         "run": run.id,
         **{name: test[name] for name in figures},
         "intervals": test["intervals"],
@@ -182,10 +191,17 @@ def describe_refit(row: Mapping[str, Any]) -> str:
     )
 
 
-def pairwise_tests(store: Store, runs: list[Run]) -> list[dict[str, Any]]:
-    """McNemar's test between every two runs that predicted the same rows."""
-    predictions = {run.id: store.predictions(run.id) for run in runs}
-    tests = []
+def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str, Any]:
+    """The row with the interval of its calibration error, which records from before 0.6.0 lack."""
+    if "calibration_error" in row["intervals"] or not predictions.rows:
+        return row
+    ends = calibration_interval(np.array(predictions.labels), np.array(predictions.probabilities))
+    return row | {"intervals": {**row["intervals"], "calibration_error": list(ends)}}
+
+
+def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> list[dict[str, Any]]:
+    """McNemar's test between every two runs that predicted the same rows; `predictions` are by the run's id."""
+    tests: list[dict[str, Any]] = []
     for place, first in enumerate(runs):
         for second in runs[place + 1 :]:
             one, two = predictions[first.id], predictions[second.id]
@@ -198,10 +214,12 @@ def pairwise_tests(store: Store, runs: list[Run]) -> list[dict[str, Any]]:
                     "second": second.model,
                     "only_first_right": result.only_first_right,
                     "only_second_right": result.only_second_right,
+                    "difference": (result.only_first_right - result.only_second_right) / len(one.rows),
                     "p": result.p_value,
                 }
             )
-    return tests
+    corrected = holm([float(test["p"]) for test in tests])
+    return [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)]
 
 
 def evaluate_model(

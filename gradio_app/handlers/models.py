@@ -1,18 +1,225 @@
 """What the Models tab shows, without a page."""
 
-from engine.data.tasks import NLI, SLANG
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.data.tasks import TASKS, Task
+from engine.serving import inspection
 from gradio_app.context import Context
-from gradio_app.languages import Language
-from gradio_app.views import cards, tables
+from gradio_app.languages import Language, message
+from gradio_app.views import breakdown, cards, confusion, mistakes, scatter, significance, tables
+
+QUALITIES: Mapping[str, str] = {
+    "accuracy": message("accuracy"),
+    "macro_f1": message("macro F1"),
+    "mcc": message("MCC"),
+}
+"""What can be drawn upwards."""
+TIMES: Mapping[str, str] = {
+    "p50_ms": message("ms a text, after training"),
+    "served_ms": message("ms a call, as served"),
+}
+"""What can be drawn across as time."""
+SIZES: Mapping[str, str] = {
+    "peak_memory_mb": message("peak memory in training, MB"),
+    "total_parameters": message("parameters"),
+    "size_mb": message("MB on disk"),
+}
+"""What can be drawn across as size."""
+PAGE = 10
+"""Mistakes shown at first, and added by each press."""
+MOST_MISTAKES = 200
+
+Comparison = dict[str, Any]
 
 
-def show_models(context: Context, say: Language, task_name: str, fingerprint: str | None) -> str:
+def find(
+    context: Context, say: Language, task_name: str | None, fingerprint: str | None
+) -> tuple[Task, Comparison] | None:
+    """The task and its models' results on this data, or on that shown first; None where there are none."""
+    task = TASKS.get(str(task_name))
+    comparison = context.comparison(task, fingerprint) if task else None
+    return (task, comparison) if task and comparison else None
+
+
+def show_models(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """The table of models on one data set."""
-    task = {"slang": SLANG, "nli": NLI}.get(task_name)
-    if task is None:
-        return cards.render_notice("There is no such task.")
-    known = {key for _, key in context.data_choices(task.name, say)}
-    comparison = context.comparison(task, fingerprint if fingerprint in known else None)
-    if comparison is None:
-        return cards.render_notice("No results yet. Train a model and they stand here.")
-    return tables.render_comparison(comparison)
+    if str(task_name) not in TASKS:
+        return cards.render_notice(say("There is no such task."))
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return cards.render_notice(say("No results yet. Train a model and they stand here."))
+    task, comparison = found
+    served = served_times(context, task, comparison)
+    more = tuple(served.items())
+    return _kept(context, say, "table", comparison, more, lambda: tables.render_comparison(say, comparison, served))
+
+
+def show_tradeoffs(
+    context: Context,
+    say: Language,
+    task_name: str | None,
+    fingerprint: str | None,
+    quality: str | None,
+    time: str | None,
+    size: str | None,
+) -> str:
+    """Quality against time and against size."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return ""
+    task, comparison = found
+    chosen = (
+        _known(quality, QUALITIES, task.select_on),
+        _known(time, TIMES, "p50_ms"),
+        _known(size, SIZES, "peak_memory_mb"),
+    )
+    served = served_times(context, task, comparison)
+
+    def draw() -> str:
+        drawn = "".join(
+            _scatter(say, comparison, served, chosen[0], cost, words)
+            for cost, words in ((chosen[1], TIMES[chosen[1]]), (chosen[2], SIZES[chosen[2]]))
+        )
+        return f'<div class="oz-tradeoffs">{drawn}</div>'
+
+    return _kept(context, say, "tradeoffs", comparison, (chosen, tuple(served.items())), draw)
+
+
+def _scatter(say: Language, comparison: Comparison, served: tables.Served, quality: str, cost: str, words: str) -> str:
+    # What ignores the text costs nothing, and would stretch the axis to show it: it is a line across.
+    rows = [row for row in comparison["rows"] if row["recipe"] != "majority"]
+    guess = next((row[quality] for row in comparison["rows"] if row["recipe"] == "majority"), None)
+    costs = {row["model"]: _cost(row, served, cost) for row in rows}
+    points = [
+        scatter.Point(row["model"], row["family"], float(value), row[quality], *row["intervals"][quality])
+        for row in rows
+        if (value := costs[row["model"]])
+    ]
+    left_out = [name for name, value in costs.items() if not value]
+    return scatter.draw_scatter(say, points, say(words), say(QUALITIES[quality]), guess, left_out)
+
+
+def _cost(row: Mapping[str, Any], served: tables.Served, cost: str) -> float | None:
+    if cost == "served_ms":
+        return served[row["model"]][1] if row["model"] in served else None
+    value: float = row["size_bytes"] / 1e6 if cost == "size_mb" else row[cost]
+    return value
+
+
+def show_confusions(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
+    """Every model's confusion matrix."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return ""
+    task, comparison = found
+    return _kept(
+        context,
+        say,
+        "confusions",
+        comparison,
+        (),
+        lambda: confusion.render_confusions(say, comparison["rows"], task.labels),
+    )
+
+
+def show_significance(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
+    """McNemar's test of every two models."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return ""
+    _, comparison = found
+    return _kept(
+        context,
+        say,
+        "significance",
+        comparison,
+        (),
+        lambda: significance.render_significance(say, comparison["rows"], comparison["mcnemar"]),
+    )
+
+
+def show_classes(
+    context: Context, say: Language, task_name: str | None, fingerprint: str | None, figure: str | None
+) -> str:
+    """One figure of every model on each class."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return ""
+    task, comparison = found
+    chosen = _known(figure, breakdown.CLASS_FIGURES, "f1")
+
+    def measure() -> dict[str, Any]:
+        return {row["model"]: inspection.class_figures(row) for row in comparison["rows"]}
+
+    def draw() -> str:
+        mark = _mark(comparison)
+        figures = context.results.remember(("class figures", task.name, mark[0]), mark, measure)
+        return breakdown.render_classes(say, figures, task.labels, chosen)
+
+    return _kept(context, say, "classes", comparison, (chosen,), draw)
+
+
+def show_languages(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
+    """Every model's accuracy in each language; nothing where there is only one."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return ""
+    _, comparison = found
+
+    def draw() -> str:
+        figures = {row["model"]: inspection.language_figures(row) for row in comparison["rows"]}
+        return breakdown.render_languages(say, figures)
+
+    return _kept(context, say, "languages", comparison, (), draw)
+
+
+def show_mistakes(
+    context: Context, say: Language, task_name: str | None, fingerprint: str | None, model: str | None, shown: int
+) -> tuple[str, bool]:
+    """The mistakes that a model was surest of, and whether there are more of them."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None:
+        return "", False
+    task, comparison = found
+    texts = inspection.find_texts(task, comparison["data"]["fingerprint"])
+    if texts is None:
+        return mistakes.render_no_texts(say), False
+    row = next((row for row in comparison["rows"] if row["model"] == model), comparison["rows"][0])
+    shown = min(max(shown, PAGE), MOST_MISTAKES)
+    found_mistakes = inspection.confident_mistakes(context.store.predictions(row["run"]), texts)
+    html = mistakes.render_mistakes(say, task, found_mistakes, shown, comparison["data"]["test_rows"])
+    return html, shown < min(len(found_mistakes), MOST_MISTAKES)
+
+
+def readable_models(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> list[str]:
+    """Models whose mistakes can be read, those that read the text first; none where the texts aren't at hand."""
+    found = find(context, say, task_name, fingerprint)
+    if found is None or inspection.find_texts(found[0], found[1]["data"]["fingerprint"]) is None:
+        return []
+    rows = found[1]["rows"]
+    return [row["model"] for row in sorted(rows, key=lambda row: row["recipe"] == "majority")]
+
+
+def served_times(context: Context, task: Task, comparison: Comparison) -> dict[str, tuple[str, float]]:
+    """Model → the runtime that answers for it now, and its milliseconds, where they are known."""
+    checkpoints = context.models(task, comparison["data"]["fingerprint"])
+    times = {one.name: inspection.served_latency(one) for one in checkpoints}
+    return {name: time for name, time in times.items() if time is not None}
+
+
+def _known(chosen: str | None, choices: Mapping[str, str], usual: str) -> str:
+    return chosen if chosen is not None and chosen in choices else usual
+
+
+def _mark(comparison: Comparison) -> tuple[str, ...]:
+    """What a comparison's drawings depend on."""
+    return (comparison["data"]["fingerprint"], *(row["run"] for row in comparison["rows"]))
+
+
+def _kept(
+    context: Context, say: Language, name: str, comparison: Comparison, more: tuple[Any, ...], draw: Callable[[], str]
+) -> str:
+    """A drawing, made once for all visitors who read this language."""
+    key = (name, say.code, comparison["task"], comparison["data"]["fingerprint"], *more[:1])
+    return context.results.remember(key, (_mark(comparison), more), draw)

@@ -4,47 +4,60 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from engine.serving.growth import BATCH_LENGTH
+from gradio_app.languages import Language, message
 from gradio_app.views import plots
 
-TITLES = {
-    "length": "An answer, by the text's length",
-    "batch": "Throughput, by the batch",
-    "rows": "An epoch, by train rows",
-    "models": "Memory, by open models",
+FIGURES: Mapping[str, tuple[str, str, str]] = {
+    "length": (message("An answer, by the text's length"), message("tokens of a text"), message("ms")),
+    "batch": (message("Throughput, by the batch"), message("texts of {tokens} tokens in a batch"), message("texts/s")),
+    "rows": (message("An epoch, by train rows"), message("train rows"), message("seconds an epoch")),
+    "models": (message("Memory, by open models"), message("models open"), message("MB resident")),
 }
+"""Each figure's heading, and the words on its axes."""
 
 
-def render_growth(growth: Mapping[str, Any]) -> str:
+def render_growth(say: Language, growth: Mapping[str, Any]) -> str:
     """The four figures, each with what it says in words."""
-    figures = "".join(_figure(name, series, growth) for name, series in growth["series"].items())
-    machine = escape(str(growth["machine"]["device_name"]))
+    figures = "".join(_figure(say, name, series, growth) for name, series in growth["series"].items())
+    told = say(
+        "One thread, random weights but for the memory; measured on {machine} by <code>odzera bench growth</code>.",
+        machine=escape(str(growth["machine"]["device_name"])),
+    )
+    return f'<div class="oz-growths">{figures}</div><p class="oz-note">{told}</p>'
+
+
+def _figure(say: Language, name: str, series: Mapping[str, Any], growth: Mapping[str, Any]) -> str:
+    title, across, upwards = FIGURES[name]
+    drawing = plots.draw_growth(say, series, say(across, tokens=BATCH_LENGTH), say(upwards), linear=name == "models")
     return (
-        f'<div class="oz-growths">{figures}</div><p class="oz-note">One thread, random weights but for the memory; '
-        f"measured on {machine} by <code>odzera bench growth</code>.</p>"
+        f'<section class="oz-growth"><h4>{escape(say(title))} <small>{escape(say(upwards))}</small></h4>{drawing}'
+        f'<p class="oz-note">{escape(_says(say, name, series, growth["exponents"][name]))}</p></section>'
     )
 
 
-def _figure(name: str, series: Mapping[str, Any], growth: Mapping[str, Any]) -> str:
-    across, upwards = growth["axes"][name]
-    return (
-        f'<section class="oz-growth"><h4>{TITLES[name]} <small>{escape(upwards)}</small></h4>'
-        f"{plots.draw_growth(series, across, upwards, linear=name == 'models')}"
-        f'<p class="oz-note">{escape(_says(name, series, growth["exponents"][name]))}</p></section>'
-    )
-
-
-def _says(name: str, series: Mapping[str, Any], exponents: Mapping[str, float]) -> str:
+def _says(say: Language, name: str, series: Mapping[str, Any], exponents: Mapping[str, float]) -> str:
     if name == "models":
         return " ".join(
-            f"{task}: {points[-1][1] - points[0][1]:,.0f} MB for {points[-1][0]:.0f} models, on top of "
-            f"{points[0][1]:,.0f} MB for Python and its libraries."
+            say(
+                "{task}: {more} MB for {n} models, on top of {base} MB for Python and its libraries.",
+                task=task,
+                more=say.number(points[-1][1] - points[0][1], ",.0f"),
+                n=say.number(points[-1][0], ".0f"),
+                base=say.number(points[0][1], ",.0f"),
+            )
             for task, points in series.items()
         )
     if name == "batch":
         best = {one: max(points, key=lambda point: point[1]) for one, points in series.items()}
         return " ".join(
-            f"{one}: {speed:,.0f} a second at best, {size:.0f} at a time." for one, (size, speed) in best.items()
+            say(
+                "{model}: {speed} a second at best, {size} at a time.",
+                model=one,
+                speed=say.number(speed, ",.0f"),
+                size=say.number(size, ".0f"),
+            )
+            for one, (size, speed) in best.items()
         )
-    return "Growth at the end, as a power (1 is linear): " + ", ".join(
-        f"{one} {exponent:.2f}" for one, exponent in exponents.items()
-    )
+    grown = ", ".join(f"{one} {say.number(exponent, '.2f')}" for one, exponent in exponents.items())
+    return say("Growth at the end, as a power (1 is linear): {grown}.", grown=grown)

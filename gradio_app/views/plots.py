@@ -1,9 +1,11 @@
 """Plots as SVG and HTML: pure functions over plain values, in the page's own colours, light and dark."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
+
+from gradio_app.languages import Language
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 42
@@ -151,45 +153,69 @@ def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, a
         return lambda x: across(x) + APART * (place - (len(lines) - 1) / 2)
 
     drawn = "".join(
-        _line(name, line, figure, f"oz-series-{place % len(MARKS)}", MARKS[place % len(MARKS)], aside(place), down)
-        for place, (name, line) in enumerate(lines.items())
-    )
-    legend = "".join(
-        f'<span class="oz-key oz-series-{place % len(MARKS)}">{MARKS[place % len(MARKS)]} {escape(name)}</span>'
-        for place, name in enumerate(lines)
+        _line(name, line, figure, place, aside(place), down) for place, (name, line) in enumerate(lines.items())
     )
     says = f"{words(figure)} against {across_name}, for {', '.join(lines)}"
+    inside = f"{_levels(low, high, down)}{_places(places, across)}{_names(across_name, words(figure))}{drawn}"
+    return _with_legend(inside, says, list(lines))
+
+
+def _with_legend(inside: str, says: str, names: Sequence[str]) -> str:
+    """A figure of several series: its drawing, what it says to those who hear it, and which sign is which series."""
+    legend = "".join(
+        f'<span class="oz-key {_style(place)}">{_sign(place)} {escape(name)}</span>' for place, name in enumerate(names)
+    )
     return (
         f'<figure class="oz-figure oz-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(says)}">'
-        f"{_levels(low, high, down)}{_places(places, across)}{_names(across_name, words(figure))}{drawn}</svg>"
-        f'<figcaption class="oz-note">{legend}</figcaption></figure>'
+        f'aria-label="{escape(says)}">{inside}</svg><figcaption class="oz-note">{legend}</figcaption></figure>'
     )
 
 
-def _line(
-    name: str, line: Sequence[Mapping[str, Any]], figure: str, style: str, mark: str, across: Any, down: Any
-) -> str:
-    dots = [(across(row["x"]), down(row[figure]), row) for row in line]
+def _style(place: int) -> str:
+    return f"oz-series-{place % len(MARKS)}"
+
+
+def _sign(place: int) -> str:
+    return MARKS[place % len(MARKS)]
+
+
+def _trace(dots: Sequence[tuple[float, float, str]], place: int, bars: str = "") -> str:
+    """A series: its dots (x, y, what one says when pointed at) joined by lines, under them `bars`."""
     path = "L".join(f"{x:.1f},{y:.1f}" for x, y, _ in dots)
-    bars = "".join(
-        f'<line class="oz-whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{down(row[figure] - row[f"{figure}_half"]):.1f}" '
-        f'y2="{down(row[figure] + row[f"{figure}_half"]):.1f}"/>'
-        for x, _, row in dots
-        if row[f"{figure}_half"] is not None
-    )
     marks = "".join(
-        f'<text class="oz-mark" x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle">{mark}<title>{escape(name)} at '
-        f"{row['x']:,.0f}: {row[figure]:.3f}{_doubt(row[f'{figure}_half'])} ({row['seeds']} seeds)</title></text>"
-        for x, y, row in dots
+        f'<text class="oz-mark" x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle">{_sign(place)}'
+        f"<title>{escape(title)}</title></text>"
+        for x, y, title in dots
     )
-    return f'<g class="{style}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
+    return f'<g class="{_style(place)}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
 
 
-def draw_growth(series: Mapping[str, Sequence[Sequence[float]]], across_name: str, upwards: str, linear: bool) -> str:
+def _line(name: str, line: Sequence[Mapping[str, Any]], figure: str, place: int, across: Any, down: Any) -> str:
+    half = f"{figure}_half"
+    bars = "".join(
+        f'<line class="oz-whisker" x1="{across(row["x"]):.1f}" x2="{across(row["x"]):.1f}" '
+        f'y1="{down(row[figure] - row[half]):.1f}" y2="{down(row[figure] + row[half]):.1f}"/>'
+        for row in line
+        if row[half] is not None
+    )
+    dots = [
+        (
+            across(row["x"]),
+            down(row[figure]),
+            f"{name} at {row['x']:,.0f}: {row[figure]:.3f}{_doubt(row[half])} ({row['seeds']} seeds)",
+        )
+        for row in line
+    ]
+    return _trace(dots, place, bars)
+
+
+def draw_growth(
+    say: Language, series: Mapping[str, Sequence[Sequence[float]]], across_name: str, upwards: str, linear: bool
+) -> str:
     """How something grows: points (x, y) of each series joined by lines, on logarithmic or linear axes.
 
     Args:
+        say: The page's language.
         series: Name → points, in order of x; above zero unless `linear`.
         across_name: Words for the axis across.
         upwards: Words for the axis upwards.
@@ -197,46 +223,36 @@ def draw_growth(series: Mapping[str, Sequence[Sequence[float]]], across_name: st
     """
     points = [point for line in series.values() for point in line]
     if not points:
-        return '<p class="oz-empty">Nothing is measured yet.</p>'
+        return f'<p class="oz-empty">{escape(say("Nothing is measured yet."))}</p>'
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    ends = (0.0, float(max(xs)) or 1.0) if linear else (math.log(min(xs)), math.log(max(xs)))
     levels = _round_levels(min(ys), max(ys), linear)
-    low, high = (levels[0], levels[-1]) if linear else (math.log(levels[0]), math.log(levels[-1]))
-
-    def across(x: float) -> float:
-        share = ((x if linear else math.log(x)) - ends[0]) / ((ends[1] - ends[0]) or 1.0)
-        return LEFT + 14 + (WIDTH - LEFT - RIGHT - 28) * share
-
-    def down(y: float) -> float:
-        share = ((y if linear else math.log(y)) - low) / ((high - low) or 1.0)
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
-
+    across = _axis((0.0 if linear else min(xs), float(max(xs)) or 1.0), (LEFT + 14, WIDTH - RIGHT - 14), linear)
+    down = _axis((levels[0], levels[-1]), (HEIGHT - BOTTOM, TOP), linear)
     grid = "".join(
         f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
-        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{_plain(level)}</text>'
+        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{say.written(_plain(level))}</text>'
         for level in levels
     )
-    drawn = "".join(
-        f'<g class="oz-series-{place % len(MARKS)}"><path class="oz-trace" d="M'
-        f'{"L".join(f"{across(x):.1f},{down(y):.1f}" for x, y in line)}"/>'
-        + "".join(
-            f'<text class="oz-mark" x="{across(x):.1f}" y="{down(y) + 5:.1f}" text-anchor="middle">'
-            f"{MARKS[place % len(MARKS)]}<title>{escape(name)} at {x:,.0f}: {_plain(y)}</title></text>"
-            for x, y in line
+    drawn = ""
+    for place, (name, line) in enumerate(series.items()):
+        titles = (
+            say("{name} at {x}: {y}", name=name, x=say.number(x, ",.0f"), y=say.written(_plain(y))) for x, y in line
         )
-        + "</g>"
-        for place, (name, line) in enumerate(series.items())
-    )
-    legend = "".join(
-        f'<span class="oz-key oz-series-{place % len(MARKS)}">{MARKS[place % len(MARKS)]} {escape(name)}</span>'
-        for place, name in enumerate(series)
-    )
-    says = f"{upwards} by {across_name}, for {', '.join(series)}"
-    return (
-        f'<figure class="oz-figure oz-curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(says)}">{grid}{_places(sorted(set(xs)), across)}{_names(across_name, "")}{drawn}'
-        f'</svg><figcaption class="oz-note">{legend}</figcaption></figure>'
-    )
+        drawn += _trace([(across(x), down(y), title) for (x, y), title in zip(line, titles, strict=True)], place)
+    says = say("{upwards} by {across}, for {names}", upwards=upwards, across=across_name, names=", ".join(series))
+    inside = f"{grid}{_places(sorted(set(xs)), across, say.written)}{_names(across_name, '')}{drawn}"
+    return _with_legend(inside, says, list(series))
+
+
+def _axis(ends: tuple[float, float], pixels: tuple[float, float], linear: bool) -> Callable[[float], float]:
+    """From values to pixels; between equal ends there is one place."""
+    scale: Callable[[float], float] = float if linear else math.log
+    low, high = scale(ends[0]), scale(ends[1])
+
+    def place(value: float) -> float:
+        return pixels[0] + (pixels[1] - pixels[0]) * (scale(value) - low) / ((high - low) or 1.0)
+
+    return place
 
 
 def _round_levels(low: float, high: float, linear: bool) -> list[float]:
@@ -266,7 +282,7 @@ def _doubt(half: float | None) -> str:
     return "" if half is None else f" ± {half:.3f}"
 
 
-def _places(places: Sequence[float], across: Any) -> str:
+def _places(places: Sequence[float], across: Any, write: Callable[[str], str] = str) -> str:
     """Words under the places, leaving out those that would touch their neighbour."""
     shown, last = [], -math.inf
     for x in places:
@@ -274,7 +290,7 @@ def _places(places: Sequence[float], across: Any) -> str:
             shown.append(x)
             last = across(x)
     return "".join(
-        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{short_count(x)}</text>'
+        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{write(short_count(x))}</text>'
         for x in shown
     )
 

@@ -1,123 +1,283 @@
-"""The table of models as HTML: a pure function over plain values."""
+"""The table of models as HTML: a pure function over plain values. `assets/tables.js` sorts it."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from engine.console import seconds
-from engine.serving.comparison import describe_few_shot, describe_refit
-from gradio_app.views.cards import milliseconds, short
+from engine.data.tasks import get_task
+from engine.serving.spreadsheet import to_csv
+from gradio_app.languages import Language, message
+from gradio_app.views.numbers import count, duration, megabytes, milliseconds, signed, size
 
 Row = Mapping[str, Any]
+Served = Mapping[str, tuple[str, float]]
+Write = Callable[[Language, Row], str]
+
+RUNTIMES: Mapping[str, str] = {
+    "torch": "PyTorch",
+    "fp32": "ONNX",
+    "int8": "ONNX 8-bit",
+    "int8-blocks": "ONNX 8-bit",
+    "numpy": "NumPy",
+}
+"""What computes a model, in a word or two."""
 
 
-def _interval(name: str) -> Callable[[Row], str]:
-    def show(row: Row) -> str:
-        low, high = row["intervals"][name]
-        return f"{row[name]:.3f}<small>{low:.3f}–{high:.3f}</small>"
+@dataclass(frozen=True)
+class Column:
+    """A column of the table."""
+
+    key: str
+    title: str
+    write: Write
+    better: str
+    """`higher` or `lower`: which end is marked as best, and stands on top when the column is first sorted by."""
+
+
+def _interval(name: str) -> Write:
+    def show(say: Language, row: Row) -> str:
+        ends = row["intervals"].get(name)
+        value = signed(say, row[name], ".3f")
+        return f"{value}<small>{'–'.join(signed(say, end, '.3f') for end in ends)}</small>" if ends else value
 
     return show
 
 
-def _or_dash(value: float | None, write: Callable[[float], str]) -> str:
-    """What wasn't measured is a dash: records from before it was, and machines without an energy counter."""
-    return "–" if value is None else write(value)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.0f} kB"
-
-
-def _with_share(row: Row) -> str:
+def _with_share(say: Language, row: Row) -> str:
     total, trained = row["total_parameters"], row["trained_parameters"]
     if trained == total:
-        return short(trained)
+        return count(say, trained)
     if not trained:
-        return "none"
-    return f"{short(trained)}<small>{100 * trained / total:.2g} %</small>"
+        return say("none")
+    share = say("{n} %", n=say.number(100 * trained / total, ".2g"))
+    return f"{count(say, trained)}<small>{share}</small>"
 
 
-COLUMNS: Sequence[tuple[str, str, Callable[[Row], str], Callable[..., float] | None]] = (
-    ("accuracy", "accuracy", _interval("accuracy"), max),
-    ("macro_f1", "macro F1", _interval("macro_f1"), max),
-    ("mcc", "MCC", _interval("mcc"), max),
-    ("loss", "loss", _interval("loss"), min),
-    ("p50_ms", "ms, p50", lambda row: milliseconds(row["p50_ms"]), None),
-    ("p95_ms", "ms, p95", lambda row: milliseconds(row["p95_ms"]), None),
-    ("batch_p50_ms", "ms in 32s", lambda row: _or_dash(row["batch_p50_ms"], milliseconds), None),
-    ("total_parameters", "parameters", lambda row: short(row["total_parameters"]), None),
-    ("trained_parameters", "trained", lambda row: _with_share(row), None),
-    ("training_seconds", "training", lambda row: seconds(row["training_seconds"]), None),
-    (
-        "training_samples_per_second",
-        "trained a second",
-        lambda row: _or_dash(row["training_samples_per_second"], lambda value: f"{value:,.0f}"),
-        None,
+def _served(say: Language, row: Row) -> str:
+    return f"{milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
+
+
+COLUMNS: Sequence[Column] = (
+    Column("accuracy", message("accuracy"), _interval("accuracy"), "higher"),
+    Column("macro_f1", message("macro F1"), _interval("macro_f1"), "higher"),
+    Column("weighted_f1", message("weighted F1"), _interval("weighted_f1"), "higher"),
+    Column("mcc", message("MCC"), _interval("mcc"), "higher"),
+    Column("loss", message("loss"), _interval("loss"), "lower"),
+    Column("calibration_error", message("ECE"), _interval("calibration_error"), "lower"),
+    Column("served_ms", message("ms, as served"), _served, "lower"),
+    Column("p50_ms", message("ms, p50"), lambda say, row: milliseconds(say, row["p50_ms"]), "lower"),
+    Column("total_parameters", message("parameters"), lambda say, row: count(say, row["total_parameters"]), "lower"),
+    Column("trained_parameters", message("trained"), _with_share, "lower"),
+    Column("training_seconds", message("training"), lambda say, row: duration(say, row["training_seconds"]), "lower"),
+    Column("peak_memory_mb", message("peak memory"), lambda say, row: megabytes(say, row["peak_memory_mb"]), "lower"),
+    Column("size_bytes", message("on disk"), lambda say, row: size(say, row["size_bytes"]), "lower"),
+    Column("p95_ms", message("ms, p95"), lambda say, row: milliseconds(say, row["p95_ms"]), "lower"),
+    Column("batch_p50_ms", message("ms in 32s"), lambda say, row: milliseconds(say, row["batch_p50_ms"]), "lower"),
+    Column(
+        "samples_per_second",
+        message("texts a second"),
+        lambda say, row: say.number(row["samples_per_second"], ",.0f"),
+        "higher",
     ),
-    ("joules", "energy", lambda row: _or_dash(row["joules"], lambda value: f"{value / 3600:,.1f} Wh"), None),
-    ("size_bytes", "on disk", lambda row: _size(row["size_bytes"]), None),
-    ("peak_memory_mb", "peak memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB", None),
-    ("calibration_error", "ECE", lambda row: f"{row['calibration_error']:.3f}", min),
-    ("weighted_f1", "weighted F1", _interval("weighted_f1"), max),
-    ("samples_per_second", "texts a second", lambda row: f"{row['samples_per_second']:,.0f}", None),
+    Column(
+        "training_samples_per_second",
+        message("trained a second"),
+        lambda say, row: say.number(row["training_samples_per_second"], ",.0f"),
+        "higher",
+    ),
+    Column(
+        "joules",
+        message("energy"),
+        lambda say, row: say("{n} Wh", n=say.number(row["joules"] / 3600, ",.1f")),
+        "lower",
+    ),
 )
-"""Key, heading, how a cell is written, and which end of the column is marked as best.
-
-Costs aren't marked: the majority baseline would win all of them and say nothing.
-"""
+"""What the table shows, from left to right."""
 
 
-def render_comparison(comparison: Mapping[str, Any]) -> str:
-    """The metric and latency table of models trained on the same data, with the data named above it."""
-    rows = comparison["rows"]
-    devices = ", ".join(dict.fromkeys(row["device"] for row in rows))
-    # What ignores the text is perfectly calibrated and worth nothing, so it competes for no mark.
-    rivals = [row for row in rows if row["recipe"] != "majority"] or rows
-    best = {key: end(row[key] for row in rivals) for key, _, _, end in COLUMNS if end is not None}
+def render_comparison(say: Language, comparison: Mapping[str, Any], served: Served | None = None) -> str:
+    """The metric and latency table of models trained on the same data, with the data named above it.
+
+    Args:
+        say: The page's language.
+        comparison: As `compare_models` makes it.
+        served: Model → runtime and milliseconds of what answers now, as `served_latency` finds them.
+    """
+    rows = [row | _served_row((served or {}).get(row["model"])) for row in comparison["rows"]]
     # What no row has measured, as energy on a machine without a counter, needs no column.
-    columns = [one for one in COLUMNS if any(row[one[0]] is not None for row in rows)]
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for _, title, _, _ in columns)
-    body = []
-    for row in rows:
-        cells = []
-        for key, _, write, _ in columns:
-            marked = ' class="oz-best"' if key in best and row in rivals and row[key] == best[key] else ""
-            cells.append(f"<td{marked}>{write(row)}</td>")
-        body.append(f'<tr><th scope="row">{escape(row["model"])}</th>{"".join(cells)}</tr>')
+    columns = [one for one in COLUMNS if any(row[one.key] is not None for row in rows)]
+    best = _best(rows, columns)
+    chosen = get_task(comparison["task"]).select_on
+    head = "".join(_head(say, one, one.key == chosen) for one in columns)
+    body = "".join(_row(say, row, columns, best) for row in rows)
     return (
-        f"{describe_data(comparison['data'])}"
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="Model table">'
-        f'<table class="oz-table"><thead><tr><th scope="col">model</th>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-        f'<p class="oz-note">Small figures: 95 % bootstrap intervals over the test rows. '
-        "Green: the best of a column. ECE: expected calibration error. "
-        f"Milliseconds: one text at a time, warm, {describe_threads(rows)}, on {escape(devices)}."
-        f"{''.join(f' {escape(line)}' for line in map(describe_refit, rows) if line)}"
-        f"{''.join(f' {escape(line)}' for line in map(describe_few_shot, rows) if line)}{_missing(comparison)}</p>"
+        f"{describe_data(say, comparison['data'])}"
+        f'<div class="oz-scroll oz-wide" tabindex="0" role="region" aria-label="{escape(say("Table of models"))}">'
+        f'<table class="oz-table oz-sortable"><thead><tr><th scope="col">{_button(say("model"))}</th>{head}</tr>'
+        f"</thead><tbody>{body}</tbody></table></div>"
+        f'<p class="oz-download">{download_link(say, comparison, served or {})}</p>'
+        f"{_notes(say, comparison, rows)}"
     )
 
 
-def _missing(comparison: Mapping[str, Any]) -> str:
-    if not comparison["missing"]:
+def _served_row(served: tuple[str, float] | None) -> dict[str, Any]:
+    return {"served_runtime": served[0] if served else None, "served_ms": served[1] if served else None}
+
+
+def _best(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, float]:
+    """The best value of each column among models that read the text; nothing where there is no contest."""
+    # What ignores the text is perfectly calibrated, costs nothing and is worth nothing: it competes for no mark.
+    rivals = [row for row in rows if row["recipe"] != "majority"]
+    if len(rivals) < 2:
+        return {}
+    best = {}
+    for column in columns:
+        values = [row[column.key] for row in rivals if row[column.key] is not None]
+        if len(values) > 1:
+            best[column.key] = max(values) if column.better == "higher" else min(values)
+    return best
+
+
+def _button(words: str) -> str:
+    return f'<button type="button" class="oz-sort">{escape(words)}</button>'
+
+
+def _head(say: Language, column: Column, is_sorted: bool) -> str:
+    order = f' aria-sort="{"descending" if column.better == "higher" else "ascending"}"' if is_sorted else ""
+    return f'<th scope="col" data-better="{column.better}"{order}>{_button(say(column.title))}</th>'
+
+
+def _row(say: Language, row: Row, columns: Sequence[Column], best: Mapping[str, float]) -> str:
+    cells = []
+    for column in columns:
+        value = row[column.key]
+        if value is None:
+            # Records from before it was measured, and models to which it doesn't apply.
+            cells.append("<td>–</td>")
+            continue
+        is_best = row["recipe"] != "majority" and best.get(column.key) == value
+        marked, star = (' class="oz-best"', _star(say)) if is_best else ("", "")
+        cells.append(f'<td{marked} data-value="{value!r}">{star}{column.write(say, row)}</td>')
+    name = escape(row["model"])
+    return f'<tr><th scope="row" data-value="{name}">{name}</th>{"".join(cells)}</tr>'
+
+
+def _star(say: Language) -> str:
+    """A sign beside the colour, and a word for those who hear the page."""
+    return f'<span class="oz-star" aria-hidden="true">★</span><span class="oz-unseen">{escape(say("best"))} </span>'
+
+
+def download_link(say: Language, comparison: Mapping[str, Any], served: Served) -> str:
+    """A link that holds the table's numbers as CSV: no file lies on the server, so none expires or is found."""
+    content = b64encode(to_csv(comparison, served).encode()).decode()
+    name = f"odzera-{comparison['task']}-{comparison['data']['fingerprint']}.csv"
+    return (
+        f'<a class="oz-file" download="{escape(name)}" href="data:text/csv;charset=utf-8;base64,{content}">'
+        f"{escape(say('Download the table as CSV'))}</a>"
+    )
+
+
+def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    devices = ", ".join(dict.fromkeys(row["device"] for row in rows))
+    lines = [
+        say("Press a column's heading to sort by it."),
+        say("Small figures: 95 % bootstrap intervals over the test rows."),
+        say("★: the best of a column, the majority baseline left out."),
+        say("ECE: expected calibration error."),
+        say(
+            "ms, p50 and p95: one text at a time, tokenising included, in PyTorch or NumPy, right after training; "
+            "{threads}, on {devices}.",
+            threads=describe_threads(say, rows),
+            devices=escape(devices),
+        ),
+    ]
+    if any(row["served_ms"] is not None for row in rows):
+        lines.append(
+            say(
+                "ms, as served: one call of the network alone on 32 tokens, in the runtime that answers on this page "
+                "now, measured when it was exported. It is left out for untrained models, which call their network "
+                "several times for a text."
+            )
+        )
+    lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]
+    if comparison["missing"]:
+        command = f"odzera train {' '.join(comparison['missing'])} --task {comparison['task']}"
+        lines.append(
+            say(
+                "What their backbones can do untrained belongs beside fine-tuned models: <code>{command}</code>.",
+                command=escape(command),
+            )
+        )
+    return f'<ul class="oz-note oz-notes">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
+
+
+def _say_refit(say: Language, row: Row) -> str:
+    """How much the seeds of one setting differ, where it was trained on several."""
+    refit = row.get("refit")
+    if not refit:
         return ""
-    names = escape(" ".join(comparison["missing"]))
-    return (
-        " What their backbones can do untrained belongs beside fine-tuned models: "
-        f"<code>odzera train {names} --task {escape(comparison['task'])}</code>."
+    accuracy, macro_f1 = (
+        f"{say.number(one['mean'], '.3f')} ± {say.number(one['deviation'], '.3f')}"
+        for one in (refit["test"]["accuracy"], refit["test"]["macro_f1"])
+    )
+    return say(
+        "{model}: settings found by a search, the best of {seeds} seeds on validation; all {seeds}: accuracy "
+        "{accuracy}, macro F1 {macro_f1}.",
+        model=escape(row["model"]),
+        seeds=len(refit["seeds"]),
+        accuracy=accuracy,
+        macro_f1=macro_f1,
     )
 
 
-def describe_threads(rows: Sequence[Row]) -> str:
+def _say_few_shot(say: Language, row: Row) -> str:
+    """Accuracy by examples of each class, where it was measured."""
+    rungs = row.get("few_shot")
+    if not rungs:
+        return ""
+    steps = ", ".join(
+        f"{rung['shots']}: {say.number(rung['accuracy']['mean'], '.3f')} ± "
+        f"{say.number(rung['accuracy']['deviation'], '.3f')}"
+        for rung in rungs
+    )
+    said = say(
+        "{model}: accuracy by examples of each class, mean of {draws} draws ± standard deviation: {steps}. Its row is "
+        "the first draw of {shots}.",
+        model=escape(row["model"]),
+        draws=rungs[0]["draws"],
+        steps=steps,
+        shots=rungs[-1]["shots"],
+    )
+    left_out = row.get("few_shot_left_out")
+    return (
+        f"{said} {say('No room for {examples} examples.', examples=', '.join(map(str, left_out)))}"
+        if left_out
+        else said
+    )
+
+
+def describe_threads(say: Language, rows: Sequence[Row]) -> str:
     """`one thread`, with the models that were timed on more of them named."""
-    more = [f"{escape(row['model'])} on {row['latency_threads']}" for row in rows if row["latency_threads"] != 1]
-    return f"one thread ({', '.join(more)})" if more else "one thread"
+    more = [
+        say("{model} on {n}", model=escape(row["model"]), n=row["latency_threads"])
+        for row in rows
+        if row["latency_threads"] != 1
+    ]
+    return say("one thread ({more})", more=", ".join(more)) if more else say("one thread")
 
 
-def describe_data(data: Mapping[str, Any]) -> str:
+def describe_data(say: Language, data: Mapping[str, Any]) -> str:
     """One line that names the data a table is about."""
-    source = "the bundled sample" if data["source"] == "sample" else data["source"]
+    source = say("the bundled sample") if data["source"] == "sample" else escape(data["source"])
     licence = f" · {escape(data['licence'])}" if data["licence"] else ""
-    return (
-        f'<p class="oz-data">Trained and tested on <b>{escape(source)}</b>: {data["rows"]:,} rows, '
-        f"{data['test_rows']:,} of them test · fingerprint <code>{escape(data['fingerprint'])}</code>{licence}</p>"
+    said = say(
+        "Trained and tested on <b>{source}</b>: {rows} rows, {test_rows} of them test · fingerprint "
+        "<code>{fingerprint}</code>",
+        source=source,
+        rows=say.number(data["rows"], ","),
+        test_rows=say.number(data["test_rows"], ","),
+        fingerprint=escape(data["fingerprint"]),
     )
+    return f'<p class="oz-data">{said}{licence}</p>'

@@ -1,0 +1,87 @@
+"""McNemar's tests of every two models as one table."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from gradio_app.languages import Language
+from gradio_app.views.numbers import signed
+
+LEVEL = 0.05
+
+
+def render_significance(say: Language, rows: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, Any]]) -> str:
+    """Models against models: the difference in accuracy, its corrected p-value, and a sign where it is clear."""
+    if not tests:
+        words = say("At least two models with predictions for the same test rows are needed to compare them.")
+        return f'<p class="oz-empty">{words}</p>'
+    by_pair = {(one["first"], one["second"]): (one["difference"], one) for one in tests}
+    by_pair |= {(one["second"], one["first"]): (-one["difference"], one) for one in tests}
+    names = [row["model"] for row in rows if any(row["model"] in pair for pair in by_pair)]
+    heads = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        f"{''.join(_cell(say, name, other, by_pair.get((name, other))) for other in names)}</tr>"
+        for name in names
+    )
+    clear = sum(one["p_holm"] < LEVEL for one in tests)
+    said = say(
+        "{clear} of {pairs} pairs differ by more than chance (5 % over all pairs together).",
+        clear=clear,
+        pairs=len(tests),
+    )
+    return (
+        f'<p class="oz-summary">{escape(said)}</p>'
+        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("McNemar tests"))}">'
+        f'<table class="oz-table oz-pairs"><thead><tr><td>{escape(say("row against column"))}</td>{heads}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+        f'<p class="oz-note">{_note(say)}</p>'
+    )
+
+
+def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str, Any]] | None) -> str:
+    if name == other:
+        return '<td class="oz-same">·</td>'
+    if found is None:
+        return "<td>–</td>"
+    difference, test = found
+    is_clear = test["p_holm"] < LEVEL
+    sign, kind, words = "", "oz-unclear", say("no clear difference")
+    if is_clear and difference > 0:
+        sign, kind, words = "▲", "oz-ahead", say("clearly better")
+    elif is_clear:
+        sign, kind, words = "▼", "oz-behind", say("clearly worse")
+    alone = test["only_first_right"] if test["first"] == name else test["only_second_right"]
+    others = test["only_second_right"] if test["first"] == name else test["only_first_right"]
+    title = say(
+        "{model} alone is right on {alone} test rows, {other} alone on {others}; p = {p} before the correction",
+        model=name,
+        other=other,
+        alone=say.number(alone, ","),
+        others=say.number(others, ","),
+        p=p_value(say, test["p"]),
+    )
+    points, p = signed(say, 100 * difference, "+.1f"), escape(_compared(say, test["p_holm"]))
+    return (
+        f'<td class="{kind}" title="{escape(title)}"><span aria-hidden="true">{sign}</span>'
+        f'<span class="oz-unseen">{escape(words)}: </span>{points}<small>p {p}</small></td>'
+    )
+
+
+def _compared(say: Language, p: float) -> str:
+    shown = p_value(say, p)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+def p_value(say: Language, p: float) -> str:
+    """Two digits, or `< 0.001`."""
+    return f"< {say.number(0.001, '.3f')}" if p < 0.001 else say.number(p, ".3f" if p < 0.1 else ".2f")
+
+
+def _note(say: Language) -> str:
+    return say(
+        "Each cell: how many points of accuracy the model of the row is ahead of that of the column, and McNemar's "
+        "exact p-value, corrected for all pairs by Holm's method. ▲ and ▼ stand where chance alone would hardly make "
+        "so large a difference; where there is no sign, this test set can't tell the two models apart, which doesn't "
+        "prove them equal. One training run of each was compared: another seed may move a model as far."
+    )
