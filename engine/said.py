@@ -18,3 +18,7 @@ class Said(str):
         made = super().__new__(cls, template.format(**values))
         made.template, made.values = template, values
         return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        """Travel to other processes as template and values: a sentence may hold braces of its own."""
+        return (self.template,), self.values
