@@ -47,11 +47,10 @@ class Check:
 
 def count_labels(data: TaskData) -> dict[str, dict[str, int]]:
     """Split → label → rows, with every label."""
-    table = pd.crosstab(data.frame["split"], data.frame["label"]).reindex(
-        index=list(SPLITS), columns=range(len(data.task.labels)), fill_value=0
-    )
+    counts = data.frame.groupby(["split", "label"]).size().to_dict()
     return {
-        split: {label: int(table.loc[split, place]) for place, label in enumerate(data.task.labels)} for split in SPLITS
+        split: {label: int(counts.get((split, place), 0)) for place, label in enumerate(data.task.labels)}
+        for split in SPLITS
     }
 
 
@@ -62,9 +61,12 @@ def count_languages(data: TaskData) -> dict[str, dict[str, int]]:
         languages = frame["lang_abv"].astype(str).str.strip().replace("", "unknown")
     else:
         languages = pd.Series(own[0] if len(own) == 1 else "unknown", index=frame.index)
-    table = pd.crosstab(languages, frame["split"]).reindex(columns=list(SPLITS), fill_value=0)
-    order = table.sum(axis=1).sort_values(ascending=False, kind="stable").index
-    return {str(code): {split: int(table.loc[code, split]) for split in SPLITS} for code in order}
+    counts = frame.groupby([languages.rename("code"), "split"]).size().to_dict()
+    totals = languages.value_counts().to_dict()
+    return {
+        str(code): {split: int(counts.get((code, split), 0)) for split in SPLITS}
+        for code in sorted(totals, key=lambda code: (-totals[code], str(code)))
+    }
 
 
 def measure_lengths(data: TaskData, unit: str) -> dict[str, pd.Series]:
@@ -82,11 +84,8 @@ def measure_lengths(data: TaskData, unit: str) -> dict[str, pd.Series]:
     """
     if unit == "tokens":
         return count_tokens(data)
-    measure: dict[str, Callable[[pd.Series], pd.Series]] = {
-        "characters": lambda texts: texts.str.len(),
-        "words": lambda texts: texts.str.split().str.len(),
-    }
-    return {column: measure[unit](data.frame[column]) for column in data.task.text_columns}
+    measure: dict[str, Callable[[str], int]] = {"characters": len, "words": lambda text: len(text.split())}
+    return {column: data.frame[column].map(measure[unit]) for column in data.task.text_columns}
 
 
 def spread_lengths(lengths: pd.Series, groups: pd.Series, unit: str) -> Lengths:

@@ -1,6 +1,7 @@
 """What the Data tab shows of a data set, without a page."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,14 +100,17 @@ def show_data(context: Context, say: Language, task_name: str, fingerprint: str 
     if chosen is None:
         return cards.render_notice(say("There is no such data set."))
     source, recorded = name_source(say, chosen.source), chosen.recorded
+    labels: Mapping[str, Mapping[str, int]]
+    languages: Mapping[str, Mapping[str, int]]
+    rows: Mapping[str, int]
     if chosen.rows is not None:
         labels, languages = count_labels(chosen.rows), count_languages(chosen.rows)
         rows = {split: sum(one.values()) for split, one in labels.items()}
         gone = ""
     else:
         assert recorded is not None
-        labels, languages = dict(recorded.labels), dict(recorded.languages)
-        rows, gone = dict(recorded.rows), views.render_gone(say)
+        labels, languages, rows = recorded.labels, recorded.languages, recorded.rows
+        gone = views.render_gone(say)
     card = views.render_card(say, source, sum(rows.values()), chosen.fingerprint, chosen.licence)
     return (
         f"{card}{gone}{views.render_labels(say, rows, labels)}"

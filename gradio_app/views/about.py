@@ -109,7 +109,8 @@ def _versions(say: Language, one: Measured) -> str:
     rest = [words for words in named if words not in first]
     if not rest:
         return escape(", ".join(first))
-    return f"{escape(', '.join(first))}<details><summary>{say('other libraries')}</summary>{escape(', '.join(rest))}</details>"
+    folded = f"<details><summary>{say('other libraries')}</summary>{escape(', '.join(rest))}</details>"
+    return f"{escape(', '.join(first))}{folded}"
 
 
 def render_surroundings(say: Language, around: Surroundings) -> str:
