@@ -28,12 +28,13 @@ from engine.paths import find_pretrained
 from engine.pretraining import FACTS, MILESTONE
 from engine.processes import run_all
 from engine.records import Fitted, Request
+from engine.said import Said
 from engine.training.build import choose_device, labels_of
 from engine.training.recipe import Recipe
-from engine.training.resources import describe_machine
+from engine.training.resources import describe_machine, now
 
 SHOWN = ("accuracy", "macro_f1", "loss")
-AXES = {"examples": "training examples", "tokens": "tokens seen in pretraining"}
+AXES = {"examples": Said("training examples"), "tokens": Said("tokens seen in pretraining")}
 KINDS = (*AXES, "imbalance")
 """What is measured in many trainings; the last is of `engine.ablation`, and has no axis."""
 FEW_ROWS = 2000
@@ -85,6 +86,8 @@ class Curve:
     points: tuple[Mapping[str, Any], ...] = ()
     machine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     version: str = __version__
+    created: str = ""
+    """When it was begun: UTC, ISO 8601; empty where that wasn't recorded."""
 
     def series(self) -> dict[str, list[dict[str, Any]]]:
         """Series → its places in order, each with `x`, `seeds` and, for each figure, its mean and half a 95 % interval.
@@ -294,7 +297,9 @@ def _point(job: Job, data: TaskData) -> dict[str, Any]:
 def start_curve(kind: str, data: TaskData) -> Curve:
     """A curve without points."""
     machine = describe_machine(torch.device(choose_device("auto")))
-    return Curve(kind, data.task.name, data.source, data.fingerprint, len(data.split("test")), machine=machine)
+    return Curve(
+        kind, data.task.name, data.source, data.fingerprint, len(data.split("test")), machine=machine, created=now()
+    )
 
 
 def _with_points(curve: Curve, file: Path) -> Curve:
@@ -304,7 +309,9 @@ def _with_points(curve: Curve, file: Path) -> Curve:
     kept = read_curve(file)
     if (kept.kind, kept.task, kept.fingerprint) != (curve.kind, curve.task, curve.fingerprint):
         raise DataError(f"{file.name} holds a curve of other data; choose another --name.")
-    return dataclasses.replace(curve, points=kept.points, machine=kept.machine, version=kept.version)
+    return dataclasses.replace(
+        curve, points=kept.points, machine=kept.machine, version=kept.version, created=kept.created
+    )
 
 
 def read_curve(file: Path) -> Curve:

@@ -29,7 +29,7 @@ from engine.pretraining_card import write_card
 from engine.training.build import choose_device
 from engine.training.loop import choose_precision
 from engine.training.pretrain import PretrainConfig, Progress, held_out_losses, pretrain
-from engine.training.resources import describe_machine, peak_memory_mb, reset_peak_memory
+from engine.training.resources import describe_machine, now, peak_memory_mb, reset_peak_memory
 
 FACTS = "pretraining.json"
 MILESTONE = "at-"
@@ -194,6 +194,7 @@ def run_pretraining(
             "samples": sample(model, tokenizer, config.seed),
             "licence": request.licence,
             "machine": describe_machine(device),
+            "created": now(),
             "version": __version__,
         }
         _publish(request, model, tokenizer, facts, work)

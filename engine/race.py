@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.evaluation.metrics import headline, softmax
@@ -20,7 +21,7 @@ from engine.training.build import batches_of, build, labels_of, threads_for
 from engine.training.classify import NeuralModel
 from engine.training.loop import train
 from engine.training.recipe import Recipe
-from engine.training.resources import describe_machine
+from engine.training.resources import describe_machine, now
 
 SYSTEMS = {
     "ours": "our loop: batches of like lengths, no Python in between",
@@ -98,6 +99,8 @@ def race_training(request: TrainRace, tick: Callable[[int, int], None] | None = 
         "epochs": request.epochs,
         "rounds": request.rounds,
         "machine": describe_machine(torch.device("cpu")),
+        "created": now(),
+        "version": __version__,
         "systems": {name: SYSTEMS[name] for name in request.systems},
         "rows": rows,
     }

@@ -26,6 +26,10 @@ class Said(str):
         made.template, made.values = template, values
         return made
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        """Travel to other processes as template and values: a sentence may hold braces of its own."""
+        return (self.template,), self.values
+
 
 def is_whole(value: object) -> bool:
     """Whether a value is a whole number."""

@@ -24,6 +24,7 @@ from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
 from gradio_app.languages import Language
 from gradio_app.results import Results
+from gradio_app.views.wording import name_source
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ class Context:
         """
         return next((study for study in self._views.get(self.storage) if study.name == name), None)
 
+    def studies(self) -> list[StudyView]:
+        """Every study.
+
+        Raises:
+            StoreError: The studies can't be read.
+        """
+        return self._views.get(self.storage)
+
     def curve_choices(self, say: Language) -> list[tuple[str, str]]:
         """Curves as (words, name)."""
         described = {name: _describe_curve(say, curve) for name, curve in list_curves(self.curves)[0].items()}
@@ -152,11 +161,6 @@ class _Views:
                 self.views = list_studies(storage)
                 self.read = time.monotonic()
             return self.views
-
-
-def name_source(say: Language, source: object) -> str:
-    """What a data set is called."""
-    return say("the bundled sample") if source == "sample" else str(source)
 
 
 def _describe(say: Language, study: StudyView) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from engine.data.tasks import SPLITS, Task
+from engine.said import Said
 
 # Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs and
 # separators stay until white space is squeezed. Zero-width joiners are no control characters, so emoji survive.
@@ -21,6 +22,8 @@ class CleaningReport:
     kept: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    conflicts: int = 0
+    """Duplicates that had another label than the row kept."""
 
 
 def clean_text(text: str) -> str:
@@ -64,7 +67,8 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     dropped["in a later split too"] = sum(crosses)
     dropped["duplicate"] = len(repeated) - sum(crosses)
     conflicts = int((same_text & ~same_row).sum())
-    notes = (f"{conflicts} of the duplicates had another label than the row kept",) if conflicts else ()
+    notes = (Said("{n} of the duplicates had another label than the row kept", n=conflicts),) if conflicts else ()
     kept = cleaned.drop(index=repeated.index).reset_index(drop=True)
-    report = CleaningReport(len(frame), len(kept), {why: count for why, count in dropped.items() if count}, notes)
+    why = {reason: count for reason, count in dropped.items() if count}
+    report = CleaningReport(len(frame), len(kept), why, notes, conflicts)
     return kept, report

@@ -19,7 +19,7 @@ def describe(data: TaskData) -> dict[str, Any]:
     task, frame = data.task, data.frame
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
-    tokens = _count_tokens(data)
+    tokens = count_tokens(data)
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -53,7 +53,7 @@ def _languages(frame: pd.DataFrame, default: tuple[str, ...]) -> dict[str, int]:
     return {default[0]: len(frame)} if len(default) == 1 else {"unknown": len(frame)}
 
 
-def _count_tokens(data: TaskData) -> dict[str, pd.Series]:
+def count_tokens(data: TaskData) -> dict[str, pd.Series]:
     """Tokens of every text, by the byte-level BPE that a model from scratch would get from the train split."""
     rows = data.texts("train") or data.texts("all")
     tokenizer = train_tokenizer(rows, VOCAB_SIZE).backend_tokenizer

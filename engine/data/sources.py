@@ -13,8 +13,10 @@ from engine.data.cleaning import CleaningReport, clean
 from engine.data.splits import split_rows
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
+from engine.said import Said
 
 SAMPLE = "sample"
+SAMPLE_LICENCE = "CC0 1.0"
 HUB = "hub"
 SAMPLES_DIR = Path(__file__).parent / "samples"
 RESPLITS = ("author", "all", "train")
@@ -132,7 +134,9 @@ def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str
     again = split_rows(frame[frame["split"] == "train"], task, seed)
     again = again.assign(split=again["split"].where(again["split"].isin(missing), "train"))
     frame.loc[again.index, "split"] = again["split"]
-    notes.append(f"no {' or '.join(missing)} split given: one row in ten of train each was taken for it")
+    notes.append(
+        Said("no {splits} split given: one row in ten of train each was taken for it", splits=" or ".join(missing))
+    )
     return frame
 
 
@@ -185,11 +189,17 @@ def _read_files(
             continue
         table = files.read_table(beside)
         if given is None and not files.has_labels(table, task, options.columns):
-            notes.append(f"{beside.name} beside the source has no labels, so it was not used as {split} split")
+            notes.append(
+                Said(
+                    "{file} beside the source has no labels, so it was not used as {split} split",
+                    file=beside.name,
+                    split=split,
+                )
+            )
             continue
         parts.append((split, beside.name, table))
         if given is None:
-            notes.append(f"{split} split: {beside.name}, found beside the source")
+            notes.append(Said("{split} split: {file}, found beside the source", split=split, file=beside.name))
     if len(parts) > 1:
         parts = [(split or "train", name, table) for split, name, table in parts]
     return path.name, parts
@@ -218,5 +228,5 @@ def _with_groups(
     group = frame["id"].map(by_id)
     if options.groups is None and group.isna().all():
         return frame
-    notes.append(f"premise groups: {groups_path.name}")
+    notes.append(Said("premise groups: {file}", file=groups_path.name))
     return frame.assign(premise_group=group)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import hub
+from engine import __version__, hub
 from engine.data.sources import TaskData
 from engine.data.tokens import encode
 from engine.errors import OdzeraError, RecipeError
@@ -28,7 +28,7 @@ from engine.serving.floor import Machine, count_work, measure_machine
 from engine.training.build import build_random
 from engine.training.classify import NeuralModel, TextModel
 from engine.training.recipe import Recipe
-from engine.training.resources import describe_machine, resident_memory_mb
+from engine.training.resources import describe_machine, now, resident_memory_mb
 from engine.training.workload import find_tokenizer
 
 PIPELINES = {
@@ -107,6 +107,8 @@ def race_classifiers(request: RaceRequest, tick: Callable[[int, int], None] | No
         "rounds": request.rounds,
         "texts": request.texts,
         "machine": describe_machine(torch.device("cpu")) | {"threads": request.threads},
+        "created": now(),
+        "version": __version__,
         "floor": asdict(floor),
         "systems": SYSTEMS,
         "rows": rows,

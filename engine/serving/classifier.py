@@ -228,6 +228,12 @@ class Shelf:
                     raise CheckpointError(slot.reason) from error
             return slot.served
 
+    def runtime(self, checkpoint: Checkpoint) -> str:
+        """What computes a model, a key of `RUNTIMES`; empty while it isn't open. Nothing is opened and nobody waits."""
+        slot = self._opened.get(checkpoint.folder)
+        served = slot.served if slot else None
+        return served.runtime if served else ""
+
     def _open(self, model: Checkpoint | Untouched) -> Served:
         if isinstance(model, Untouched):
             zero_shot = open_zero_shot(model.backbone, model.revision or None, get_task(model.task))

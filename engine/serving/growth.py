@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine import __version__
 from engine.data.sources import TaskData
 from engine.models.graphs import GraphNetwork, prepare, trace
 from engine.models.networks import Logits
@@ -21,7 +22,7 @@ from engine.training.build import build_random
 from engine.training.cost import Configuration, measure
 from engine.training.options import get_option, with_option
 from engine.training.recipe import Recipe
-from engine.training.resources import describe_machine, resident_memory_mb
+from engine.training.resources import describe_machine, now, resident_memory_mb
 from engine.training.workload import make_workload
 
 GROWN = ("scratch-3m4", "minilm-full")
@@ -83,6 +84,8 @@ def measure_growth(
         "source": data.source,
         "fingerprint": data.fingerprint,
         "machine": describe_machine(torch.device("cpu")),
+        "created": now(),
+        "version": __version__,
         "axes": {name: AXES[name] for name in series},
         "series": series,
         "exponents": {

@@ -1,10 +1,14 @@
 """What the Study tab shows, without a page."""
 
+from html import escape
+
 from engine.errors import OdzeraError
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import cards
 from gradio_app.views.study import render_study
+
+COMMAND = "odzera search slang"
 
 
 def show_study(context: Context, say: Language, name: str | None) -> str:
@@ -12,16 +16,19 @@ def show_study(context: Context, say: Language, name: str | None) -> str:
     try:
         study = context.study(name)
     except OdzeraError as error:
-        return cards.render_notice(str(error))
+        # The reason names a file or a server, which strangers have no use for.
+        told = say("The studies can't be read now.") if context.public else say.again(error.args[0])
+        return cards.render_notice(told)
     if study is None:
-        return cards.render_notice("There is no study yet. Make one: odzera search slang")
-    return render_study(study, context.dashboard)
+        told = say("There is no study yet. Make one: {command}", command=f"<code>{escape(COMMAND)}</code>")
+        return f'<div class="oz-empty">{told}</div>'
+    return render_study(say, study, context.dashboard)
 
 
 def study_mark(context: Context, name: str | None) -> str:
     """What changes when anything happens in a study."""
     try:
         study = context.study(name)
-    except OdzeraError as error:
-        return str(error)
+    except OdzeraError:
+        return "unreadable"
     return "" if study is None else f"{study.name} {dict(study.trials)} {study.best_value}"

@@ -2,24 +2,31 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
-from gradio_app.languages import Language
+from gradio_app.languages import Language, message
+from gradio_app.views.wording import compact, name_figure, percent
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 42
 
 
-def draw_history(history: Sequence[Mapping[str, Any]], target: int) -> str:
+STATES = {"complete": message("complete"), "pruned": message("pruned")}
+"""How a trial ended, where it has a loss."""
+
+
+def draw_history(say: Language, history: Sequence[Mapping[str, Any]], target: int) -> str:
     """Validation loss of every trial by number, and the lowest of the complete ones so far as a line.
 
     Args:
+        say: The page's language.
         history: Rows with `number`, `state` (`complete` or `pruned`), `loss` and `best`.
         target: Trials that the study is to have; the axis reaches that far.
     """
     if not history:
-        return '<p class="oz-empty">No trial has reported a loss yet.</p>'
+        return f'<p class="oz-empty">{say("No trial has reported a loss yet.")}</p>'
     last = int(max(target - 1, *(row["number"] for row in history), 1))
     low, high = _range([row["loss"] for row in history])
 
@@ -32,8 +39,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], target: int) -> str:
 
     dots = "".join(
         f'<circle class="oz-{escape(row["state"])}" cx="{across(row["number"]):.1f}" cy="{down(row["loss"]):.1f}" '
-        f'r="{3.2 if row["state"] == "complete" else 2.2}"><title>trial {row["number"]}, {escape(row["state"])}: '
-        f"{row['loss']:.4f}</title></circle>"
+        f'r="{3.2 if row["state"] == "complete" else 2.2}"><title>{_title(say, row)}</title></circle>'
         for row in sorted(history, key=lambda row: row["state"] == "complete")
     )
     best = [(across(row["number"]), down(row["best"])) for row in history if row["best"] is not None]
@@ -43,24 +49,39 @@ def draw_history(history: Sequence[Mapping[str, Any]], target: int) -> str:
         steps += [f"H{x:.1f}V{y:.1f}" for x, y in best[1:]]
         line = f'<path class="oz-line" d="{"".join(steps)}"/>'
     final = next((row["best"] for row in reversed(history) if row["best"] is not None), None)
-    says = f"Validation loss of {len(history)} trials" + (f"; the lowest is {final:.4f}" if final is not None else "")
+    says = (
+        say.plural("Validation loss of {n} trial", "Validation loss of {n} trials", len(history))
+        if final is None
+        else say.plural(
+            "Validation loss of {n} trial; the lowest is {loss}",
+            "Validation loss of {n} trials; the lowest is {loss}",
+            len(history),
+            loss=say.number(final, ".4f"),
+        )
+    )
     return (
         f'<figure class="oz-figure"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
-        f"{_axes(low, high, last, across, down)}{dots}{line}</svg>"
-        '<figcaption class="oz-note"><span class="oz-key oz-complete">●</span> complete '
-        '<span class="oz-key oz-pruned">●</span> pruned, last reported loss '
-        '<span class="oz-key oz-lowest">━</span> lowest so far. '
-        "Losses above the axis lie on its upper edge.</figcaption></figure>"
+        f"{_axes(say, low, high, last, across, down)}{dots}{line}</svg>"
+        f'<figcaption class="oz-note"><span class="oz-key oz-complete">●</span> {say("complete")} '
+        f'<span class="oz-key oz-pruned">○</span> {say("pruned, last reported loss")} '
+        f'<span class="oz-key oz-lowest">━</span> {say("lowest so far.")} '
+        f"{say('Losses above the axis lie on its upper edge.')}</figcaption></figure>"
     )
 
 
-def draw_shares(shares: Mapping[str, float]) -> str:
+def _title(say: Language, row: Mapping[str, Any]) -> str:
+    state = say(STATES[row["state"]]) if row["state"] in STATES else row["state"]
+    loss = say.number(row["loss"], ".4f")
+    return escape(say("trial {number}, {state}: {loss}", number=row["number"], state=state, loss=loss))
+
+
+def draw_shares(say: Language, shares: Mapping[str, float]) -> str:
     """Shares that add up to one, as bars, largest first."""
     if not shares:
-        return '<p class="oz-empty">Importances need at least four complete trials.</p>'
+        return f'<p class="oz-empty">{say("Importances need at least four complete trials.")}</p>'
     largest = max(shares.values()) or 1.0
     bars = "".join(
-        f'<div class="oz-bar"><span>{escape(name)}</span><span class="oz-share">{share:.1%}</span>'
+        f'<div class="oz-bar"><span>{escape(name)}</span><span class="oz-share">{percent(say, share, 1)}</span>'
         f'<span class="oz-track"><span class="oz-fill oz-positive" style="width:{share / largest:.1%}"></span></span>'
         "</div>"
         for name, share in shares.items()
@@ -76,23 +97,23 @@ def _range(losses: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _axes(low: float, high: float, last: int, across: Any, down: Any) -> str:
+def _axes(say: Language, low: float, high: float, last: int, across: Any, down: Any) -> str:
     every = max(1, round(_nice((last + 1) / 6)))
     ticks = "".join(
         f'<text x="{across(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number}</text>'
         for number in range(0, last + 1, every)
     )
-    return _levels(low, high, down) + ticks + _names("trial", "validation loss")
+    return _levels(say, low, high, down) + ticks + _names(say("trial"), say("validation loss"))
 
 
-def _levels(low: float, high: float, down: Any) -> str:
+def _levels(say: Language, low: float, high: float, down: Any) -> str:
     """Lines across at round values, with their numbers."""
     step = _nice((high - low) / 8)
     levels = [round(step * place, 6) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
     places = 2 if step >= 0.01 else 3
     return "".join(
         f'<line class="oz-grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(level):.1f}" y2="{down(level):.1f}"/>'
-        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{level:.{places}f}</text>'
+        f'<text x="{LEFT - 8}" y="{down(level) + 4:.1f}" text-anchor="end">{say.number(level, f".{places}f")}</text>'
         for level in levels
     )
 
@@ -118,17 +139,18 @@ MARKS = ("●", "■", "▲", "◆", "▼", "✚")
 """A sign for each line, so that colour is never the only difference."""
 
 
-def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, across_name: str) -> str:
+def draw_curves(say: Language, lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, across_name: str) -> str:
     """Lines over a logarithmic axis, each place with its interval; a place at zero stands at the left edge.
 
     Args:
+        say: The page's language.
         lines: Series → rows with `x`, the figure and `FIGURE_half`.
         figure: Key of what is drawn upwards.
         across_name: Words for the axis.
     """
     rows = [row for line in lines.values() for row in line]
     if not rows:
-        return '<p class="oz-empty">Nothing is measured yet.</p>'
+        return f'<p class="oz-empty">{say("Nothing is measured yet.")}</p>'
     ends = [row[figure] + sign * (row[f"{figure}_half"] or 0.0) for row in rows for sign in (-1, 1)]
     middle = [row[figure] for row in rows]
     # An interval of three seeds may be wider than all that there is to see; the means set the frame.
@@ -153,10 +175,14 @@ def draw_curves(lines: Mapping[str, Sequence[Mapping[str, Any]]], figure: str, a
         return lambda x: across(x) + APART * (place - (len(lines) - 1) / 2)
 
     drawn = "".join(
-        _line(name, line, figure, place, aside(place), down) for place, (name, line) in enumerate(lines.items())
+        _line(say, name, line, figure, place, aside(place), down) for place, (name, line) in enumerate(lines.items())
     )
-    says = f"{words(figure)} against {across_name}, for {', '.join(lines)}"
-    inside = f"{_levels(low, high, down)}{_places(places, across)}{_names(across_name, words(figure))}{drawn}"
+    upwards = name_figure(say, figure)
+    says = say("{figure} against {across}, for {series}", figure=upwards, across=across_name, series=", ".join(lines))
+    inside = (
+        f"{_levels(say, low, high, down)}{_places(places, across, partial(compact, say))}"
+        f"{_names(across_name, upwards)}{drawn}"
+    )
     return _with_legend(inside, says, list(lines))
 
 
@@ -190,7 +216,15 @@ def _trace(dots: Sequence[tuple[float, float, str]], place: int, bars: str = "")
     return f'<g class="{_style(place)}"><path class="oz-trace" d="M{path}"/>{bars}{marks}</g>'
 
 
-def _line(name: str, line: Sequence[Mapping[str, Any]], figure: str, place: int, across: Any, down: Any) -> str:
+def _line(
+    say: Language,
+    name: str,
+    line: Sequence[Mapping[str, Any]],
+    figure: str,
+    place: int,
+    across: Any,
+    down: Any,
+) -> str:
     half = f"{figure}_half"
     bars = "".join(
         f'<line class="oz-whisker" x1="{across(row["x"]):.1f}" x2="{across(row["x"]):.1f}" '
@@ -198,15 +232,16 @@ def _line(name: str, line: Sequence[Mapping[str, Any]], figure: str, place: int,
         for row in line
         if row[half] is not None
     )
-    dots = [
-        (
-            across(row["x"]),
-            down(row[figure]),
-            f"{name} at {row['x']:,.0f}: {row[figure]:.3f}{_doubt(row[half])} ({row['seeds']} seeds)",
-        )
-        for row in line
-    ]
+    dots = [(across(row["x"]), down(row[figure]), _at(say, name, row, figure)) for row in line]
     return _trace(dots, place, bars)
+
+
+def _at(say: Language, name: str, row: Mapping[str, Any], figure: str) -> str:
+    """What stands at a place, for those who point at it."""
+    half = row[f"{figure}_half"]
+    value = say.number(row[figure], ".3f") + ("" if half is None else f" ± {say.number(half, '.3f')}")
+    seeds = say.plural("{n} seed", "{n} seeds", row["seeds"])
+    return say("{name} at {x}: {value} ({seeds})", name=name, x=say.number(row["x"], ",.0f"), value=value, seeds=seeds)
 
 
 def draw_growth(
@@ -240,7 +275,7 @@ def draw_growth(
         )
         drawn += _trace([(across(x), down(y), title) for (x, y), title in zip(line, titles, strict=True)], place)
     says = say("{upwards} by {across}, for {names}", upwards=upwards, across=across_name, names=", ".join(series))
-    inside = f"{grid}{_places(sorted(set(xs)), across, say.written)}{_names(across_name, '')}{drawn}"
+    inside = f"{grid}{_places(sorted(set(xs)), across, partial(compact, say))}{_names(across_name, '')}{drawn}"
     return _with_legend(inside, says, list(series))
 
 
@@ -278,11 +313,7 @@ def _plain(value: float) -> str:
     return f"{value:.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
 
 
-def _doubt(half: float | None) -> str:
-    return "" if half is None else f" ± {half:.3f}"
-
-
-def _places(places: Sequence[float], across: Any, write: Callable[[str], str] = str) -> str:
+def _places(places: Sequence[float], across: Any, write: Callable[[float], str]) -> str:
     """Words under the places, leaving out those that would touch their neighbour."""
     shown, last = [], -math.inf
     for x in places:
@@ -290,8 +321,7 @@ def _places(places: Sequence[float], across: Any, write: Callable[[str], str] = 
             shown.append(x)
             last = across(x)
     return "".join(
-        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{write(short_count(x))}</text>'
-        for x in shown
+        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{write(x)}</text>' for x in shown
     )
 
 
@@ -301,8 +331,3 @@ def short_count(x: float) -> str:
         if x >= size:
             return f"{x / size:.1f}".removesuffix(".0") + letter
     return f"{x:.0f}"
-
-
-def words(figure: str) -> str:
-    """A figure's name for readers."""
-    return {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}.get(figure, figure)

@@ -4,114 +4,166 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from engine.console import seconds
 from engine.search.report import StudyView
-from gradio_app.views.cards import short
+from gradio_app.languages import Language, message
 from gradio_app.views.plots import draw_history, draw_shares
+from gradio_app.views.wording import compact, count, duration, memory, name_source
 
 Row = Mapping[str, Any]
 
 SETTINGS = (
-    ("vocab_size", "vocabulary"),
-    ("hidden_size", "width"),
-    ("num_hidden_layers", "blocks"),
-    ("num_attention_heads", "heads"),
-    ("pooling", "pooling"),
-    ("lr", "rate"),
-    ("batch_size", "batch"),
-    ("dropout", "dropout"),
+    ("vocab_size", message("vocabulary")),
+    ("hidden_size", message("width")),
+    ("num_hidden_layers", message("blocks")),
+    ("num_attention_heads", message("heads")),
+    ("pooling", message("pooling")),
+    ("lr", message("rate")),
+    ("batch_size", message("batch")),
+    ("dropout", message("dropout")),
 )
 """The settings that the table of the best trials has room for; the dashboard shows them all."""
+STOPS = {
+    "epochs": message("epochs"),
+    "patience": message("patience"),
+    "pruned": message("pruned"),
+    "time": message("time"),
+    "diverged": message("diverged"),
+}
+"""What ended a training, as it is called."""
+REASONS = {
+    one: one
+    for one in (
+        message("out of memory"),
+        message("its worker was lost; its settings were queued again"),
+    )
+}
+"""Reasons of failed trials that aren't about one trial alone."""
 
 
-def render_study(study: StudyView, dashboard: str) -> str:
+def render_study(say: Language, study: StudyView, dashboard: str) -> str:
     """A study: progress, history, importances, the best ten trials, and where to see more."""
     target = int(study.attributes.get("trials") or study.finished or 1)
+    note = say(
+        "How much each setting decides whether a trial is among the better ones. Other methods, such as fANOVA, rank "
+        "differently."
+    )
+    best = say.plural("The best trial", "The best {n} trials", max(1, len(study.best_trials)))
     return (
-        f"{_progress(study, target, dashboard)}{_about(study)}"
-        f'<div class="oz-columns"><section><h3>Every trial</h3>{draw_history(study.history, target)}</section>'
-        "<section><h3>What matters (PED-ANOVA)</h3>"
-        f"{draw_shares(dict(list(study.importances.items())[:8]))}"
-        '<p class="oz-note">How much each setting decides whether a trial is among the better ones. Other methods, '
-        "such as fANOVA, rank differently.</p></section></div>"
-        f"<h3>The best {len(study.best_trials)} trials</h3>{_best_trials(study)}{_failures(study)}"
+        f"{_progress(say, study, target, dashboard)}{_about(say, study)}"
+        f'<div class="oz-columns"><section><h3>{say("Every trial")}</h3>'
+        f"{draw_history(say, study.history, target)}</section>"
+        f"<section><h3>{say('What matters (PED-ANOVA)')}</h3>"
+        f"{draw_shares(say, dict(list(study.importances.items())[:8]))}"
+        f'<p class="oz-note">{note}</p></section></div>'
+        f"<h3>{best}</h3>{_best_trials(say, study)}{_failures(say, study)}"
     )
 
 
-def _progress(study: StudyView, target: int, dashboard: str) -> str:
+def _progress(say: Language, study: StudyView, target: int, dashboard: str) -> str:
     share = min(1.0, study.finished / target)
-    states = ("complete", "pruned", "failed", "running")
-    counts = " · ".join(f"{study.trials[state]:,} {state}" for state in states)
-    best = "no trial is complete yet" if study.best_value is None else f"best validation loss {study.best_value:.4f}"
-    link = (
-        f' · <a href="{escape(dashboard)}/studies/{study.study_id}" target="_blank" rel="noopener">'
-        "browse every trial in optuna-dashboard</a> (read-only)"
-        if dashboard
-        else ""
+    counts = " · ".join(
+        (
+            say.plural("{n} complete", "{n} complete", study.trials["complete"]),
+            say.plural("{n} pruned", "{n} pruned", study.trials["pruned"]),
+            say.plural("{n} failed", "{n} failed", study.trials["failed"]),
+            say.plural("{n} running", "{n} running", study.trials["running"]),
+        )
     )
-    doing = "searching now" if study.trials["running"] else ("finished" if share == 1 else "paused")
+    link = ""
+    if dashboard:
+        # Only this site's own mount point is ever linked.
+        link = say(
+            "{link} (read-only)",
+            link=f'<a href="{escape(dashboard)}/studies/{study.study_id}" target="_blank" rel="noopener">'
+            f"{say('browse every trial in optuna-dashboard')}</a>",
+        )
+        link = f" · {link}"
     return (
-        f'<p class="oz-summary"><b>{study.finished:,} of {target:,} trials</b>, {doing}: {best}</p>'
-        f'<div class="oz-track" role="progressbar" aria-label="finished trials" aria-valuemin="0" '
+        f'<p class="oz-summary">{_standing(say, study, target)}</p>'
+        f'<div class="oz-track" role="progressbar" aria-label="{escape(say("finished trials"))}" aria-valuemin="0" '
         f'aria-valuemax="{target}" aria-valuenow="{min(study.finished, target)}">'
         f'<span class="oz-fill oz-positive" style="width:{share:.1%}"></span></div>'
         f'<p class="oz-note">{counts}{link}</p>'
     )
 
 
-def _about(study: StudyView) -> str:
+def _standing(say: Language, study: StudyView, target: int) -> str:
+    """How far it is, in one line."""
+    done = say("<b>{finished} of {target} trials</b>", finished=count(say, study.finished), target=count(say, target))
+    if study.trials["running"]:
+        doing = say("searching now")
+    else:
+        doing = say("finished") if study.finished >= target else say("paused")
+    if study.best_value is None:
+        best = say("no trial is complete yet")
+    else:
+        best = say("best validation loss {loss}", loss=say.number(study.best_value, ".4f"))
+    return f"{done}, {doing}: {best}"
+
+
+def _about(say: Language, study: StudyView) -> str:
     known = study.attributes
-    source = "the bundled sample" if known.get("source") == "sample" else str(known.get("source", "unknown data"))
     versions = known.get("versions", {})
-    return (
-        f'<p class="oz-data">Searched on <b>{escape(source)}</b>, fingerprint '
-        f"<code>{escape(str(known.get('fingerprint', '')))}</code> · sampler {escape(str(known.get('sampler', '')))}, "
-        f"pruner {escape(str(known.get('pruner', '')))}, seed {escape(str(known.get('seed', '')))} · Odzera "
-        f"{escape(str(versions.get('odzera', '')))} (<code>{escape(str(known.get('code', '')))}</code>), Optuna "
-        f"{escape(str(versions.get('optuna', '')))} · {escape(str(known.get('machine', '')))}</p>"
+    source = name_source(say, known.get("source", say("unknown data")))
+    told = say(
+        "Searched on {source}, fingerprint {fingerprint} · sampler {sampler}, pruner {pruner}, seed {seed} · "
+        "Odzera {odzera} ({code}), Optuna {optuna} · {machine}",
+        source=f"<b>{escape(source)}</b>",
+        fingerprint=f"<code>{escape(str(known.get('fingerprint', '')))}</code>",
+        code=f"<code>{escape(str(known.get('code', '')))}</code>",
+        odzera=escape(str(versions.get("odzera", ""))),
+        optuna=escape(str(versions.get("optuna", ""))),
+        **{name: escape(str(known.get(name, ""))) for name in ("sampler", "pruner", "seed", "machine")},
     )
+    return f'<p class="oz-data">{told}</p>'
 
 
-def _best_trials(study: StudyView) -> str:
+def _best_trials(say: Language, study: StudyView) -> str:
     if not study.best_trials:
-        return '<p class="oz-empty">No trial is complete yet; the first ones take a minute or two.</p>'
+        return f'<p class="oz-empty">{say("No trial is complete yet; the first ones take a minute or two.")}</p>'
     figures: Sequence[tuple[str, Callable[[Row], str]]] = (
-        ("loss", lambda row: f"{row['validation_loss']:.4f}"),
-        ("accuracy", lambda row: _figure(row["validation_accuracy"])),
-        ("macro F1", lambda row: _figure(row["validation_macro_f1"])),
-        ("parameters", lambda row: short(row["parameters"]) if row["parameters"] else "–"),
-        ("epochs", lambda row: str(row["epochs_run"] or "–")),
-        ("time", lambda row: seconds(row["seconds"])),
-        ("memory", lambda row: f"{row['peak_memory_mb']:,.0f} MB" if row["peak_memory_mb"] else "–"),
-        ("stopped by", lambda row: escape(str(row["stop"] or "–"))),
+        (say("loss"), lambda row: say.number(row["validation_loss"], ".4f")),
+        (say("accuracy"), lambda row: _figure(say, row["validation_accuracy"])),
+        (say("macro F1"), lambda row: _figure(say, row["validation_macro_f1"])),
+        (say("parameters"), lambda row: compact(say, row["parameters"]) if row["parameters"] else "–"),
+        (say("epochs"), lambda row: str(row["epochs_run"] or "–")),
+        (say("time"), lambda row: duration(say, row["seconds"])),
+        (say("memory"), lambda row: memory(say, row["peak_memory_mb"]) if row["peak_memory_mb"] else "–"),
+        (say("stopped by"), lambda row: escape(_stop(say, row["stop"]))),
     )
-    head = "".join(
-        f'<th scope="col">{title}</th>' for title in [*(one for one, _ in figures), *dict(SETTINGS).values()]
-    )
+    titles = [*(one for one, _ in figures), *(say(title) for _, title in SETTINGS)]
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     body = []
     for row in study.best_trials:
-        cells = [write(row) for _, write in figures] + [_setting(row["params"].get(name)) for name, _ in SETTINGS]
+        cells = [write(row) for _, write in figures] + [_setting(say, row["params"].get(name)) for name, _ in SETTINGS]
         body.append(f'<tr><th scope="row">{row["number"]}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    note = say("All figures are on the validation split, at the best epoch; no trial reads the test split.")
     return (
-        '<div class="oz-scroll" tabindex="0" role="region" aria-label="Best trials"><table class="oz-table"><thead><tr>'
-        f'<th scope="col">trial</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-        '<p class="oz-note">All figures are on the validation split, at the best epoch; no trial reads the test split.'
-        "</p>"
+        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("Best trials"))}">'
+        f'<table class="oz-table"><thead><tr><th scope="col">{say("trial")}</th>{head}</tr></thead>'
+        f'<tbody>{"".join(body)}</tbody></table></div><p class="oz-note">{note}</p>'
     )
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _figure(say: Language, value: float | None) -> str:
+    return "–" if value is None else say.number(value, ".3f")
 
 
-def _setting(value: Any) -> str:
+def _stop(say: Language, stop: object) -> str:
+    return say(STOPS[str(stop)]) if stop in STOPS else str(stop or "–")
+
+
+def _setting(say: Language, value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.2g}"
-    return f"{value:,}" if isinstance(value, int) else escape(str(value))
+        return say.number(value, ".2g")
+    return count(say, value) if isinstance(value, int) else escape(str(value))
 
 
-def _failures(study: StudyView) -> str:
+def _failures(say: Language, study: StudyView) -> str:
     if not study.failures:
         return ""
-    reasons = "; ".join(f"{count} × {escape(reason)}" for reason, count in study.failures.items())
-    return f'<p class="oz-note">Failed trials, which count for nothing: {reasons}.</p>'
+    reasons = "; ".join(
+        f"{times} × {escape(say(REASONS[reason]) if reason in REASONS else reason)}"
+        for reason, times in study.failures.items()
+    )
+    return f'<p class="oz-note">{say("Failed trials, which count for nothing: {reasons}.", reasons=reasons)}</p>'

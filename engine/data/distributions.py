@@ -1,0 +1,197 @@
+"""How a data set is spread over labels, languages and lengths; and what was looked for in it that would flatter."""
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.data.describe import count_tokens, spread
+from engine.data.sources import TaskData
+from engine.data.splits import find_leaks
+from engine.data.tasks import SPLITS, Task
+from engine.said import Said
+
+UNITS = ("characters", "words", "tokens")
+BINS = 24
+"""Most bars of a histogram, but for the last, which holds the long tail."""
+TAIL = 0.99
+"""Share of the texts that lie before the tail."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Histograms on shared edges, one a group."""
+
+    unit: str
+    """One of `UNITS`."""
+    edges: tuple[int, ...]
+    """Where each bin begins; the last one has no end."""
+    counts: Mapping[str, tuple[int, ...]]
+    """Group → texts in each bin."""
+    spreads: Mapping[str, Mapping[str, float]]
+    """Group → `rows`, `mean`, `median`, `p95` and `max`."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked for, how often it was found, and what was done about it."""
+
+    looked_for: Said
+    found: int
+    done: Said
+    open: bool = False
+    """Whether it was found and is still there."""
+
+
+def count_labels(data: TaskData) -> dict[str, dict[str, int]]:
+    """Split → label → rows, with every label."""
+    counts = data.frame.groupby(["split", "label"]).size().to_dict()
+    return {
+        split: {label: int(counts.get((split, place), 0)) for place, label in enumerate(data.task.labels)}
+        for split in SPLITS
+    }
+
+
+def count_languages(data: TaskData) -> dict[str, dict[str, int]]:
+    """Language → split → rows, the commonest language first; the task's own where rows name none."""
+    frame, own = data.frame, data.task.languages
+    if "lang_abv" in frame:
+        languages = frame["lang_abv"].astype(str).str.strip().replace("", "unknown")
+    else:
+        languages = pd.Series(own[0] if len(own) == 1 else "unknown", index=frame.index)
+    counts = frame.groupby([languages.rename("code"), "split"]).size().to_dict()
+    totals = languages.value_counts().to_dict()
+    return {
+        str(code): {split: int(counts.get((code, split), 0)) for split in SPLITS}
+        for code in sorted(totals, key=lambda code: (-totals[code], str(code)))
+    }
+
+
+def measure_lengths(data: TaskData, unit: str) -> dict[str, pd.Series]:
+    """Text column → the length of every text, in the rows' order.
+
+    Words are what white space separates, so Chinese and Thai have few; tokens are those of the byte-level BPE that a
+    model from scratch would get from the train split.
+
+    Args:
+        data: Cleaned rows.
+        unit: One of `UNITS`.
+
+    Raises:
+        KeyError: There is no such unit.
+    """
+    if unit == "tokens":
+        return count_tokens(data)
+    measure: dict[str, Callable[[str], int]] = {"characters": len, "words": lambda text: len(text.split())}
+    return {column: data.frame[column].map(measure[unit]) for column in data.task.text_columns}
+
+
+def spread_lengths(lengths: pd.Series, groups: pd.Series, unit: str) -> Lengths:
+    """Histograms of each group on shared, round edges; what is longer than nearly all others shares the last bin.
+
+    Args:
+        lengths: Whole numbers above zero.
+        groups: The group of each, in the order in which groups are shown (a categorical's).
+        unit: What the numbers count.
+    """
+    width = _round_up(float(lengths.quantile(TAIL)) / BINS)
+    last = int(np.ceil((lengths.quantile(TAIL) + 1) / width))
+    edges = np.arange(0, last + 1) * width
+    counts, spreads = {}, {}
+    for group in groups.cat.categories:
+        own = lengths[(groups == group).to_numpy()]
+        if own.empty:
+            continue
+        heights, _ = np.histogram(own, [*edges, np.inf])
+        counts[str(group)] = tuple(int(height) for height in heights)
+        spreads[str(group)] = {"rows": len(own), **spread(own)}
+    return Lengths(unit, tuple(int(edge) for edge in edges), counts, spreads)
+
+
+def group_rows(data: TaskData, by: str) -> pd.Series:
+    """The split or the label of each row, as a categorical in the usual order."""
+    if by == "label":
+        names = data.frame["label"].map(dict(enumerate(data.task.labels)))
+        return names.astype(pd.CategoricalDtype(list(data.task.labels)))
+    return data.frame["split"].astype(pd.CategoricalDtype(list(SPLITS)))
+
+
+def _round_up(width: float) -> int:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= width:
+                return factor * power
+        power *= 10
+
+
+def find_lookalikes(frame: pd.DataFrame, task: Task) -> int:
+    """Inputs on two sides of a split that differ in nothing but case, accents, punctuation or white space."""
+    folded = frame[list(task.text_columns)].apply(lambda column: column.map(fold))
+    # Nothing is left of a text of emoji or signs alone; such texts aren't alike for that.
+    left = folded[(folded != "").all(axis=1)]
+    return int((left.assign(split=frame["split"]).groupby(list(task.text_columns))["split"].nunique() > 1).sum())
+
+
+def fold(text: str) -> str:
+    """A text's letters, marks of vowels left out where they are accents, and digits, in lower case."""
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l"))
+    # In Indic and Arabic scripts a mark may be a vowel, and another word with another one.
+    return "".join(char for char in plain if char.isalnum() or _is_vowel(char))
+
+
+def _is_vowel(char: str) -> bool:
+    return unicodedata.category(char) in ("Mc", "Mn") and not "\u0300" <= char <= "\u036f"
+
+
+def check_data(data: TaskData) -> list[Check]:
+    """What cleaning dropped, what still stands on two sides of a split, and what was done about each."""
+    dropped, leaks = data.report.dropped, find_leaks(data.frame, data.task)
+    checks = [
+        Check(Said("Rows without a text"), dropped.get("empty", 0), Said("Left out.")),
+        Check(
+            Said("The same text twice in one split"),
+            dropped.get("duplicate", 0),
+            Said("One copy was kept, so that nothing counts twice."),
+        ),
+        Check(
+            Said("The same text in two splits"),
+            dropped.get("in a later split too", 0),
+            Said("The copy in the earlier split was left out: no model is tested on what it was trained on."),
+        ),
+        Check(
+            Said("The same text under two labels"),
+            data.report.conflicts,
+            Said("One copy was kept, with its own label; nobody has judged which one is right."),
+        ),
+        Check(
+            Said("Texts on two sides after that"),
+            leaks["texts"],
+            Said("None can be: cleaning takes care of it."),
+            leaks["texts"] > 0,
+        ),
+    ]
+    lookalikes = find_lookalikes(data.frame, data.task)
+    checks.append(
+        Check(
+            Said("Texts on two sides that differ only in case, accents or punctuation"),
+            lookalikes,
+            Said("They are only counted: test figures may flatter by as much."),
+            lookalikes > 0,
+        )
+    )
+    groups = {
+        "premises": Said("Premises on two sides of a split"),
+        "premise groups": Said("Groups of premises on two sides of a split"),
+    }
+    kept_together = Said("A split made here never cuts one; a split that came with the data is kept and counted.")
+    checks += [Check(words, leaks[key], kept_together, leaks[key] > 0) for key, words in groups.items() if key in leaks]
+    if "term" in data.frame:
+        named = data.frame[data.frame["term"].fillna("").str.strip() != ""]
+        terms = int((named.groupby("term")["split"].nunique() > 1).sum())
+        words = Said("Slang terms on two sides of a split")
+        checks.append(Check(words, terms, Said("A split that came with the data is kept and counted."), terms > 0))
+    return checks
