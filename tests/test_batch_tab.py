@@ -124,7 +124,7 @@ def test_other_columns_and_another_task_can_be_chosen(desk: Desk) -> None:
         ("text\nsztos\n", "rows.docx", "of kind “.docx”"),
         (b"text\n\xff\n", "rows.csv", "not UTF-8: see line 2"),
         ('{"text": ', "rows.jsonl", "Line 1 of rows.jsonl is not JSON"),
-        ("text\n" + "sztos\n" * (MAX_ROWS + 1), "rows.csv", f"{MAX_ROWS + 1} rows; at most {MAX_ROWS}"),
+        ("text\n" + "sztos\n" * (MAX_ROWS + 1), "rows.csv", f"{MAX_ROWS + 1:,} rows; at most {MAX_ROWS:,}"),
         (b"t" * (MAX_MEGABYTES * 2**20 + 10), "rows.csv", f"at most {MAX_MEGABYTES} MB"),
     ],
 )
@@ -430,16 +430,23 @@ def test_the_served_page_answers_an_uploaded_file_and_hands_it_to_its_visitor(pa
     assert httpx.get(f"{visitor.api}/file={made['path']}").status_code >= 400
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "/proc/self/environ", "pyproject.toml"])
+@pytest.mark.parametrize("way", ["{folder}/rows.csv", "{folder}/../{name}/rows.csv", "rows.csv", "/proc/self/environ"])
 @pytest.mark.parametrize("meta", [True, False], ids=["as a browser", "bare"])
-def test_the_upload_endpoint_reads_no_other_file(page: gr.Blocks, path: str, meta: bool) -> None:
-    visitor = Visitor(page, "visitor-two")
+def test_the_upload_endpoint_reads_and_moves_no_other_file(
+    page: gr.Blocks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, meta: bool
+) -> None:
+    # A file of the test's own: were the check missing, it would be moved away.
+    other = tmp_path / "rows.csv"
+    other.write_text("text\nnobody's business\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    path = way.format(folder=tmp_path, name=tmp_path.name)
     payload = file_data(path) if meta else {"path": path, "orig_name": "rows.csv"}
+    visitor = Visitor(page, "visitor-two")
     told = visitor.call(visitor.number("batch-file", "upload"), payload, "")
-    assert "root:" not in json.dumps(told)
-    assert "[project]" not in json.dumps(told)
+    assert "business" not in json.dumps(told)
+    assert "PATH=" not in json.dumps(told)
     assert not told["success"] or "No file was uploaded" in told["output"]["data"][2]
-    assert Path("/etc/passwd").exists()
+    assert other.is_file()
 
 
 def test_a_file_over_the_limit_isnt_even_kept(page: gr.Blocks) -> None:
