@@ -60,7 +60,7 @@ def create_data_tab(context: Context, say: Language) -> None:
 def _create_lengths(context: Context, say: Language, task: gr.Radio, data: gr.Dropdown) -> Callable[[Any], None]:
     """How long texts are; returns what shows them again after an event."""
     gr.HTML(f"<h3>{say('Lengths')}</h3>", elem_classes="oz-heading")
-    with gr.Row(equal_height=True):
+    with gr.Row(equal_height=True) as controls:
         units = [(say("characters"), "characters"), (say("words"), "words"), (say("tokens"), "tokens")]
         unit = gr.Radio(units, value="characters", label=say("Length in"), min_width=240, elem_id="data-unit")
         groups = [(say("split"), "split"), (say("label"), "label")]
@@ -75,8 +75,14 @@ def _create_lengths(context: Context, say: Language, task: gr.Radio, data: gr.Dr
             yield cards.render_empty(say("Counting tokens…"))
         yield handlers.show_lengths(context, say, task, fingerprint, unit, by)
 
+    def renew(task: str, fingerprint: str | None, unit: str, by: str) -> Iterator[tuple[object, str]]:
+        """The same of another data set, without the controls where there is nothing to measure."""
+        visible = handlers.has_rows(context, task, fingerprint)
+        for page in show(task, fingerprint, unit, by):
+            yield gr.Row(visible=visible), page
+
     def again(event: Any) -> None:
-        event(show, [task, data, unit, by], shown, **QUIET)
+        event(renew, [task, data, unit, by], [controls, shown], **QUIET)
 
     gr.on([unit.input, by.input], show, [task, data, unit, by], shown, **QUIET)
     return again
@@ -86,7 +92,7 @@ def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.D
     """Rows to leaf through; returns what begins again after an event."""
     gr.HTML(f"<h3>{say('Examples')}</h3>", elem_classes="oz-heading")
     choices = handlers.filter_choices(context, say, SLANG.name, None)
-    with gr.Row(equal_height=True):
+    with gr.Row(equal_height=True) as controls:
         split = gr.Dropdown(choices["split"], value="", label=say("Split"), min_width=140, elem_id="data-split")
         label = gr.Dropdown(choices["label"], value="", label=say("Label"), min_width=160, elem_id="data-label")
         language = gr.Dropdown(
@@ -103,7 +109,7 @@ def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.D
     page = gr.State(1)
     text, _, pages = handlers.show_examples(context, say, SLANG.name, None, Filters(), 1)
     shown = gr.HTML(text, elem_id="data-examples")
-    with gr.Row():
+    with gr.Row() as pager:
         before = gr.Button(say("← Previous page"), interactive=False, size="sm", elem_id="data-before")
         after = gr.Button(say("Next page →"), interactive=pages > 1, size="sm", elem_id="data-after")
     filters = [split, label, language, contains]
@@ -132,14 +138,17 @@ def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.D
         found = handlers.filter_choices(context, say, task, fingerprint)
         menus = [gr.Dropdown(found[name], value="") for name in ("split", "label")]
         menu = gr.Dropdown(found["language"], value="", visible=len(found["language"]) > 1)
-        return (*menus, menu, "", *leaf(0, task, fingerprint, "", "", "", "", 1))
+        visible = gr.Row(visible=handlers.has_rows(context, task, fingerprint))
+        return (visible, visible, *menus, menu, "", *leaf(0, task, fingerprint, "", "", "", "", 1))
 
-    gr.on([split.input, label.input, language.input, contains.input], begin, inputs, outputs, **QUIET)
+    changes = [split.input, label.input, language.input, contains.input]
+    # Of what is typed in haste, the last letter counts.
+    gr.on(changes, begin, inputs, outputs, trigger_mode="always_last", **QUIET)
     before.click(go_back, inputs, outputs, **QUIET)
     after.click(go_on, inputs, outputs, **QUIET)
 
     def again(event: Any) -> None:
-        event(renew, [task, data], [*filters, *outputs], **QUIET)
+        event(renew, [task, data], [controls, pager, *filters, *outputs], **QUIET)
 
     return again
 

@@ -1,4 +1,4 @@
-"""What the About tab says: what was measured where, on what it runs, and nothing that names a person or a place."""
+"""What the About tab says: what was measured where, what the page runs on, and nothing that names a person."""
 
 import dataclasses
 import getpass

@@ -118,6 +118,12 @@ def show_data(context: Context, say: Language, task_name: str, fingerprint: str 
     )
 
 
+def has_rows(context: Context, task_name: str, fingerprint: str | None) -> bool:
+    """Whether there are rows to measure and to leaf through."""
+    chosen = choose(context, task_name, fingerprint)
+    return chosen is not None and chosen.rows is not None
+
+
 def show_lengths(context: Context, say: Language, task_name: str, fingerprint: str | None, unit: str, by: str) -> str:
     """How long the texts are, by split or by label."""
     chosen = choose(context, task_name, fingerprint)
@@ -190,7 +196,7 @@ def show_checks(context: Context, say: Language, task_name: str, fingerprint: st
     """Leaks, and what cleaning found."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None or chosen.rows is None:
-        return cards.render_empty(say("Leaks are looked for in the rows, which aren't at hand."))
+        return views.render_no_checks(say)
     report = chosen.rows.report
     return views.render_checks(say, report.read, report.kept, check_data(chosen.rows), report.notes)
 

@@ -145,6 +145,12 @@ def render_checks(say: Language, read: int, kept: int, checks: Sequence[Check], 
     )
 
 
+def render_no_checks(say: Language) -> str:
+    """That there is nothing to look in."""
+    told = say("Leaks are looked for in the rows, which aren't at hand.")
+    return f'<section><h3>{say("Leaks and what cleaning found")}</h3><p class="oz-empty">{told}</p></section>'
+
+
 def _check_row(say: Language, check: Check) -> str:
     marked = ' class="oz-open"' if check.open else ""
     sign = "▲ " if check.open else ""
@@ -185,12 +191,9 @@ def _example(say: Language, row: Mapping[str, object]) -> str:
         for name, text in more.items()
     )
     label = str(row["label"])
-    foot = " · ".join(
-        (
-            escape(name_split(say, str(row["split"]))),
-            *([escape(_language(say, language))] if language else []),
-            f"<code>{escape(str(row['id']))}</code>",
-        )
-    )
+    parts = [escape(name_split(say, str(row["split"])))]
+    parts += [escape(_language(say, language))] if language else []
+    parts.append(f"<code>{escape(str(row['id']))}</code>")
+    foot = "".join(f"<span>{part}</span>" for part in parts)
     chip = f'<span class="oz-chip oz-{_slug(label)}">{_sign(label)} {escape(say(label))}</span>'
-    return f'<li class="oz-example"><div>{shown}{aside}</div><p class="oz-foot">{chip} <span>{foot}</span></p></li>'
+    return f'<li class="oz-example"><div>{shown}{aside}</div><p class="oz-foot">{chip}{foot}</p></li>'

@@ -17,7 +17,15 @@ AXIS = {
     "tokens": message("tokens"),
 }
 """Units of length, as they are called."""
-LABEL_SERIES = ("oz-series-1", "oz-series-0", "oz-series-2")
+LABELS = {
+    "negative": "oz-series-1",
+    "contradiction": "oz-series-1",
+    "neutral": "oz-series-0",
+    "neutral or ambiguous": "oz-series-0",
+    "positive": "oz-series-2",
+    "entailment": "oz-series-2",
+}
+"""Labels in the colours that they have everywhere."""
 
 
 def render_lengths(say: Language, columns: Mapping[str, Lengths]) -> str:
@@ -43,7 +51,7 @@ def _column(say: Language, column: str, lengths: Lengths, named: bool) -> str:
     tallest = max(
         (height / max(1, sum(heights)) for heights in lengths.counts.values() for height in heights), default=1.0
     )
-    figures = "".join(_histogram(say, group, lengths, tallest, place) for place, group in enumerate(lengths.counts))
+    figures = "".join(_histogram(say, group, lengths, tallest) for group in lengths.counts)
     return (
         f'<section class="oz-column">{title}<div class="oz-histograms">{figures}</div>{_table(say, lengths)}</section>'
     )
@@ -56,7 +64,7 @@ def _name(say: Language, group: str) -> tuple[str, str]:
     return SIGNS.get(group, "■"), say(group)
 
 
-def _histogram(say: Language, group: str, lengths: Lengths, tallest: float, place: int) -> str:
+def _histogram(say: Language, group: str, lengths: Lengths, tallest: float) -> str:
     heights, spread, edges = lengths.counts[group], lengths.spreads[group], lengths.edges
     rows, step = max(1, sum(heights)), edges[1] - edges[0]
     wide = (WIDTH - LEFT - RIGHT) / len(edges)
@@ -96,7 +104,7 @@ def _histogram(say: Language, group: str, lengths: Lengths, tallest: float, plac
         p95=count(say, spread["p95"]),
         longest=count(say, spread["max"]),
     )
-    style = SERIES.get(group, LABEL_SERIES[place % len(LABEL_SERIES)])
+    style = SERIES.get(group) or LABELS.get(group, "oz-series-5")
     return (
         f'<figure class="oz-figure oz-histogram {style}"><figcaption><span class="oz-key" aria-hidden="true">{mark}'
         f"</span> {escape(name)} <small>{escape(unit)}</small></figcaption>"
