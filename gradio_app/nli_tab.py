@@ -10,6 +10,7 @@ from gradio_app.handlers.ask import ask
 from gradio_app.languages import Language
 from gradio_app.slang_tab import create_before, create_data_choice
 from gradio_app.views import cards
+from gradio_app.why import create_why
 
 EXAMPLES = [
     ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
@@ -46,6 +47,8 @@ def create_nli_tab(context: Context, say: Language) -> None:
             ),
             elem_id="nli-answers",
         )
+
+        create_why(context, say, NLI, [premise, hypothesis], data)
 
         gr.Examples(EXAMPLES, inputs=[premise, hypothesis], label=say("Try one"), api_visibility="private")
 

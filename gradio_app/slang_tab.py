@@ -9,6 +9,7 @@ from gradio_app.context import Context
 from gradio_app.handlers.ask import ask
 from gradio_app.languages import Language
 from gradio_app.views import cards
+from gradio_app.why import create_why
 
 EXAMPLES = [
     "ale kozak, serio, szacun za ten występ",
@@ -42,6 +43,8 @@ def create_slang_tab(context: Context, say: Language) -> None:
             ),
             elem_id="slang-answers",
         )
+
+        create_why(context, say, SLANG, [text], data)
 
         gr.Examples([[one] for one in EXAMPLES], inputs=[text], label=say("Try one"), api_visibility="private")
 

@@ -1,0 +1,35 @@
+"""What happens when models are asked why, without a page."""
+
+from collections.abc import Iterator
+
+from engine.data.tasks import Task
+from engine.errors import OdzeraError
+from engine.said import Said
+from engine.serving.classifier import Failure
+from engine.serving.why import Explanation, explain_all, read_passage
+from gradio_app.context import Context
+from gradio_app.languages import Language
+from gradio_app.views import heat
+
+
+def explain(
+    context: Context, say: Language, task: Task, fingerprint: str | None, way: str, *texts: str
+) -> Iterator[str]:
+    """Heat maps of all models; yielded anew at each explanation."""
+    models = context.models(task, fingerprint)
+    try:
+        given = [text or "" for text in texts]
+        explanations = explain_all(context.shelf, task, given, models, way)
+        passage = read_passage(task, given)
+    except OdzeraError as error:
+        yield heat.render_notice(say, error.args[0])
+        return
+    if not models:
+        yield heat.render_notice(say, Said("No model is trained for this task yet."))
+        return
+    names = [model.name for model in models]
+    arrived: list[Explanation | Failure] = []
+    yield heat.render(say, task, way, passage, names, arrived)
+    for one in explanations:
+        arrived.append(one)
+        yield heat.render(say, task, way, passage, names, arrived)
