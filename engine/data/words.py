@@ -84,7 +84,7 @@ def _goes_on(text: str, place: int, kind: str, before: str) -> bool:
 def leave_out(text: str, span: Span) -> str:
     """The text without one word, its white space squeezed; what stood apart stays apart."""
     left, right = text[: span[0]], text[span[1] :]
-    if left and right and _kind(left[-1]) == _kind(right[0]) in ("word", "mark"):
+    if left and right and _kind(left[-1]) == _kind(right[0]) == "word":
         left += " "
     return " ".join((left + right).split())
 

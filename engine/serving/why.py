@@ -15,7 +15,7 @@ from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.evaluation.attribution import Completeness, centred_logits, covered, merge_tokens, occlude, occlusion
 from engine.evaluation.metrics import Floats
 from engine.models.baselines import TfidfLogistic
-from engine.models.explain import attention_flow, integrated_gradients
+from engine.models.explain import attention_flow, integrated_gradients, stand_in_for_words
 from engine.said import Said
 from engine.serving.classifier import Failure, Shelf, Untouched, check_input
 from engine.training.checkpoints import Checkpoint
@@ -281,7 +281,8 @@ def _look_inside(question: _Question, way: str) -> Explanation:
             words = ((*words[0], *((first + behind, last + behind) for first, last in words[1])),)
         located = locate_tokens(eager.tokenizer, texts, SLANG if eager.joined else task, eager.max_length)
         if way == "gradients":
-            tokens, completeness = integrated_gradients(eager.model, located, chosen)
+            stand_in = stand_in_for_words(eager.tokenizer)
+            tokens, completeness = integrated_gradients(eager.model, located, chosen, stand_in)
         else:
             tokens, completeness = attention_flow(eager.model, located), None
         ms = (time.perf_counter() - start) * 1000

@@ -87,8 +87,10 @@ def _legend(say: Language, way: str) -> str:
         ]
     else:
         swatches = [swatch("oz-seen", say("the stronger, the more attention"))]
-    scaled = say("The strongest word of each row has the full colour; hold the pointer over a word for its value.")
-    return f"{' '.join(swatches)} {escape(scaled)}"
+    texts = [say("The strongest word of each row has the full colour; hold the pointer over a word for its value.")]
+    if WAYS[way].signed:
+        texts.append(say("Values are logits: a class's log-probability above the mean of all classes."))
+    return f"{' '.join(swatches)} {escape(' '.join(texts))}"
 
 
 def _summary(say: Language, passage: Passage, models: int, arrived: Sequence[Explanation | Failure], done: bool) -> str:
@@ -123,7 +125,10 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
         return ""
     model = escape(name)
     if one is None:
-        texts = "".join(_text(say, column, *parts) for column, *parts in _plain(task, passage))
+        plain = ([escape(word) for word in words] for words in passage.named())
+        texts = "".join(
+            _text(say, *parts) for parts in zip(task.text_columns, passage.texts, plain, passage.words, strict=True)
+        )
         return (
             f'<li class="oz-heat-row oz-waiting" data-model="{model}"><div class="oz-heat-who"><b>{model}</b>'
             f'<span class="oz-about">…</span></div><div class="oz-heat-texts" aria-hidden="true">{texts}</div></li>'
@@ -145,11 +150,6 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
     )
 
 
-def _plain(task: Task, passage: Passage) -> Iterator[tuple[str, str, list[str], Sequence[tuple[int, int]]]]:
-    for column, text, spans in zip(task.text_columns, passage.texts, passage.words, strict=True):
-        yield column, text, [escape(text[first:last]) for first, last in spans], spans
-
-
 def _numbered(
     side: int, spans: Sequence[tuple[int, int]], one: Explanation, scaled: Sequence[np.ndarray]
 ) -> Iterator[tuple[tuple[int, int], str, float, float]]:
@@ -165,7 +165,7 @@ def _text(say: Language, column: str, text: str, words: Sequence[str], spans: Se
         end = last
     parts.append(escape(text[end:]))
     title = f'<span class="oz-heat-column">{escape(say(COLUMNS[column]))}</span>' if column in COLUMNS else ""
-    return f'{title}<p class="oz-heat-text" dir="auto">{"".join(parts)}</p>'
+    return f'<div class="oz-heat-line">{title}<p class="oz-heat-text" dir="auto">{"".join(parts)}</p></div>'
 
 
 def _span(say: Language, way: str, text: str, span: tuple[int, int], number: str, value: float, strength: float) -> str:
@@ -181,8 +181,8 @@ def _span(say: Language, way: str, text: str, span: tuple[int, int], number: str
 def _value(say: Language, way: str, value: float) -> str:
     if not WAYS[way].signed:
         return say.number(value, ".1%")
-    # No minus before a zero.
-    return say.number(round(value, 2) + 0.0, "+.2f")
+    # No sign before a zero, and a true minus.
+    return say.number(round(value, 2) + 0.0, "+.2f").replace("-", "−")
 
 
 def _named(say: Language, way: str, one: Explanation) -> str:
@@ -201,7 +201,8 @@ def _named(say: Language, way: str, one: Explanation) -> str:
     colours = {"for": "for" if WAYS[way].signed else "seen", "against": "against"}
     lists = [
         f'<span class="oz-heat-side"><b class="oz-{colours[kind]}-name">{escape(titles[kind])}</b> '
-        + ", ".join(f"{_word(word)}\u00a0{escape(_value(say, way, value))}" for value, word in found)
+        # A comma may be a word itself.
+        + "; ".join(f"{_word(word)}\u00a0{escape(_value(say, way, value))}" for value, word in found)
         + "</span>"
         for kind, found in sides.items()
         if found
@@ -213,12 +214,14 @@ def _foot(say: Language, one: Explanation) -> str:
     parts = []
     found = one.completeness
     if found is not None:
-        values = {"error": say.number(found.error, ".2f"), "total": say.number(found.total + 0.0, ".2f")}
-        if found.share is None:
-            parts.append(say("completeness error {error} logits of {total}", **values))
+        error, total = say.number(found.error, ".2f"), say.number(abs(found.total), ".2f")
+        # More than all of it is no share; the two figures say enough.
+        if found.share is None or found.share > 1:
+            parts.append(say("completeness error: {error} of {total} logits", error=error, total=total))
         else:
             share = say.number(found.share, ".0%")
-            parts.append(say("completeness error {error} logits of {total}, {share}", share=share, **values))
+            text = say("completeness error: {error} of {total} logits ({share})", error=error, total=total, share=share)
+            parts.append(text)
     else:
         parts.append(say("{share} on special tokens and prompts", share=say.number(max(0.0, one.rest), ".0%")))
     parts += [say.again(note) for note in one.notes]
