@@ -167,21 +167,38 @@ def test_ngrams_are_those_that_tfidf_counts(text: str, slang: TaskData) -> None:
         assert {term: len(places) for term, places in ours[view].items()} == counted
 
 
-def fitted(task: Task, data: TaskData) -> TfidfLogistic:
-    """TF-IDF on some rows."""
-    model = TfidfLogistic()
-    texts = data.texts("train")[:300]
-    model.fit(texts, data.split("train")["label"].to_numpy(dtype=np.int64)[:300], len(task.labels))
-    return model
-
-
 @pytest.mark.parametrize("name", ["slang", "nli"])
 def test_the_weights_of_tfidf_add_up_to_its_scores(name: str, slang: TaskData, nli: TaskData) -> None:
-    task, data = (SLANG, slang) if name == "slang" else (NLI, nli)
-    model = fitted(task, data)
+    data = slang if name == "slang" else nli
+    model = TfidfLogistic(max_features=3000)
+    texts = data.texts("train")[:200]
+    for vectorizer in model.vectorizers.values():
+        vectorizer.fit([text for row in texts for text in row])
+    width = sum(len(vectorizer.vocabulary_) for vectorizer in model.vectorizers.values())
+    generator = np.random.default_rng(0)
+    # Weights of any size show more than those that few rows would give.
+    model.coefficients = generator.normal(size=(3, 3 * width if name == "nli" else width)).astype(np.float32)
+    model.intercept = generator.normal(size=3)
     for row in data.texts("test")[:20]:
-        scores = sum(text.sum(axis=0) for text in model.contributions(row)) + model.intercept
+        shares = model.contributions(row)
+        assert all(np.abs(text).max() > 0.1 for text in shares)
+        scores = sum(text.sum(axis=0) for text in shares) + model.intercept
         np.testing.assert_allclose(softmax(scores[None]), model.probabilities([row]), atol=1e-5)
+
+
+def test_an_ngram_in_both_texts_of_a_pair_is_shared_by_both() -> None:
+    model = TfidfLogistic()
+    for vectorizer in model.vectorizers.values():
+        vectorizer.fit(["kot pies", "kot pies"])
+    width = sum(len(vectorizer.vocabulary_) for vectorizer in model.vectorizers.values())
+    # Only what both texts share counts, and only for the first class.
+    weights = np.zeros((2, 3 * width), dtype=np.float32)
+    weights[0, width : 2 * width] = 1
+    model.coefficients, model.intercept = weights, np.zeros(2)
+    premise, hypothesis = model.contributions(("kot", "pies kot"))
+    assert premise[:, 0].sum() == pytest.approx(hypothesis[5:, 0].sum())
+    assert premise[:, 0].sum() > 0
+    assert not hypothesis[:4].any(), "the premise has no dog"
 
 
 def test_the_one_word_that_tfidf_knows_has_all_the_weight() -> None:

@@ -49,9 +49,10 @@ class Blank(nn.Module):
         super().__init__()
         self.table = table
         self.stand_in = stand_in
-        weights = table.weight.detach()
-        mean = weights.mean(dim=0)
-        self.register_buffer("mean", mean * weights.norm(dim=1).mean() / mean.norm().clamp(min=1e-9))
+        if stand_in is None:
+            weights = table.weight.detach()
+            mean = weights.mean(dim=0)
+            self.register_buffer("mean", mean * weights.norm(dim=1).mean() / mean.norm().clamp(min=1e-9))
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Shape (batch, length) → (batch, length, width)."""
