@@ -72,16 +72,19 @@ def create_models_choice(context: Context, say: Language, task: Task, fingerprin
     )
 
 
+def read_names(chosen: object) -> list[str] | None:
+    """Names of models as a browser hands them over: a private endpoint can be called with anything."""
+    return [one for one in chosen if isinstance(one, str)] if isinstance(chosen, list) else None
+
+
 def answer_with(context: Context, say: Language, task: Task) -> Callable[..., Iterator[str]]:
     """The handler of a question: texts, data, chosen models, and whether to ask the untouched backbones too."""
     count = len(task.text_columns)
 
     def answer(*asked: Any) -> Iterator[str]:
         texts, (data, chosen, before) = asked[:count], asked[count:]
-        # A private endpoint can be called with anything.
-        known = [one for one in chosen if isinstance(one, str)] if isinstance(chosen, list) else None
         named = data if isinstance(data, str) else None
-        yield from ask(context, say, task, named, *texts, before=bool(before), chosen=known)
+        yield from ask(context, say, task, named, *texts, before=bool(before), chosen=read_names(chosen))
 
     return answer
 

@@ -6,6 +6,7 @@ from engine.data.tasks import NLI
 from gradio_app.asking import Asking, answer_with, create_asking, wire
 from gradio_app.context import Context
 from gradio_app.languages import Language
+from gradio_app.why import create_why
 
 EXAMPLES = [
     ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
@@ -32,6 +33,7 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
             )
         empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
         asking = create_asking(context, say, NLI, [premise, hypothesis], empty)
+        create_why(context, say, asking)
         examples = gr.Examples(EXAMPLES, [premise, hypothesis], label=say("Try one"), api_visibility="private")
         pair = [premise, hypothesis]
         swap.click(None, pair, pair, js="(...pair) => window.odzera.swap(pair)", api_visibility="private")

@@ -6,6 +6,7 @@ from engine.data.tasks import SLANG
 from gradio_app.asking import Asking, answer_with, create_asking, wire
 from gradio_app.context import Context
 from gradio_app.languages import Language
+from gradio_app.why import create_why
 
 EXAMPLES = [
     "ale kozak, serio, szacun za ten występ",
@@ -33,6 +34,7 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
         )
         empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
         asking = create_asking(context, say, SLANG, [text], empty)
+        create_why(context, say, asking)
         examples = gr.Examples([[one] for one in EXAMPLES], [text], label=say("Try one"), api_visibility="private")
         asked = [asking.button.click, text.submit]
         wire(context, asking, asked, examples.load_input_event, answer_with(context, say, SLANG), [asking.answers])

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from engine.data.tasks import Task
+from engine.errors import TextError
+from engine.said import Said
 
 PAD, SEP, EOS = "<pad>", "<sep>", "<eos>"
 
@@ -109,6 +111,13 @@ def _encode_directly(
 
     For one short text, that is most of the call: 0.05 instead of 0.13 ms, and 0.11 instead of 0.38 for a pair.
     """
+    backend = _set_limits(tokenizer, max_length)
+    found = backend.encode_batch_fast(inputs if pairs else [text for (text,) in inputs])
+    return [one.ids for one in found], [one.type_ids for one in found]
+
+
+def _set_limits(tokenizer: Any, max_length: int) -> Any:
+    """Let a fast tokenizer cut at `max_length` tokens, and give what does its work."""
     from transformers.tokenization_utils_base import TruncationStrategy
     from transformers.utils.generic import PaddingStrategy
 
@@ -123,8 +132,37 @@ def _encode_directly(
     backend = tokenizer.backend_tokenizer
     # As `split_special_tokens`.
     backend.encode_special_tokens = True
-    found = backend.encode_batch_fast(inputs if pairs else [text for (text,) in inputs])
-    return [one.ids for one in found], [one.type_ids for one in found]
+    return backend
+
+
+@dataclass(frozen=True)
+class Located:
+    """One tokenised input, with what each token covers."""
+
+    ids: NDArray[np.int64]
+    type_ids: NDArray[np.int64] | None
+    sides: NDArray[np.int64]
+    """Which text each token belongs to, shape (length,); -1 for special tokens."""
+    spans: NDArray[np.int64]
+    """The characters of that text that each token covers, shape (length, 2)."""
+
+
+def locate_tokens(tokenizer: Any, texts: tuple[str, ...], task: Task, max_length: int) -> Located:
+    """The tokens that `encode` gives for one input, with what each covers.
+
+    Raises:
+        TextError: The tokenizer is a slow one, which doesn't say.
+    """
+    if not tokenizer.is_fast:
+        raise TextError(Said("Its tokenizer doesn't tell which letters a token covers."))
+    found = _set_limits(tokenizer, max_length).encode(*texts)
+    wants_types = task.is_pair and "token_type_ids" in tokenizer.model_input_names
+    return Located(
+        ids=np.array(found.ids, dtype=np.int64),
+        type_ids=np.array(found.type_ids, dtype=np.int64) if wants_types else None,
+        sides=np.array([-1 if side is None else side for side in found.sequence_ids], dtype=np.int64),
+        spans=np.array(found.offsets, dtype=np.int64).reshape(-1, 2),
+    )
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:

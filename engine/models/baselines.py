@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from engine.errors import CheckpointError
+from engine.models.ngrams import char_ngrams, lowered, word_ngrams
 
 Inputs = Sequence[tuple[str, ...]]
 Floats = NDArray[np.float64]
@@ -126,6 +127,49 @@ class TfidfLogistic:
         logits = self._features(inputs) @ self.coefficients.T + self.intercept
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def contributions(self, row: tuple[str, ...]) -> list[Floats]:
+        """What each character of an input adds to the linear scores: its n-grams' values times their weights.
+
+        An n-gram's share is divided among its occurrences (those in both texts of a pair, where it is in both), and
+        there among the characters that it covers, so that with the intercept all of it adds up to the scores.
+
+        Returns:
+            For each text an array of shape (characters, classes).
+        """
+        features = np.asarray(self._features([row]).todense(), dtype=np.float64)[0]
+        width = sum(len(vectorizer.vocabulary_) for vectorizer in self.vectorizers.values())
+        shares = [np.zeros((len(text), len(self.intercept))) for text in row]
+        found = [self._columns(text) for text in row]
+        for column in set().union(*found):
+            # Hypothesis, product, distance: see `_features`.
+            for block in range(len(features) // width):
+                worth = features[block * width + column] * self.coefficients[:, block * width + column]
+                sides = [1] if len(features) > width and block == 0 else range(len(row))
+                stand = [(side, found[side][column]) for side in sides if column in found[side]]
+                for side, places in stand:
+                    for occurrence in places:
+                        shares[side][occurrence] += worth / (len(stand) * len(places) * len(occurrence))
+        return shares
+
+    def _columns(self, text: str) -> dict[int, list[list[int]]]:
+        """Column of the vocabularies → its occurrences in the text, each as the characters that it covers."""
+        low, places = lowered(text)
+        words, chars = (self.vectorizers[view] for view in self.VIEWS)
+        terms = (
+            word_ngrams(low, words.token_pattern, words.ngram_range[1]),
+            char_ngrams(low, *chars.ngram_range),
+        )
+        columns, first = {}, 0
+        for vectorizer, found in zip((words, chars), terms, strict=True):
+            for term, occurrences in found.items():
+                column = vectorizer.vocabulary_.get(term)
+                if column is not None:
+                    columns[first + column] = [
+                        sorted({places[place] for run in one for place in range(*run)}) for one in occurrences
+                    ]
+            first += len(vectorizer.vocabulary_)
+        return columns
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Weights in half precision, and both vocabularies as lists in the order of their columns."""

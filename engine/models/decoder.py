@@ -112,6 +112,20 @@ class Block(nn.Module):
         hidden = hidden + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
         return hidden + self.dropout(self.down(functional.gelu(self.up(self.feed_forward_norm(hidden)))))
 
+    def attention(self, hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """The weights that `forward` mixes values with, which the fused kernel doesn't give.
+
+        Returns:
+            Shape (batch, heads, length, length), rows that add up to one.
+        """
+        batch, length, width = hidden.shape
+        shape = (batch, length, self.heads, width // self.heads)
+        query, key, _ = self.qkv(self.attention_norm(hidden)).split(width, dim=-1)
+        scores = query.view(shape).transpose(1, 2) @ key.view(shape).permute(0, 2, 3, 1) / shape[-1] ** 0.5
+        if mask is None:
+            mask = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
+        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+
 
 class Decoder(PreTrainedModel):
     """A causal transformer that classifies a text by its last token, or by the mean or maximum over its tokens."""
@@ -187,7 +201,7 @@ class Decoder(PreTrainedModel):
             labels: Shape (batch,); the loss is computed when they are given.
 
         Returns:
-            `logits` of shape (batch, num_labels), and `loss`.
+            `logits` of shape (batch, num_labels), `loss`, and `attentions` where the config asks for them.
 
         Raises:
             ValueError: An input is longer than `max_position_embeddings`, or there is none.
@@ -212,11 +226,14 @@ class Decoder(PreTrainedModel):
             keep = torch.rand(batch, length, 1, device=inputs_embeds.device) >= self.config.embedding_dropout
             inputs_embeds = inputs_embeds * keep / (1 - self.config.embedding_dropout)
         hidden = self.dropout(inputs_embeds + self.positions(position_ids))
+        attentions = []
         for block in self.blocks:
+            if self.config.output_attentions:
+                attentions.append(cast("Block", block).attention(hidden, mask))
             hidden = block(hidden, mask)
         logits = self.score(self.pool(self.norm(hidden), attention_mask))
         loss = None if labels is None else functional.cross_entropy(logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return SequenceClassifierOutput(loss=loss, logits=logits, attentions=tuple(attentions) or None)
 
     def pool(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """One vector a text, shape (batch, width), from hidden states of shape (batch, length, width)."""

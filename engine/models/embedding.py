@@ -66,8 +66,13 @@ class SimilarityModel:
         """Softmax of the cosines over `TEMPERATURE`, shape (n, classes)."""
         # A pair is one text here: the descriptions say how its two sentences stand to each other.
         texts = [" ".join(row) for row in inputs]
+        weights, _ = self.linear()
+        return softmax(self.embedder.embed(texts, tick) @ weights.T)
+
+    def linear(self) -> tuple[Floats, Floats]:
+        """The weights (classes, width) and intercepts (classes,) that a text's embedding is judged by."""
         directions = self.directions / np.linalg.norm(self.directions, axis=1, keepdims=True)
-        return softmax(self.embedder.embed(texts, tick) @ directions.T / TEMPERATURE)
+        return directions / TEMPERATURE, np.zeros(len(directions))
 
     def parameters(self) -> ParameterCount:
         """The backbone's; none is trained."""
@@ -111,7 +116,12 @@ class LogisticModel:
 
     def judge(self, described: Floats) -> Floats:
         """The same for embeddings, shape (n, width)."""
-        return softmax(described @ self.coefficients.T + self.intercept)
+        weights, intercept = self.linear()
+        return softmax(described @ weights.T + intercept)
+
+    def linear(self) -> tuple[Floats, Floats]:
+        """The weights (classes, width) and intercepts (classes,) of the head."""
+        return self.coefficients, self.intercept
 
     def parameters(self) -> ParameterCount:
         """The backbone's and the head's; the head is trained."""

@@ -19,6 +19,7 @@ from engine.serving.exports import find_export, has_network
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from engine.training.classify import Classifier
+from engine.training.eager import EagerModels
 from engine.training.frozen import open_zero_shot
 from engine.training.resources import serve_on_one_thread
 from engine.training.sharing import SharedWeights
@@ -130,6 +131,8 @@ class Shelf:
         self.pool = ThreadPoolExecutor(cores(), "classify", initializer=serve_on_one_thread)
         # Files are answered a piece at a time, in turns, so that a core is left for questions wherever there are two.
         self.turns = ThreadPoolExecutor(max(1, cores() - 1), "batch")
+        # Networks to look into; they are opened when somebody asks why.
+        self.eager = EagerModels()
         self.refused: dict[str, list[str]] = {}
         self._checkpoints: dict[str, list[Checkpoint]] = {}
         self._opened: dict[Path | Untouched, _Opened] = {}
