@@ -23,6 +23,7 @@ class TrainingForm:
     begin: gr.Button
     end: gr.Button
     notice: gr.HTML
+    plan: gr.HTML
     live: gr.HTML
     start: Callable[..., str]
     cancel: Callable[[], str]
@@ -50,14 +51,14 @@ def create_training_form(context: Context, say: Language) -> TrainingForm:
             with gr.Row():
                 dropout = gr.Number(usual_dropout(first), label=say("Dropout"), step=0.05, min_width=130)
                 seed = gr.Number(first.seed, label=say("Seed"), precision=0, min_width=130)
-            values = (SLANG.name, first.name, "", first.seed, first.epochs, first.lr, usual_dropout(first))
-            plan = gr.HTML(next(show_plan(context, say, *values, estimate=False)), elem_id="training-plan")
             with gr.Row(visible=not context.public):
                 begin = gr.Button(say("Start"), variant="primary", elem_id="training-start")
                 end = gr.Button(say("Cancel the run"), variant="stop", visible=False, elem_id="training-cancel")
             notice = gr.HTML(elem_id="training-notice")
-        with gr.Column(scale=3, min_width=320, visible=not context.public):
-            live = gr.HTML(show_run(context, say), elem_id="training-live")
+        with gr.Column(scale=3, min_width=320):
+            values = (SLANG.name, first.name, "", first.seed, first.epochs, first.lr, usual_dropout(first))
+            plan = gr.HTML(next(show_plan(context, say, *values, estimate=False)), elem_id="training-plan")
+            live = gr.HTML(show_run(context, say), visible=not context.public, elem_id="training-live")
     fields = [task, recipe, name, seed, epochs, rate, dropout]
 
     def choose_task(task: object, recipe: object) -> gr.Dropdown:
@@ -93,7 +94,7 @@ def create_training_form(context: Context, say: Language) -> TrainingForm:
     def cancel() -> str:
         return cancel_run(context, say)
 
-    return TrainingForm(fields, begin, end, notice, live, start, cancel)
+    return TrainingForm(fields, begin, end, notice, plan, live, start, cancel)
 
 
 def _names(task: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import gradio as gr
 from engine.data.tasks import NLI, SLANG
 from gradio_app.context import Context
 from gradio_app.handlers.training import run_choices, show_all
-from gradio_app.handlers.training_run import is_running, look, show_run
+from gradio_app.handlers.training_run import is_running, show_plan, show_run, with_newest
 from gradio_app.languages import Language
 from gradio_app.training_form import create_training_form
 from gradio_app.views.learning_curves import MOST
@@ -93,16 +93,14 @@ def create_training_tab(context: Context, say: Language) -> None:
         views = show_all(context, say, name, fingerprint, usual, figure, across, differing)
         return gr.Dropdown(found, value=usual), *views
 
-    def refresh(name: object, fingerprint: object, names: object, *values: object) -> tuple[object, ...]:
-        """The models anew, with one that has just been trained among the chosen, and how far the run is."""
+    def refresh(name: object, fingerprint: object, names: object, *rest: object) -> tuple[object, ...]:
+        """The models anew, with one that has just been trained among the chosen, the plan, and how far the run is."""
+        values, asked = rest[:3], rest[3:]
         found, _ = run_choices(context, say, name, fingerprint)
-        there = [one for _, one in found]
-        kept = [one for one in names if one in there] if isinstance(names, list) else []
-        last = look(context)
-        if last is not None and last.state == "done" and last.plan.name in there and last.plan.name not in kept:
-            kept = [*kept[: MOST - 1], last.plan.name]
+        kept = with_newest(context, names, [one for _, one in found])
         views = show_all(context, say, name, fingerprint, kept, *values)
-        return gr.Dropdown(found, value=kept), *views, *follow(values[0])
+        plan = next(show_plan(context, say, *asked, estimate=False))
+        return gr.Dropdown(found, value=kept), *views, plan, *follow(values[0])
 
     def follow(figure: object) -> tuple[object, ...]:
         """How far the run is, the clock, and the buttons that fit."""
@@ -117,7 +115,7 @@ def create_training_tab(context: Context, say: Language) -> None:
     def tick(*values: object) -> tuple[object, ...]:
         """How far the run is; the models too, once it is over."""
         if is_running(context):
-            return (*[gr.skip()] * 4, *follow(values[3]))
+            return (*[gr.skip()] * 5, *follow(values[3]))
         return refresh(*values)
 
     def begin(figure: object, *values: object) -> tuple[object, ...]:
@@ -133,7 +131,8 @@ def create_training_tab(context: Context, say: Language) -> None:
     gr.on([runs.input, figure.input, across.input, differing.input], show, chooses, shown, **quiet)
     task.input(choose_task, [task, figure, across, differing], [data, runs, *shown], **quiet)
     data.input(choose_data, [task, data, figure, across, differing], [runs, *shown], **quiet)
-    tab.select(refresh, chooses, [runs, *shown, *live], **quiet)
-    timer.tick(tick, chooses, [runs, *shown, *live], **quiet)
+    every = [runs, *shown, form.plan, *live]
+    tab.select(refresh, [*chooses, *form.fields], every, **quiet)
+    timer.tick(tick, [*chooses, *form.fields], every, **quiet)
     form.begin.click(begin, [figure, *form.fields], [form.notice, *live], **quiet)
-    form.end.click(end, chooses, [form.notice, runs, *shown, *live], **quiet)
+    form.end.click(end, [*chooses, *form.fields], [form.notice, *every], **quiet)

@@ -1,6 +1,6 @@
 """What happens when a training run is planned, started, followed or cancelled, without a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from engine.errors import OdzeraError, RecipeError
@@ -11,6 +11,7 @@ from gradio_app.context import Context
 from gradio_app.handlers.training import list_runs
 from gradio_app.languages import Language
 from gradio_app.views.cards import render_notice
+from gradio_app.views.learning_curves import MOST
 from gradio_app.views.training_run import Took, render_plan, render_run
 
 
@@ -137,6 +138,15 @@ def allowed(context: Context) -> TrainingRuns:
     if context.training is None:
         raise RecipeError(Said("This page was opened without a place to keep models, so none can be trained."))
     return context.training
+
+
+def with_newest(context: Context, names: object, there: Sequence[str]) -> list[str]:
+    """Of the chosen models those that are there, and with them one that has just been trained here; at most six."""
+    kept = [one for one in names if one in there] if isinstance(names, list) else []
+    last = look(context)
+    if last is not None and last.state == "done" and last.plan.name in there and last.plan.name not in kept:
+        kept = [*kept[: MOST - 1], last.plan.name]
+    return kept
 
 
 def _took(context: Context, plan: Plan) -> Took | None:

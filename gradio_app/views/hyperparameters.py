@@ -82,7 +82,7 @@ def render_settings(say: Language, runs: Sequence[LearningRun], differing: bool 
         differs = any(value != values[0] for value in values)
         if differing and not differs:
             continue
-        sign = f'<span class="oz-unlike" title="{say("they differ")}">≠</span> ' if differs else ""
+        sign = f'<span class="oz-unlike" title="{say("they differ")}">Δ</span> ' if differs else ""
         cells = "".join(f"<td>{_value(say, value)}</td>" for value in values)
         words = say(SETTINGS[name]) if name in SETTINGS else escape(name)
         style = ' class="oz-unlike-row"' if differs else ""
@@ -97,10 +97,10 @@ def render_settings(say: Language, runs: Sequence[LearningRun], differing: bool 
         for place, run in enumerate(runs)
     )
     note = say(
-        "≠ marks settings that differ; a dash is a setting without a part in that run. Defaults are shown as they held."
+        "Δ marks settings that differ; a dash is a setting without a part in that run. Defaults are shown as they held."
     )
     return (
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{say("Hyperparameters")}">'
+        f'<div class="oz-scroll oz-settings-frame" tabindex="0" role="region" aria-label="{say("Hyperparameters")}">'
         f'<table class="oz-table oz-curve oz-settings"><thead><tr><th scope="col">{say("setting")}</th>{head}'
         "</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -112,8 +112,12 @@ ABSENT: Any = object()
 
 
 def _value(say: Language, value: Any) -> str:
-    if value is ABSENT or value is None or value == "":
+    if value is ABSENT:
         return "–"
+    if value is None:
+        return say("none")
+    if value == "":
+        return say("default")
     if isinstance(value, bool):
         return say("yes") if value else say("no")
     if isinstance(value, int | float):

@@ -148,4 +148,4 @@ def _share(say: Language, share: float | None) -> str:
 
 def _points(say: Language, one: Ratio) -> str:
     difference = 100 * (one.adapted.test_accuracy - one.full.test_accuracy)
-    return say("{points} points", points=say.number(difference, "+.1f"))
+    return say("{points} points", points=say.number(difference, "+.1f").replace("-", "−"))
