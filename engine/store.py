@@ -73,7 +73,11 @@ def _time_batches(db: Database) -> None:
         db.table("latencies").add_column(column, float)
 
 
-MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables, _time_batches)
+def _keep_train_accuracy(db: Database) -> None:
+    db.table("epochs").add_column("train_accuracy", float)
+
+
+MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables, _time_batches, _keep_train_accuracy)
 """Schema changes in order; the database's `user_version` says how many it has seen."""
 
 
@@ -185,7 +189,7 @@ class Store:
                     "record": json.dumps(run.record, ensure_ascii=False),
                 }
             )
-            self._table("epochs").insert_all({"run": run.id, **_epoch_row(epoch)} for epoch in epochs)
+            self._table("epochs").insert_all({"run": run.id, **epoch_row(epoch)} for epoch in epochs)
             self._table("predictions").insert_all(
                 {
                     "run": run.id,
@@ -282,11 +286,14 @@ class Store:
         return self.db.table(name)
 
 
-def _epoch_row(epoch: Mapping[str, Any]) -> dict[str, Any]:
+def epoch_row(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain epoch, as manifests keep it, as the store does."""
     figures = epoch["validation"]
     return {
         "number": epoch["number"],
         "train_loss": epoch["train_loss"],
+        # Manifests from before it was kept have none.
+        "train_accuracy": epoch.get("train_accuracy"),
         "validation_loss": figures["loss"],
         "validation_accuracy": figures["accuracy"],
         "validation_macro_f1": figures["macro_f1"],

@@ -19,6 +19,7 @@ from engine.serving.classifier import Shelf, Untouched
 from engine.serving.comparison import open_results
 from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
+from engine.serving.training_runs import TrainingRuns
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
@@ -49,6 +50,8 @@ class Context:
     """Whether strangers may come: nothing that costs the machine hours is started for them."""
     places: Places | None = None
     """Where models and results are kept; nothing new is made without it."""
+    training: TrainingRuns | None = None
+    """Starts training runs; none can be started without it."""
 
     def data_choices(self, task: str, say: Language) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
@@ -180,4 +183,5 @@ def open_context(places: Places, storage: str = "", dashboard: str = "", public:
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
     curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
     lines = [*notes, *refused, *list_curves(curves)[1]]
-    return Context(shelf, store, lines, storage, dashboard, curves, public=public, places=places)
+    training = TrainingRuns(places, shelf, store)
+    return Context(shelf, store, lines, storage, dashboard, curves, public=public, places=places, training=training)

@@ -141,6 +141,15 @@ class Shelf:
         for task in TASKS:
             self._checkpoints[task], self.refused[task] = list_checkpoints(root, task)
 
+    def refresh(self, task: str) -> None:
+        """Read the manifests of a task again, so that models which have come since answer too."""
+        before = {one.folder: one.manifest["run"]["id"] for one in self._checkpoints[task]}
+        # Others read meanwhile; they see the old list or the new one.
+        self._checkpoints[task], self.refused[task] = list_checkpoints(self.root, task)
+        for one in self._checkpoints[task]:
+            if before.get(one.folder, one.manifest["run"]["id"]) != one.manifest["run"]["id"]:
+                self._opened.pop(one.folder, None)
+
     def data_sets(self, task: str) -> list[str]:
         """Fingerprints of the data that models were trained on: most models first, then the latest."""
         checkpoints = self._checkpoints[task]

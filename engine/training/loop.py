@@ -44,6 +44,9 @@ class Epoch:
     """Why training ends here: `epochs`, `patience`, `time` or `diverged`; empty while it goes on."""
     resumed: bool = False
     """Whether an earlier process trained this epoch."""
+    train_accuracy: float | None = None
+    """Share of training examples that were right as they went by, with dropout on and weights that moved meanwhile;
+    None in records from before it was kept."""
 
 
 def train(
@@ -101,12 +104,12 @@ def train(
         number = len(history) + 1
         start = time.perf_counter()
         deadline = start + recipe.max_minutes * 60 - spent if recipe.max_minutes else math.inf
-        train_loss, in_time = one_epoch(
+        train_loss, train_accuracy, in_time = one_epoch(
             model, optimizer, training, recipe, number, accelerator, precision, class_weights, deadline, tick
         )
         figures = evaluate(accelerator.unwrap_model(model), validation, accelerator.device, precision, group)
         # Clocks and rounding differ; what follows is decided on the main process's numbers, or some would go on alone.
-        train_loss, in_time, figures = group.from_main((train_loss, in_time, figures))
+        train_loss, train_accuracy, in_time, figures = group.from_main((train_loss, train_accuracy, in_time, figures))
         finite = math.isfinite(train_loss) and math.isfinite(figures["loss"])
         is_best = finite and _improves(figures, history, select_on)
         if is_best:
@@ -120,6 +123,7 @@ def train(
             lr=optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - start,
             is_best=is_best,
+            train_accuracy=train_accuracy,
         )
         epoch = Epoch(**{**asdict(epoch), "stop": _why_stop(epoch, history, recipe, finite, in_time)})
         history.append(epoch)
@@ -145,13 +149,14 @@ def one_epoch(
     class_weights: torch.Tensor | None,
     deadline: float,
     tick: Tick | None,
-) -> tuple[float, bool]:
-    """One pass; returns the mean loss over all processes and whether it ended before the deadline."""
+) -> tuple[float, float, bool]:
+    """One pass; returns loss and accuracy over all processes and examples, and whether it ended before the deadline."""
     model.train()
     device, group = accelerator.device, Group.of(accelerator)
     group.seed(recipe.seed, number)
     total = len(training)
     losses = torch.zeros((), device=device)
+    right, seen = torch.zeros((), dtype=torch.int64, device=device), 0
     parameters = [weight for one in optimizer.param_groups for weight in one["params"]]
     of_class = np.ones(training.classes) if class_weights is None else class_weights.cpu().numpy()
     for index, rows in enumerate(training.shuffled(recipe.seed, number)):
@@ -165,13 +170,17 @@ def one_epoch(
         with nullcontext() if is_last else accelerator.no_sync(model):
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
                 logits = model(**inputs).logits
+            labels = batch.labels.to(device)
             loss = share.part * functional.cross_entropy(
-                logits.float(), batch.labels.to(device), weight=class_weights, label_smoothing=recipe.label_smoothing
+                logits.float(), labels, weight=class_weights, label_smoothing=recipe.label_smoothing
             )
             # The mean over the processes is taken of their gradients, where their sum is wanted.
             accelerator.backward(loss / (window / group.size))
         # Summed on the device: reading the loss at every step would make a GPU wait.
         losses += loss.detach()
+        if share.part:
+            right += (logits.detach().argmax(-1) == labels).sum()
+            seen += len(labels)
         if is_last:
             progress = (number - 1 + (0 if recipe.schedule_per_epoch else index / total)) / recipe.epochs
             set_rates(optimizer, recipe, progress)
@@ -181,8 +190,14 @@ def one_epoch(
         if tick:
             tick(index + 1, total)
         if deadline < math.inf and group.from_main(time.perf_counter() > deadline):
-            return sum(group.gather([float(losses)])) / (index + 1), False
-    return sum(group.gather([float(losses)])) / total, True
+            return *_over_all(group, losses, right, seen, index + 1), False
+    return *_over_all(group, losses, right, seen, total), True
+
+
+def _over_all(group: Group, losses: torch.Tensor, right: torch.Tensor, seen: int, batches: int) -> tuple[float, float]:
+    """Mean loss of the batches and accuracy over the examples, of all processes together."""
+    sums = np.sum(group.gather([(float(losses), int(right), seen)]), axis=0)
+    return float(sums[0]) / batches, float(sums[1]) / float(sums[2])
 
 
 def _improves(figures: dict[str, float], history: list[Epoch], select_on: str) -> bool:

@@ -11,6 +11,7 @@ from engine.models.decoder import DecoderConfig
 from engine.models.frozen import Frozen
 from engine.models.heads import Head
 from engine.models.methods import Method
+from engine.said import Said
 
 KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
@@ -108,7 +109,14 @@ class Recipe:
         }
         for name, fine in checks.items():
             if not fine:
-                raise RecipeError(f"{self.name}: {name} can't be {getattr(self, name)!r}.")
+                raise RecipeError(
+                    Said(
+                        "{recipe}: {setting} can't be {value}.",
+                        recipe=self.name,
+                        setting=name,
+                        value=repr(getattr(self, name)),
+                    )
+                )
         if self.random_weights and self.method.kind != "full":
             raise RecipeError(f"{self.name}: random_weights are all trained; the method can't be '{self.method.kind}'.")
         positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)

@@ -1,0 +1,125 @@
+"""The settings of several runs beside each other: a pure function over plain values."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from engine.serving.learning import LearningRun
+from gradio_app.languages import Language, message
+from gradio_app.views.learning_curves import MOST
+from gradio_app.views.plots import MARKS
+
+SETTINGS: Mapping[str, str] = {
+    "kind": message("kind"),
+    "baseline": message("baseline"),
+    "backbone": message("backbone"),
+    "random_weights": message("random weights"),
+    "method.kind": message("what is trained"),
+    "method.blocks": message("blocks trained"),
+    "method.train_final_norm": message("final norm trained"),
+    "method.rank": message("rank of the adapters"),
+    "method.alpha": message("alpha of the adapters"),
+    "method.dropout": message("dropout of the adapters"),
+    "method.targets": message("modules adapted"),
+    "method.prompt_tokens": message("vectors before the text"),
+    "head.kind": message("head"),
+    "head.width": message("width of the head"),
+    "head.dropout": message("dropout of the head"),
+    "head.pooling": message("pooling"),
+    "decoder.vocab_size": message("vocabulary"),
+    "decoder.hidden_size": message("width"),
+    "decoder.num_hidden_layers": message("blocks"),
+    "decoder.num_attention_heads": message("attention heads"),
+    "decoder.intermediate_size": message("width of the feed-forward layers"),
+    "decoder.max_position_embeddings": message("positions"),
+    "decoder.dropout": message("dropout"),
+    "decoder.embedding_dropout": message("dropout of whole tokens"),
+    "decoder.attention_bias": message("biases in attention"),
+    "decoder.final_norm": message("final norm"),
+    "decoder.pooling": message("pooling"),
+    "decoder.head": message("head"),
+    "lowercase": message("case folded"),
+    "epochs": message("epochs, at most"),
+    "batch_size": message("batch size"),
+    "accumulation": message("batches a step"),
+    "lr": message("learning rate"),
+    "head_lr": message("learning rate of the head"),
+    "weight_decay": message("weight decay"),
+    "warmup": message("warm-up, share of the steps"),
+    "schedule": message("schedule of the rate"),
+    "schedule_per_epoch": message("rate moves once an epoch"),
+    "clip": message("largest norm of the gradient"),
+    "label_smoothing": message("label smoothing"),
+    "class_weights": message("classes weighted"),
+    "oversample": message("rarer classes repeated"),
+    "tune_thresholds": message("thresholds tuned"),
+    "gradient_checkpointing": message("gradient checkpointing"),
+    "patience": message("patience, epochs"),
+    "max_minutes": message("time limit, minutes"),
+    "max_length": message("longest input, tokens"),
+    "precision": message("precision"),
+    "select_on": message("epoch chosen on"),
+    "seed": message("seed"),
+}
+"""Setting, as `--set` takes it, and what it is in words, in the order in which they are shown."""
+
+
+def render_settings(say: Language, runs: Sequence[LearningRun], differing: bool = False) -> str:
+    """Every setting that had a part in a run, one column a run, with the rows marked where they differ.
+
+    Args:
+        say: The page's language.
+        runs: Those chosen.
+        differing: Whether to leave out the rows where all are the same.
+    """
+    if not runs:
+        return f'<p class="oz-empty">{say("Choose a model, and its settings stand here.")}</p>'
+    there = {name for run in runs for name in run.settings}
+    names = [*(name for name in SETTINGS if name in there), *sorted(there - set(SETTINGS))]
+    rows = []
+    for name in names:
+        values = [run.settings.get(name, ABSENT) for run in runs]
+        differs = any(value != values[0] for value in values)
+        if differing and not differs:
+            continue
+        sign = f'<span class="oz-unlike" title="{say("they differ")}">Δ</span> ' if differs else ""
+        cells = "".join(f"<td>{_value(say, value)}</td>" for value in values)
+        words = say(SETTINGS[name]) if name in SETTINGS else escape(name)
+        style = ' class="oz-unlike-row"' if differs else ""
+        rows.append(
+            f'<tr{style}><th scope="row">{sign}{words}<small><code>{escape(name)}</code></small></th>{cells}</tr>'
+        )
+    if not rows:
+        return f'<p class="oz-empty">{say("These runs have the same settings throughout.")}</p>'
+    head = "".join(
+        f'<th scope="col"><span class="oz-key oz-series-{place % MOST}">{MARKS[place % MOST]}</span> '
+        f"{escape(run.name)}</th>"
+        for place, run in enumerate(runs)
+    )
+    note = say(
+        "Δ marks settings that differ; a dash is a setting without a part in that run. Defaults are shown as they held."
+    )
+    return (
+        f'<div class="oz-scroll oz-settings-frame" tabindex="0" role="region" aria-label="{say("Hyperparameters")}">'
+        f'<table class="oz-table oz-curve oz-settings"><thead><tr><th scope="col">{say("setting")}</th>{head}'
+        "</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f'<p class="oz-note">{note}</p>'
+    )
+
+
+ABSENT: Any = object()
+
+
+def _value(say: Language, value: Any) -> str:
+    if value is ABSENT:
+        return "–"
+    if value is None:
+        return say("none")
+    if value == "":
+        return say("default")
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
+    if isinstance(value, int | float):
+        return say.number(value, "," if isinstance(value, int) and value >= 10_000 else ".6g")
+    return escape(str(value))
