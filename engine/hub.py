@@ -74,6 +74,13 @@ def _answers(address: str, timeout: float) -> bool:
     return bool(answer and answer[0])
 
 
+def own_token() -> str:
+    """The access token of this user, from the environment or the login cache, or nothing."""
+    from huggingface_hub import get_token
+
+    return get_token() or ""
+
+
 def require_reachable(what: str) -> None:
     """Raise unless the hub answers.
 
@@ -168,5 +175,5 @@ def _keys(error: BaseException, response: Any) -> Iterator[str]:
 
 def without_token(text: str) -> str:
     """The text with an access token replaced, as libraries quote requests that they can't send."""
-    own = os.environ.get("HF_TOKEN", "")
+    own = own_token()
     return re.sub(r"hf_[A-Za-z0-9]{16,}", "(token)", text.replace(own, "(token)") if own else text)
