@@ -52,9 +52,7 @@ class BaselineModel(PreTrainedModel):
         super().__init__(config)
         width, classes = config.words + config.characters, int(config.num_labels or 0)
         self.idf = nn.Parameter(torch.zeros(width), requires_grad=False)
-        self.coefficients = nn.Parameter(
-            torch.zeros(classes, 3 * width if config.pair else width), requires_grad=False
-        )
+        self.coefficients = nn.Parameter(torch.zeros(classes, 3 * width if config.pair else width), requires_grad=False)
         self.intercept = nn.Parameter(torch.zeros(classes), requires_grad=False)
         self.post_init()
 
@@ -136,7 +134,9 @@ class TermTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
     def _convert_id_to_token(self, index: int) -> str:
         return self.terms[index]
 
-    def build_inputs_with_special_tokens(self, token_ids_0: list[int], token_ids_1: list[int] | None = None) -> list[int]:
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
         """Nothing is added."""
         return token_ids_0 + (token_ids_1 or [])
 

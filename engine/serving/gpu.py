@@ -139,7 +139,7 @@ class GpuShelf(Shelf):
 
 
 def open_gpu_shelf(root: Path, decorate: Lend, tasks: Sequence[str]) -> GpuShelf:
-    """A shelf on `cuda` where PyTorch sees it, or is made to believe so by ZeroGPU, else on the CPU."""
+    """A shelf on `cuda` where PyTorch sees it, or is made to believe so by ZeroGPU; elsewhere no model is moved."""
     import torch
 
-    return GpuShelf(root, decorate, "cuda" if torch.cuda.is_available() else "cpu", tasks)
+    return GpuShelf(root, decorate, "cuda", tasks if torch.cuda.is_available() else ())

@@ -25,6 +25,8 @@ from engine.models.locate import locate
 from engine.models.pretrained import OPENING, open_backbone
 from engine.models.published import as_pooled_model, pooled_config
 from engine.models.published_baselines import TermTokenizer, baseline_model
+from engine.paths import find_pretrained
+from engine.serving.privacy import replaced
 from engine.snapshots import is_commit
 from engine.training.checkpoints import VOCABULARY, WEIGHTS, Checkpoint
 from engine.training.classify import NeuralModel, WeighedModel, open_checkpoint
@@ -109,6 +111,10 @@ def _record(checkpoint: Checkpoint) -> bytes:
     """Recipe, data and figures, as the manifest has them."""
     kept = ("name", "task", "labels", "recipe", "data", "origin", "epochs", "run", "decision_weights")
     told = {key: checkpoint.manifest[key] for key in kept if key in checkpoint.manifest}
+    backbone = checkpoint.recipe.backbone
+    if backbone and Path(backbone).is_dir():
+        # Where a folder lies on this machine is nobody's business.
+        told = replaced(told, backbone, Path(backbone).resolve().name)
     text = json.dumps({"odzera": __version__, **told}, ensure_ascii=False, indent=1, sort_keys=True)
     return text.encode() + b"\n"
 
@@ -134,6 +140,7 @@ def _save_tokenizer(tokenizer: Any, max_length: int, folder: Path) -> None:
     # A text that spells "<sep>" is a text, here as in training.
     tokenizer.split_special_tokens = True
     tokenizer.init_kwargs["split_special_tokens"] = True
+    tokenizer.name_or_path = tokenizer.init_kwargs["name_or_path"] = ""
     if tokenizer.is_fast:
         # What the last call cut at isn't the tokenizer's own.
         tokenizer.backend_tokenizer.no_truncation()
@@ -216,12 +223,22 @@ def _save_adapter(
     return base
 
 
+def hub_backbone(checkpoint: Checkpoint) -> str:
+    """The repository on the Hub that a model's backbone came from, or nothing where it came from elsewhere."""
+    recipe = checkpoint.recipe
+    if recipe.kind != "pretrained":
+        return ""
+    backbone = get_backbone(recipe.backbone)
+    local = find_pretrained(backbone.repo_id) and not is_commit(str(checkpoint.manifest["origin"].get("revision")))
+    return "" if backbone.bundled or local else backbone.repo_id
+
+
 def _find_base(checkpoint: Checkpoint, plain: Any) -> Base | None:
     """The backbone's repository on the Hub, if it has the very weights that were trained on, under usual names."""
+    if not hub_backbone(checkpoint):
+        return None
     backbone = get_backbone(checkpoint.recipe.backbone)
     revision = str(checkpoint.manifest["origin"].get("revision", ""))
-    if backbone.bundled or "/" not in backbone.repo_id:
-        return None
     try:
         file = Path(locate(backbone, revision or None, download=False)[0]) / BACKBONE_WEIGHTS
         if not file.is_file() or not _names_fit(file, plain.base_model):
@@ -248,5 +265,3 @@ def _same_on_hub(repo_id: str, revision: str, file: Path) -> Base | None:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     there = {one.rfilename: one.lfs.sha256 for one in info.siblings or [] if one.lfs}
     return Base(repo_id, info.sha or "") if there.get(BACKBONE_WEIGHTS) == digest and info.sha else None
-
-

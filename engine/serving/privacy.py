@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine import hub
 from engine.paths import ROOT, Places
@@ -53,3 +54,12 @@ def _needles(places: Places) -> Iterator[tuple[re.Pattern[bytes], str]]:
     with suppress(OSError, KeyError, ImportError):
         user = getpass.getuser().encode()
         yield re.compile(HOME + re.escape(user) + rb"\b"), "the name of a user's folder"
+
+
+def replaced(value: Any, old: str, new: str) -> Any:
+    """Plain values in which each string `old` is `new`."""
+    if isinstance(value, Mapping):
+        return {key: replaced(one, old, new) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [replaced(one, old, new) for one in value]
+    return new if value == old else value

@@ -24,10 +24,11 @@ from engine.models.locate import SMALL
 from engine.paths import ROOT, Places, find_pretrained
 from engine.search.shipped import SHIPPED
 from engine.serving.exports import EXPORT, SHIPPED_EXPORT, exports_root, find_export
-from engine.serving.privacy import find_private
+from engine.serving.privacy import find_private, replaced
+from engine.serving.publish import Target, Upload, push
 from engine.serving.space_card import write_app, write_space_card
 from engine.serving.space_profile import Hardware, write_requirements
-from engine.snapshots import is_commit
+from engine.snapshots import find_snapshot, is_commit
 from engine.training.checkpoints import MANIFEST, Checkpoint, list_checkpoints
 
 MOST_BYTES = 200_000_000
@@ -198,7 +199,7 @@ def _add_checkpoint(contents: Contents, checkpoint: Checkpoint) -> None:
     if backbone and not checkpoint.recipe.asks_nli:
         alias = _add_backbone(contents, backbone, checkpoint)
         if alias != backbone:
-            manifest = _replaced(manifest, backbone, alias)
+            manifest = replaced(manifest, backbone, alias)
     for name in sorted(manifest["files"]):
         contents.files[f"{there}/{name}"] = checkpoint.path(name)
     told = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
@@ -222,8 +223,10 @@ def _add_backbone(contents: Contents, name: str, checkpoint: Checkpoint) -> str:
     here = find_pretrained(backbone.repo_id)
     if here is None or is_commit(revision):
         contents.models.append(backbone.repo_id)
-        contents.preload.append(f"{backbone.repo_id} {revision}" if is_commit(revision) else backbone.repo_id)
-        contents.notes.append(f"{checkpoint.name} needs {backbone.repo_id}, which the Space downloads when it is built.")
+        contents.preload.append(_preload(backbone.repo_id, revision))
+        contents.notes.append(
+            f"{checkpoint.name} needs {backbone.repo_id}, which the Space downloads when it is built."
+        )
         return name
     alias = name if re.fullmatch(r"[\w][\w.-]*", name) else here.resolve().name
     for path in sorted(here.iterdir()):
@@ -232,13 +235,13 @@ def _add_backbone(contents: Contents, name: str, checkpoint: Checkpoint) -> str:
     return alias
 
 
-def _replaced(value: Any, old: str, new: str) -> Any:
-    """Plain values in which each string `old` is `new`."""
-    if isinstance(value, Mapping):
-        return {key: _replaced(one, old, new) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replaced(one, old, new) for one in value]
-    return new if value == old else value
+def _preload(repo_id: str, revision: str) -> str:
+    """A line of the Hub's `preload_from_hub`: repository, files, commit."""
+    snapshot = find_snapshot(repo_id, revision) if is_commit(revision) else None
+    if snapshot is None:
+        return repo_id
+    files = sorted(path for path in snapshot.folder.rglob("*") if path.is_file())
+    return f"{repo_id} {','.join(path.relative_to(snapshot.folder).as_posix() for path in files)} {revision}"
 
 
 def _add_export(contents: Contents, checkpoint: Checkpoint, told: bytes) -> None:
@@ -328,3 +331,25 @@ def _write(out: Path, contents: Contents) -> None:
     except OSError as error:
         raise SpaceError(f"{out} can't be written: {error.strerror}.") from error
 
+
+def push_space(
+    repo_id: str,
+    places: Places,
+    hardware: Hardware,
+    models: Sequence[str] = (),
+    own_studies: bool = False,
+    private: bool = False,
+    dry_run: bool = False,
+) -> tuple[Built, Upload]:
+    """Build a Space and upload it; see `build_space` and `engine.serving.publish.push`.
+
+    Raises:
+        SpaceError: It can't be built.
+        HubError: The hub refuses or can't be reached.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        built = build_space(Path(folder) / "space", places, hardware, models, own_studies)
+        root = built.folder
+        files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        target = Target("space", repo_id, "engine/serving/space.py", hardware.flavour)
+        return built, push(target, files, private, dry_run)

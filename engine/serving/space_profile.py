@@ -2,6 +2,7 @@
 
 import platform
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from engine.errors import OdzeraError
+from engine.paths import ROOT
 
 PRODUCT = "odzera"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -103,7 +105,7 @@ def installed_closure(hardware: Hardware) -> dict[str, str]:
     environment = _environment(hardware)
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    waiting = [(PRODUCT, "")]
+    waiting = list(_needed(own_requirements(), environment | {"extra": ""}))
     while waiting:
         name, extra = waiting.pop()
         if (name, extra) in seen:
@@ -112,16 +114,27 @@ def installed_closure(hardware: Hardware) -> dict[str, str]:
         try:
             installed = distribution(name)
         except PackageNotFoundError:
-            if name == PRODUCT:
-                raise OdzeraError(
-                    "A Space is built by an installed Odzera, which knows what it needs: make setup"
-                ) from None
             # Nothing that this machine runs on; the installer finds it, as a dependency of what needs it.
             continue
-        if name != PRODUCT:
-            found[name] = Version(installed.version).public
+        found[name] = Version(installed.version).public
         waiting.extend(_needed(installed.requires or [], environment | {"extra": extra}))
     return found
+
+
+def own_requirements() -> list[str]:
+    """What the product itself needs: from its own source, where that is here, as an installed copy may be older.
+
+    Raises:
+        OdzeraError: There is neither its source nor an installed package.
+    """
+    project = ROOT / "pyproject.toml"
+    if project.is_file():
+        needed: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+        return needed
+    try:
+        return distribution(PRODUCT).requires or []
+    except PackageNotFoundError:
+        raise OdzeraError("A Space is built by an installed Odzera, which knows what it needs: make setup") from None
 
 
 def _needed(lines: list[str], environment: dict[str, str]) -> Iterator[tuple[str, str]]:
