@@ -23,7 +23,7 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
     """Serve until the Space is stopped.
 
     Args:
-        gpu: `spaces.GPU`, on a Space that is lent GPUs.
+        gpu: Decorates a function that borrows a GPU, as `spaces.GPU` does; None on a Space that is lent none.
     """
     be_private()
 

@@ -210,7 +210,7 @@ class LoopbackHub:
         files = {name: one for name, one in found[0].commits[found[1]].items() if name.startswith(start)}
         if path and not files:
             return refuse(404, "EntryNotFound")
-        deep = parse_qs(urlsplit(asked.path).query).get("recursive") == ["True"]
+        deep = parse_qs(urlsplit(asked.path).query).get("recursive", [""])[0].lower() == "true"
         shown = {name: one for name, one in files.items() if deep or "/" not in name.removeprefix(start)}
         return as_json([*_folders(set(files) - set(shown), start), *_files(shown)])
 

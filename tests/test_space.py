@@ -358,10 +358,15 @@ def test_a_proven_graph_goes_along_and_serves_under_another_pytorch(
     places = places_in(tmp_path / "home")
     shutil.copytree(trained.checkpoints, places.checkpoints)
     checkpoint = Shelf(places.checkpoints).find("slang", "scratch")
+    # Float32 is enough for this, and soon made.
+    monkeypatch.setattr("engine.serving.exports.ROUNDED", ())
     export = make_export(checkpoint)
     assert export.serves != "torch"
-    made = build_space(tmp_path / "space", places, ZEROGPU)
+    made = build_space(tmp_path / "space", places, ZEROGPU, ["slang/scratch"])
     there = made.folder / "checkpoints"
+    # The exporter's notes name every line of source that made a node.
+    assert str(ROOT).encode() in export.graph.read_bytes()
+    assert str(ROOT).encode() not in b"".join(files_of(made.folder).values())
     # The key of exports names PyTorch's version, which is another one on ZeroGPU.
     monkeypatch.setattr("engine.serving.exports.export_key", lambda _: "another")
     shelf = Shelf(there)

@@ -32,7 +32,8 @@ def find_private(files: Mapping[str, bytes], places: Places) -> Private | None:
         places: Where this program reads and writes.
     """
     needles = list(_needles(places))
-    for name, content in files.items():
+    # Cards repeat what checkpoints say, so those are named first.
+    for name, content in sorted(files.items(), key=lambda one: (not one[0].startswith("checkpoints/"), one[0])):
         for pattern, what in needles:
             if pattern.search(content):
                 return Private(name, what)
@@ -46,7 +47,8 @@ def _needles(places: Places) -> Iterator[tuple[re.Pattern[bytes], str]]:
     if own:
         yield re.compile(re.escape(own.encode())), "an access token"
     folders = {Path.home(), ROOT, Path.cwd(), Path(tempfile.gettempdir()), places.checkpoints, places.store.parent}
-    for folder in sorted(str(one.absolute()) for one in folders):
+    # The innermost first, which says most.
+    for folder in sorted({str(one.absolute()) for one in folders}, key=lambda name: (-len(name), name)):
         # The root folder stands in every address.
         if folder != "/":
             # Not the end of another path or of an address, and as a whole: `/tmp` isn't in `/tmpl`.

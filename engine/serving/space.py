@@ -20,6 +20,7 @@ from typing import Any
 from engine.data.tasks import TASKS
 from engine.errors import SpaceError
 from engine.models.backbones import get_backbone
+from engine.models.graphs import without_traces
 from engine.models.locate import SMALL
 from engine.paths import ROOT, Places, find_pretrained
 from engine.search.shipped import SHIPPED
@@ -250,10 +251,14 @@ def _add_export(contents: Contents, checkpoint: Checkpoint, told: bytes) -> None
     if export is None or export.serves == "torch" or export.graph.stat().st_size > MOST_GRAPH_BYTES:
         return
     there = f"checkpoints/{checkpoint.task}/{exports_root(checkpoint).parent.name}/{checkpoint.folder.name}"
+    graph = without_traces(export.graph.read_bytes())
+    listed = {"bytes": len(graph), "sha256": hashlib.sha256(graph).hexdigest()}
     # The Space's PyTorch is another one, by which exports are known elsewhere; the checkpoint must be the same.
     manifest = {**export.manifest, "of": hashlib.sha256(told).hexdigest()}
+    manifest["files"] = {**export.manifest["files"], export.graph.name: listed}
     for name in sorted(manifest["files"]):
         contents.files[f"{there}/{SHIPPED_EXPORT}/{name}"] = export.folder / name
+    contents.files[f"{there}/{SHIPPED_EXPORT}/{export.graph.name}"] = graph
     contents.files[f"{there}/{SHIPPED_EXPORT}/{EXPORT}"] = _as_json(manifest)
 
 
