@@ -23,7 +23,6 @@ from engine.models.backbones import get_backbone
 from engine.models.graphs import without_traces
 from engine.models.locate import SMALL
 from engine.paths import ROOT, Places, find_pretrained
-from engine.search.shipped import SHIPPED
 from engine.serving.exports import EXPORT, SHIPPED_EXPORT, exports_root, find_export
 from engine.serving.privacy import find_private, replaced
 from engine.serving.publish import Target, Upload, push
@@ -38,7 +37,7 @@ MOST_GRAPH_BYTES = 10_000_000
 PACKAGES = ("engine", "gradio_app")
 MARK = "Made by `odzera space build`"
 """Stands in a built folder's `app.py`, so that another folder is never overwritten."""
-STUDY = f"studies/{SHIPPED.name}"
+STUDY = "studies/slang-sample.db"
 
 
 @dataclass
@@ -272,7 +271,7 @@ def _add_studies(contents: Contents, places: Places, own: bool) -> None:
         for path in sorted(folder.glob("*.json")):
             contents.files[f"studies/{path.name}"] = path
     if not own:
-        contents.files[STUDY] = SHIPPED
+        contents.files[STUDY] = ROOT / STUDY
         return
     if not places.studies.is_file():
         raise SpaceError(f"No search was made here yet ({places.studies.name} is missing): odzera search slang")
