@@ -36,6 +36,7 @@ from engine.serving.classifier import Shelf
 from engine.serving.exports import find_export, make_export
 from engine.serving.gpu import LEAST_ROWS, ROWS_A_CALL, GpuShelf, OnGpu, lend
 from engine.serving.space import Built, build_space
+from engine.serving.space_contents import PACKAGES
 from engine.serving.space_profile import HARDWARE, get_hardware, write_requirements
 from engine.store import Store
 from engine.training.checkpoints import MANIFEST, read_checkpoint
@@ -230,14 +231,14 @@ def test_everything_is_pinned_and_pytorch_is_what_the_hardware_takes() -> None:
 def test_whatever_the_packages_import_is_pinned(hardware: Any, built: Built) -> None:
     pinned = {canonicalize_name(name) for name in pins(hardware)}
     imported = set()
-    for package in space.PACKAGES:
+    for package in PACKAGES:
         for path in (built.folder / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Import):
                     imported |= {one.name.partition(".")[0] for one in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     imported.add(str(node.module).partition(".")[0])
-    foreign = imported - set(sys.stdlib_module_names) - set(space.PACKAGES) - OPTIONAL
+    foreign = imported - set(sys.stdlib_module_names) - set(PACKAGES) - OPTIONAL
     missing = {name for name in foreign if canonicalize_name(INSTALLED_AS.get(name, name)) not in pinned}
     assert not missing
 
