@@ -29,6 +29,10 @@ class HubError(OdzeraError):
     """The Hugging Face Hub cannot be reached, or refuses."""
 
 
+class SpaceError(OdzeraError):
+    """A Space can't be built from what is here."""
+
+
 class SearchError(OdzeraError):
     """A study can't be searched as asked."""
 

@@ -74,6 +74,13 @@ def _answers(address: str, timeout: float) -> bool:
     return bool(answer and answer[0])
 
 
+def own_token() -> str:
+    """The access token of this user, from the environment or the login cache, or nothing."""
+    from huggingface_hub import get_token
+
+    return get_token() or ""
+
+
 def require_reachable(what: str) -> None:
     """Raise unless the hub answers.
 
@@ -88,12 +95,13 @@ def require_reachable(what: str) -> None:
 
 
 @contextmanager
-def one_line_errors(what: str, page: str = "") -> Iterator[None]:
+def one_line_errors(what: str, page: str = "", writing: bool = False) -> Iterator[None]:
     """Turn whatever the hub's libraries raise into one `HubError` that says what to do.
 
     Args:
         what: A repository, or what else was asked for.
         page: The repository's page below the hub's address, where it isn't `what`.
+        writing: Whether something is uploaded, so that a refusal means another thing.
 
     Raises:
         HubError: Something was raised inside.
@@ -103,7 +111,7 @@ def one_line_errors(what: str, page: str = "") -> Iterator[None]:
     except OdzeraError:
         raise
     except Exception as error:
-        raise HubError(f"{what}: {explain(error, f'{endpoint()}/{page or what}')}") from error
+        raise HubError(f"{what}: {explain(error, f'{endpoint()}/{page or what}', writing)}") from error
 
 
 _LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
@@ -131,22 +139,41 @@ EXPLANATIONS: Mapping[str, str] = {
     "Consistency check failed": _CUT,
 }
 
+_NOT_WHOLE = "the connection was cut midway; what is on {page} was left as it was. Try again."
+WRITING: Mapping[str, str] = {
+    **EXPLANATIONS,
+    "RepositoryNotFoundError 401": "the hub doesn't accept the token: set another HF_TOKEN, or run 'hf auth login'.",
+    "401": "the hub doesn't accept the token: set another HF_TOKEN, or run 'hf auth login'.",
+    "402": "the hub wants a paid plan for this kind of Space; free accounts may have Spaces on ZeroGPU (--hardware "
+    "zerogpu).",
+    "403": "this token may not write there: take one of the role 'write', and a name of your own before the '/'.",
+    "404": "the hub has no such account, or this token may not write to it.",
+    "409": "the hub is busy with another change of it; try again.",
+    "412": "it was changed while this went on, and was left as it is; try again.",
+    "413": "the hub takes no files as large as these.",
+    "NetworkError": _NOT_WHOLE,
+    "RemoteProtocolError": _NOT_WHOLE,
+}
+"""The same where something is uploaded."""
 
-def explain(error: BaseException, page: str = "") -> str:
+
+def explain(error: BaseException, page: str = "", writing: bool = False) -> str:
     """A plain sentence for an error of the hub's libraries, in which no token appears.
 
     Args:
         error: What was raised; what it was raised from is looked at, too.
         page: Address of the page where a gated repository's terms are accepted.
+        writing: Whether something was to be uploaded.
     """
+    told = WRITING if writing else EXPLANATIONS
     cause: BaseException | None = error
     while cause is not None:
         response = getattr(cause, "response", None)
         headers = getattr(response, "headers", {})
         for key in _keys(cause, response):
-            if key in EXPLANATIONS:
+            if key in told:
                 wait, file = headers.get("Retry-After", ""), str(getattr(response, "url", "")).rpartition("/")[2]
-                return EXPLANATIONS[key].format(
+                return told[key].format(
                     page=page,
                     file=file.partition("?")[0],
                     status=getattr(response, "status_code", ""),
@@ -168,5 +195,5 @@ def _keys(error: BaseException, response: Any) -> Iterator[str]:
 
 def without_token(text: str) -> str:
     """The text with an access token replaced, as libraries quote requests that they can't send."""
-    own = os.environ.get("HF_TOKEN", "")
+    own = own_token()
     return re.sub(r"hf_[A-Za-z0-9]{16,}", "(token)", text.replace(own, "(token)") if own else text)

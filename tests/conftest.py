@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from loopback_hub import LoopbackHub
+from loopback_uploads import WritableHub
 from tiny_repos import slang_set, tiny_models
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -152,12 +152,12 @@ def tiny() -> dict[str, dict[str, bytes]]:
 @pytest.fixture
 def connected(
     tiny: dict[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LoopbackHub]:
+) -> Iterator[WritableHub]:
     """A hub that this process talks to, with an empty cache; processes of their own read the environment instead."""
     import datasets
     from huggingface_hub import constants
 
-    hub = LoopbackHub()
+    hub = WritableHub()
     for name, files in tiny.items():
         hub.add("model", f"tiny/{name}", files)
     hub.add("dataset", SLANG.hub.repo_id, slang_set())
@@ -170,6 +170,8 @@ def connected(
             "ENDPOINT": hub.endpoint,
             "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
             "HF_HUB_OFFLINE": False,
+            # Large files then go the way that the hub on loopback speaks.
+            "HF_HUB_DISABLE_XET": True,
             "HF_HUB_CACHE": str(tmp_path / "hf" / "hub"),
         },
         datasets.config: {

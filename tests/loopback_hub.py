@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LARGE = (".safetensors", ".bin", ".parquet", ".model")
+LARGE = (".safetensors", ".bin", ".parquet", ".model", ".onnx")
 """Endings of files that are kept apart from git (LFS) and named by their SHA-256."""
 
 
@@ -120,6 +120,9 @@ class Server(ThreadingHTTPServer):
 class LoopbackHub:
     """The hub: `endpoint` is its address; `add` fills it, `faults` breaks it, `asked` is what it was asked."""
 
+    routes: "tuple[tuple[str, str, Handler], ...]"
+    cdn_routes: "tuple[tuple[str, str, Handler], ...]"
+
     def __init__(self) -> None:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.tokens: set[str] = set()
@@ -162,7 +165,7 @@ class LoopbackHub:
         else:
             fault = None
         path = urlsplit(asked.path).path
-        for method, pattern, handler in CDN_ROUTES if asked.cdn else ROUTES:
+        for method, pattern, handler in self.cdn_routes if asked.cdn else self.routes:
             match = re.fullmatch(pattern, path)
             if match and asked.method in method:
                 found = {name: unquote(value) if value else "" for name, value in match.groupdict().items()}
@@ -207,7 +210,7 @@ class LoopbackHub:
         files = {name: one for name, one in found[0].commits[found[1]].items() if name.startswith(start)}
         if path and not files:
             return refuse(404, "EntryNotFound")
-        deep = parse_qs(urlsplit(asked.path).query).get("recursive") == ["True"]
+        deep = parse_qs(urlsplit(asked.path).query).get("recursive", [""])[0].lower() == "true"
         shown = {name: one for name, one in files.items() if deep or "/" not in name.removeprefix(start)}
         return as_json([*_folders(set(files) - set(shown), start), *_files(shown)])
 
@@ -224,7 +227,7 @@ class LoopbackHub:
 
     def resolve(self, asked: Asked, fault: Fault | None, kind: str, repo_id: str, revision: str, name: str) -> Answer:
         """A file, or for a large one where it lies."""
-        found = self._find(asked, "dataset" if kind else "model", repo_id, revision, reads=True)
+        found = self._find(asked, kind.rstrip("s/") or "model", repo_id, revision, reads=True)
         if isinstance(found, Answer):
             return found
         repository, commit = found
@@ -345,7 +348,7 @@ def _folders(names: set[str], start: str) -> list[dict[str, Any]]:
 
 Handler = Callable[..., Answer]
 REPO = r"(?P<repo_id>[^/]+/[^/]+)"
-API = rf"/api/(?P<kind>model|dataset)s/{REPO}"
+API = rf"/api/(?P<kind>model|dataset|space)s/{REPO}"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET HEAD", r"/", LoopbackHub.front),
     ("GET", r"/api/whoami-v2", LoopbackHub.whoami),
@@ -354,7 +357,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", rf"{API}/paths-info/(?P<revision>[^/]+)", LoopbackHub.paths_info),
     (
         "GET HEAD",
-        rf"/(?P<kind>datasets/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<name>.+)",
+        rf"/(?P<kind>datasets/|spaces/)?{REPO}/resolve/(?P<revision>[^/]+)/(?P<name>.+)",
         LoopbackHub.resolve,
     ),
 )
@@ -362,3 +365,4 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 CDN_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET HEAD", r"/cdn/(?P<digest>[0-9a-f]{64})/(?P<name>.+)", LoopbackHub.large),
 )
+LoopbackHub.routes, LoopbackHub.cdn_routes = ROUTES, CDN_ROUTES

@@ -42,7 +42,10 @@ def studies_file(trained: Places) -> Path:
 
 @pytest.fixture(scope="module")
 def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page's address; the program itself serves it."""
+    """The page's address; the program itself serves it, unless one with such models is served already."""
+    if "ODZERA_TEST_ADDRESS" in os.environ:
+        yield os.environ["ODZERA_TEST_ADDRESS"]
+        return
     url = f"http://127.0.0.1:{free_port()}"
     log = tmp_path_factory.mktemp("page") / "log"
     environment = os.environ | {"ODZERA_HOME": str(trained.checkpoints.parent)}

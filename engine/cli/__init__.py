@@ -6,10 +6,22 @@ from typing import Any
 import typer
 
 from engine import console
-from engine.cli import batch, bench, curves, exporting, models, pretraining, reproduction, studies
+from engine.cli import batch, bench, curves, exporting, models, pretraining, reproduction, sharing, studies
 from engine.cli.base import app
 
-__all__ = ["app", "batch", "bench", "curves", "exporting", "main", "models", "pretraining", "reproduction", "studies"]
+__all__ = [
+    "app",
+    "batch",
+    "bench",
+    "curves",
+    "exporting",
+    "main",
+    "models",
+    "pretraining",
+    "reproduction",
+    "sharing",
+    "studies",
+]
 
 # Typer brings its own copy of click and exports this class of it under its subclass's name alone.
 UsageError: Any = typer.BadParameter.__base__

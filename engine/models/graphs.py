@@ -86,6 +86,21 @@ def trace(reader: Reader, file: Path) -> None:
             raise ExportError(f"PyTorch can't write it as a graph ({reason})") from error
 
 
+def without_traces(graph: bytes) -> bytes:
+    """The same graph without the exporter's notes, which name the source files and folders of this machine."""
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    for one in (model.graph, *model.functions, *model.graph.node, *(node for f in model.functions for node in f.node)):
+        one.doc_string = ""
+        del one.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    told: bytes = model.SerializeToString(deterministic=True)
+    return told
+
+
 def quantise(source: Path, file: Path, blockwise: bool = False) -> None:
     """Write a graph anew with matrices in 8 bits, and activations rounded as they come; embeddings stay as they are.
 

@@ -38,6 +38,8 @@ from engine.training.resources import describe_machine, one_thread
 FORMAT = 1
 EXPORT = "export.json"
 TOKENIZER = "tokenizer"
+SHIPPED_EXPORT = "shipped"
+"""Folder of an export that came with the checkpoint, made elsewhere and with another PyTorch perhaps."""
 RUNTIMES = {
     "torch": "PyTorch",
     "fp32": "ONNX Runtime",
@@ -149,8 +151,21 @@ def has_network(checkpoint: Checkpoint) -> bool:
 
 def find_export(checkpoint: Checkpoint) -> Export | None:
     """The export of this very checkpoint, or None where it isn't made yet or is damaged."""
+    root = exports_root(checkpoint)
     try:
-        folder = exports_root(checkpoint) / export_key(checkpoint)
+        own, shipped = _read_export(root / export_key(checkpoint)), _read_export(root / SHIPPED_EXPORT)
+        told = hashlib.sha256((checkpoint.folder / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return None
+    if own is not None or shipped is None:
+        return own
+    computed_by = shipped.manifest["machine"]["onnxruntime"]
+    return shipped if shipped.manifest.get("of") == told and computed_by == version("onnxruntime") else None
+
+
+def _read_export(folder: Path) -> Export | None:
+    """The export in a folder, if it is whole."""
+    try:
         manifest = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
         if manifest["serves"] not in RUNTIMES or not isinstance(manifest["reason"], str):
             return None
