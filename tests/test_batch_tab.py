@@ -231,25 +231,31 @@ def test_pressing_again_ends_the_run_before(desk: Desk) -> None:
     assert "Cancelled" in last.results
 
 
-OUTSIDE = [
-    "/etc/passwd",
-    "../../../../etc/passwd",
-    "pyproject.toml",
-    "",
-    "a\0b",
-    "{uploads}",
-    "{uploads}/gone/rows.csv",
-]
+OUTSIDE = ["{other}", "{uploads}/../other.csv", "other.csv", "", "a\0b", "{uploads}", "{uploads}/gone/rows.csv"]
 
 
-@pytest.mark.parametrize("path", OUTSIDE)
-def test_only_uploads_are_read(desk: Desk, path: str) -> None:
+@pytest.mark.parametrize("way", OUTSIDE)
+def test_only_uploads_are_read(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("text\nhasło\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     desk.visits.uploads.mkdir(parents=True, exist_ok=True)
-    given = path.format(uploads=desk.visits.uploads)
-    for payload in ({"path": given, "orig_name": "rows.csv"}, {"path": given}, given, [given], None, {"path": [given]}):
+    path = way.format(uploads=desk.visits.uploads, other=other)
+    for payload in ({"path": path, "orig_name": "rows.csv"}, {"path": path}, path, [path], None, {"path": [path]}):
         view = receive(desk, ENGLISH, payload, "one", None)
         assert "No file was uploaded" in view.about
-        assert "root:" not in str(view)
+        assert "hasło" not in str(view)
+    assert other.is_file()
+
+
+def test_nothing_outside_the_uploads_is_deleted_even_where_it_was_let_through(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("text\nsztos\n", encoding="utf-8")
+    desk.visits._discard(other)
+    assert other.is_file()
+    inside = Path(upload(desk, "text\nsztos\n")["path"])
+    desk.visits._discard(inside)
+    assert not inside.exists()
 
 
 def test_a_link_to_a_file_outside_is_no_upload(desk: Desk, tmp_path: Path) -> None:
@@ -430,16 +436,23 @@ def test_the_served_page_answers_an_uploaded_file_and_hands_it_to_its_visitor(pa
     assert httpx.get(f"{visitor.api}/file={made['path']}").status_code >= 400
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "/proc/self/environ", "pyproject.toml"])
+@pytest.mark.parametrize("way", ["{folder}/rows.csv", "{folder}/../{name}/rows.csv", "rows.csv", "/proc/self/environ"])
 @pytest.mark.parametrize("meta", [True, False], ids=["as a browser", "bare"])
-def test_the_upload_endpoint_reads_no_other_file(page: gr.Blocks, path: str, meta: bool) -> None:
-    visitor = Visitor(page, "visitor-two")
+def test_the_upload_endpoint_reads_and_moves_no_other_file(
+    page: gr.Blocks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, meta: bool
+) -> None:
+    # A file of the test's own: were the check missing, it would be moved away.
+    other = tmp_path / "rows.csv"
+    other.write_text("text\nnobody's business\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    path = way.format(folder=tmp_path, name=tmp_path.name)
     payload = file_data(path) if meta else {"path": path, "orig_name": "rows.csv"}
+    visitor = Visitor(page, "visitor-two")
     told = visitor.call(visitor.number("batch-file", "upload"), payload, "")
-    assert "root:" not in json.dumps(told)
-    assert "[project]" not in json.dumps(told)
+    assert "business" not in json.dumps(told)
+    assert "PATH=" not in json.dumps(told)
     assert not told["success"] or "No file was uploaded" in told["output"]["data"][2]
-    assert Path("/etc/passwd").exists()
+    assert other.is_file()
 
 
 def test_a_file_over_the_limit_isnt_even_kept(page: gr.Blocks) -> None:
