@@ -231,25 +231,31 @@ def test_pressing_again_ends_the_run_before(desk: Desk) -> None:
     assert "Cancelled" in last.results
 
 
-OUTSIDE = [
-    "/etc/passwd",
-    "../../../../etc/passwd",
-    "pyproject.toml",
-    "",
-    "a\0b",
-    "{uploads}",
-    "{uploads}/gone/rows.csv",
-]
+OUTSIDE = ["{other}", "{uploads}/../other.csv", "other.csv", "", "a\0b", "{uploads}", "{uploads}/gone/rows.csv"]
 
 
-@pytest.mark.parametrize("path", OUTSIDE)
-def test_only_uploads_are_read(desk: Desk, path: str) -> None:
+@pytest.mark.parametrize("way", OUTSIDE)
+def test_only_uploads_are_read(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("text\nhasło\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     desk.visits.uploads.mkdir(parents=True, exist_ok=True)
-    given = path.format(uploads=desk.visits.uploads)
-    for payload in ({"path": given, "orig_name": "rows.csv"}, {"path": given}, given, [given], None, {"path": [given]}):
+    path = way.format(uploads=desk.visits.uploads, other=other)
+    for payload in ({"path": path, "orig_name": "rows.csv"}, {"path": path}, path, [path], None, {"path": [path]}):
         view = receive(desk, ENGLISH, payload, "one", None)
         assert "No file was uploaded" in view.about
-        assert "root:" not in str(view)
+        assert "hasło" not in str(view)
+    assert other.is_file()
+
+
+def test_nothing_outside_the_uploads_is_deleted_even_where_it_was_let_through(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("text\nsztos\n", encoding="utf-8")
+    desk.visits._discard(other)
+    assert other.is_file()
+    inside = Path(upload(desk, "text\nsztos\n")["path"])
+    desk.visits._discard(inside)
+    assert not inside.exists()
 
 
 def test_a_link_to_a_file_outside_is_no_upload(desk: Desk, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_help_names_every_command() -> None:
         *("app", "data", "train", "evaluate", "classify", "compare", "recipes", "doctor"),
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
         *("bench classify", "bench growth"),
-        *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting", "export"),
+        *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting", "export", "batch"),
     }
     for command in COMMANDS:
         assert re.search(rf"\b{command.split()[0]}\b", shown)

@@ -106,7 +106,7 @@ class Visits:
                     continue
 
     def take(self, payload: object, session: str, old: str | None = None) -> str:
-        """Move an uploaded file to a folder of its own, and forget the visitor's last one; returns its key.
+        """Keep an uploaded file in a folder of its own, and forget the visitor's last one; returns its key.
 
         Args:
             payload: What a file component sends: `{path, orig_name, …}`.
@@ -119,12 +119,11 @@ class Visits:
         path, name = self._check(payload)
         visit = self._open(name, session, old)
         try:
-            # Moved, not copied: one file in one place is deleted once.
-            shutil.move(path, visit.source)
+            shutil.copyfile(path, visit.source)
         except OSError:
+            shutil.rmtree(visit.folder, ignore_errors=True)
             raise DataError(GONE) from None
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+        self._discard(path)
         return self._key(visit)
 
     def put(self, content: bytes, name: str, session: str, old: str | None = None) -> str:
@@ -132,6 +131,13 @@ class Visits:
         visit = self._open(name, session, old)
         visit.source.write_bytes(content)
         return self._key(visit)
+
+    def _discard(self, path: Path) -> None:
+        """Delete an upload that has been copied; whatever was checked before, nothing outside the uploads."""
+        if path.is_relative_to(os.path.realpath(self.uploads)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()
 
     def _check(self, payload: object) -> tuple[Path, str]:
         """An upload's path and name; a private endpoint may be called with anything."""
