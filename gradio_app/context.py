@@ -19,6 +19,7 @@ from engine.serving.classifier import Shelf, Untouched
 from engine.serving.comparison import open_results
 from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
+from engine.serving.inspection import find_texts
 from engine.serving.training_runs import TrainingRuns
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -119,12 +120,16 @@ class Context:
         return read_growth(self.curves)
 
     def warm_up(self) -> None:
-        """Open every model that the page shows first."""
+        """Open every model that the page shows first, and read what is compared of them."""
         for task in TASKS:
             for checkpoint in self.shelf.models(task):
                 # One that can't be opened says so on its card when it is asked.
                 with suppress(OdzeraError):
                     self.shelf.classifier(checkpoint)
+        for known in TASKS.values():
+            comparison = self.comparison(known)
+            if comparison is not None:
+                find_texts(known, comparison["data"]["fingerprint"])
 
     def speed_up(self) -> None:
         """Export every model that the page shows first and that isn't yet, one at a time, and answer from the graphs.

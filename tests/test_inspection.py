@@ -100,13 +100,13 @@ def test_the_calibration_errors_interval_is_the_percentiles_of_resampled_rows() 
 
 
 def test_a_calibration_error_lies_in_its_interval_even_where_resampling_makes_it_larger() -> None:
-    # As sure as right in every bin: an error of nothing, which no resample has.
-    labels = np.array([0] * 60 + [1] * 40)
-    probabilities = np.tile([0.6, 0.4], (100, 1))
-    low, high = bootstrap_intervals(labels, probabilities)["calibration_error"]
-    assert low == pytest.approx(0, abs=1e-12)
-    assert calibration_error(labels, probabilities) == pytest.approx(0, abs=1e-12)
-    assert 0.02 < high < 0.2
+    # As sure as right in each of five bins: no error at all, which hardly any resample has.
+    sure = np.repeat([0.55, 0.65, 0.75, 0.85, 0.95], 20)
+    right = np.concatenate([np.arange(20) < 20 * one for one in (0.55, 0.65, 0.75, 0.85, 0.95)])
+    labels = np.where(right, 0, 1)
+    low, high = bootstrap_intervals(labels, np.stack([sure, 1 - sure], axis=1))["calibration_error"]
+    assert low == pytest.approx(0, abs=1e-9)
+    assert 0.05 < high < 0.25
 
 
 def test_f1_intervals_of_classes_are_those_of_resampled_rows() -> None:

@@ -42,10 +42,12 @@ def test_translations_keep_the_places_of_values_and_the_tags(code: str) -> None:
     for one in read_catalogue(code):
         if not one.id:
             continue
-        source = as_forms(one.id)[-1]
-        for form in as_forms(one.string):
-            assert sorted(set(FIELDS.findall(form))) == sorted(set(FIELDS.findall(source))), source
-            assert sorted(TAGS.findall(form)) == sorted(TAGS.findall(source)), source
+        source = as_forms(one.id)
+        for place, form in enumerate(as_forms(one.string)):
+            # What is said of one thing may leave the number out, where it is said of one alone and not of 21 too.
+            allowed = [source[-1], *(source[:1] if place == 0 and code == "pl" else [])]
+            assert set(FIELDS.findall(form)) in [set(FIELDS.findall(text)) for text in allowed], source
+            assert sorted(TAGS.findall(form)) == sorted(TAGS.findall(source[-1])), source
 
 
 @pytest.mark.parametrize("code", OTHERS)
