@@ -90,7 +90,7 @@ def pooled_config(
     shape = backbone.config.to_diff_dict() | {"model_type": backbone.config.model_type}
     for name in ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype"):
         shape.pop(name, None)
-    copied = {name: getattr(backbone.config, name, None) for name in COPIED}
+    copied: dict[str, Any] = {name: getattr(backbone.config, name, None) for name in COPIED}
     return PooledConfig(
         backbone=shape,
         head=dict(head),

@@ -97,7 +97,7 @@ class BaselineModel(PreTrainedModel):
         return torch.cat([nn.functional.normalize(words), nn.functional.normalize(characters)], dim=1)
 
 
-class TermTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
+class TermTokenizer(PreTrainedTokenizer):
     """Splits a text into the terms that TF-IDF counts: words (1-2) and runs of characters (2-5)."""
 
     vocab_files_names = {"vocab_file": "terms.json"}  # noqa: RUF012
@@ -124,7 +124,7 @@ class TermTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
         found = (f"{mark}{term}" for mark, analyse in self.analyzers.items() for term in analyse(text))
         return [term for term in found if term in self.ids]
 
-    def tokenize(self, text: str, **_: Any) -> list[str]:
+    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **_: Any) -> list[str]:
         """A text as it is: none of its words is special."""
         return self._tokenize(text)
 

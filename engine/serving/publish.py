@@ -106,7 +106,7 @@ def push(target: Target, files: Mapping[str, bytes], private: bool = False, dry_
             f"{hub.endpoint()}/settings/tokens."
         )
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     api = HfApi(endpoint=hub.endpoint(), token=token or False)
@@ -152,7 +152,7 @@ def _require_ours(target: Target, there: _There) -> None:
 def _compare(target: Target, files: Mapping[str, bytes], there: _There | None, private: bool) -> Upload:
     known = there.hashes if there else {}
     changed = {
-        name: len(content) for name, content in sorted(files.items()) if known.get(name) not in _hashes_of(content)
+        name: len(content) for name, content in sorted(files.items()) if known.get(name, "") not in _hashes_of(content)
     }
     deleted = tuple(sorted(set(known) - set(files) - set(KEPT)))
     hidden = private or (there is not None and there.private)
