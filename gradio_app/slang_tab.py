@@ -6,17 +6,12 @@ import gradio as gr
 
 from engine.data.tasks import SLANG, Task
 from gradio_app.context import Context
+from gradio_app.examples import SLANG_EXAMPLES
 from gradio_app.handlers.ask import ask
 from gradio_app.languages import Language
 from gradio_app.views import cards
 
-EXAMPLES = [
-    "ale kozak, serio, szacun za ten występ",
-    "no i znowu lipa, autobus odjechał mi sprzed nosa",
-    "ktoś ogarnia, o której jutro zbiórka na orliku?",
-    "super, że mówicie mi dzień po terminie, sztos",
-    "Wbijasz na domówkę do Kuby czy odpuszczasz?",
-]
+EXAMPLES = list(SLANG_EXAMPLES)
 
 
 def create_slang_tab(context: Context, say: Language) -> None:

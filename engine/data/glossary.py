@@ -3,15 +3,14 @@
 The file says how each term is inflected; the forms are made when it is loaded. Its column `inflection` holds
 variants, separated by `;`. A variant is a word or several, each with a paradigm after `:` where it is inflected and a
 stem after `/` where the endings go to another one (`olać:v/olej`). `_` stands for up to two words of any kind, and
-`się` after a verb may stand before it too, or further off. The term itself is a variant unless `-` is among them, as
-where the bare word is an everyday one.
+`się` after a verb may stand before it too, or further off. The term itself is a variant too. A word after `!` is
+never taken for the term, as where it is mostly another, everyday one (`woda` isn't `wóda` without its accent).
 """
 
 import csv
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -31,7 +30,7 @@ REGISTERS = ("", "vulgar", "regional")
 _GAP = 2
 _MARKS = "'’`"
 _WORD = re.compile(rf"(?:[^\W_]|[\u0300-\u036f])+(?:[{_MARKS}](?:[^\W_]|[\u0300-\u036f])+)*")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\w+", re.IGNORECASE)
+_CHUNK = re.compile(r"\S+")
 _BETWEEN = re.compile(r"[\s,\-–]*")
 _RUN = re.compile(r"(.)\1+")
 _STRETCHED = re.compile(r"(\w)\1\1|(\w)\2\b")
@@ -96,12 +95,11 @@ class Glossary:
         self._plain: dict[str, str] = {}
         for entry, inflection in rows:
             self.entries.append(entry)
-            variants = list(filter(None, (part.strip() for part in inflection.split(";"))))
-            if "-" not in variants:
-                variants.insert(0, entry.term)
+            variants = [entry.term, *filter(None, (part.strip() for part in inflection.split(";")))]
+            never = {variant[1:] for variant in variants if variant[0] == "!"}
             for variant in variants:
-                if variant != "-":
-                    self._add(entry, variant)
+                if variant[0] != "!":
+                    self._add(entry, variant, never)
 
     @classmethod
     def read(cls, path: Path) -> "Glossary":
@@ -118,7 +116,7 @@ class Glossary:
         """The bundled glossary, read once."""
         return _load()
 
-    def _add(self, entry: Entry, variant: str) -> None:
+    def _add(self, entry: Entry, variant: str, never: Set[str]) -> None:
         if variant.startswith(":"):
             variant = entry.term + variant
         words = variant.lower().replace("-", " ").split()
@@ -126,15 +124,19 @@ class Glossary:
         last, *before = words[:1] if reflexive else reversed(words)
         wanted = tuple(None if word == "_" else _with_plain(_forms(word)) for word in before)
         alone = (_Pattern(entry, wanted, reflexive),)
-        forms = _forms(last)
-        words, true = self._words, self._plain
-        for form, plain in zip(forms, _fold(" ".join(forms)).split(" "), strict=True):
-            if form in words:
-                words[form] += alone
-                continue
-            words[form] = alone
-            if plain != form:
-                true[plain] = f"{true[plain]} {form}" if plain in true else form
+        forms = [form for form in _forms(last) if wanted or form not in never]
+        if self._words.keys().isdisjoint(forms):
+            self._words.update(dict.fromkeys(forms, alone))
+        else:
+            for form in forms:
+                self._words[form] = self._words.get(form, ()) + alone
+        true = self._plain
+        # All at once, as it is done for fifty thousand forms.
+        for form, plain in zip(forms, _fold(" ".join(forms)).split(), strict=True):
+            if plain != form and plain not in never:
+                known = true.setdefault(plain, form)
+                if form not in known.split(" "):
+                    true[plain] = f"{known} {form}"
 
     def forms(self) -> Iterator[tuple[str, Entry]]:
         """Every form of a term that is one word, with its term."""
@@ -160,22 +162,22 @@ class Glossary:
             # The longest first, then the one whose dictionary form it is, then the first in the file.
             spans.sort(key=lambda span: (span[0] - span[1], text[span[0] : span[1]].lower() != span[2].term.lower()))
         found: list[Found] = []
+        taken = bytearray(len(text))
         for start, end, entry in spans:
-            if all(end <= one.start or start >= one.end for one in found):
+            if not any(taken[start:end]):
+                taken[start:end] = b"1" * (end - start)
                 found.append(Found(entry, start, end, text[start:end]))
         return sorted(found, key=lambda one: one.start)
 
     def _patterns(self, word: str, stretched: bool) -> tuple[_Pattern, ...]:
-        """What ends with a word: as it stands, else without some diacritics, else without its stretched letters."""
+        """What ends with a word: as it stands, else as one without diacritics, else without stretched letters."""
         for spelling in _spellings(word) if stretched else (word,):
             known = self._words.get(spelling)
             if known is not None:
                 return known
-            true = self._plain.get(_fold(spelling))
-            if true is not None:
-                likely = [self._words[form] for form in true.split() if _could_be(spelling, form)]
-                if likely:
-                    return tuple(pattern for patterns in likely for pattern in patterns)
+            # Who writes some of a word's diacritics writes them all.
+            if spelling.isascii() and spelling in self._plain:
+                return tuple(pattern for form in self._plain[spelling].split() for pattern in self._words[form])
         return ()
 
 
@@ -211,7 +213,7 @@ def _with_plain(forms: Iterable[str]) -> frozenset[str]:
 
 def _tokens(text: str) -> list[tuple[str, int, int]]:
     """Words in lower case without apostrophes, each with its place in the text."""
-    addresses = [match.span() for match in _ADDRESS.finditer(text)] if "." in text else []
+    addresses = [match.span() for match in _CHUNK.finditer(text) if _is_address(match.group())]
     tokens = []
     for match in _WORD.finditer(text):
         start, end = match.span()
@@ -222,6 +224,13 @@ def _tokens(text: str) -> list[tuple[str, int, int]]:
             word = unicodedata.normalize("NFC", word).translate(_UNMARK)
         tokens.append((word, start, end))
     return tokens
+
+
+def _is_address(chunk: str) -> bool:
+    """Whether a text without spaces is an address of a page or of a mailbox."""
+    chunk = chunk.strip("()<>[]\"',.!?:;…").lower()
+    at = chunk.find("@", 1)
+    return chunk.startswith("www.") or "://" in chunk or (at > 0 and "." in chunk[at + 2 :])
 
 
 def _spellings(word: str) -> Iterator[str]:
@@ -242,19 +251,12 @@ def _spellings(word: str) -> Iterator[str]:
         yield "".join(pieces) + word[last:]
 
 
-def _could_be(written: str, form: str) -> bool:
-    """Whether a word is a form with some of its diacritics left out: none may be there that the form hasn't."""
-    return all(one in (true, _fold(true)) for one, true in zip(written, form, strict=True))
-
-
 def _touch(text: str, one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
     """Whether nothing but spaces, commas and hyphens stands between two words."""
     return _BETWEEN.fullmatch(text, one[2], other[1]) is not None
 
 
-def _match(
-    text: str, tokens: Sequence[tuple[str, int, int]], place: int, pattern: _Pattern
-) -> tuple[int, int] | None:
+def _match(text: str, tokens: Sequence[tuple[str, int, int]], place: int, pattern: _Pattern) -> tuple[int, int] | None:
     """Where a pattern whose last word stands at a place begins and ends in the text."""
     if pattern.reflexive:
         return _match_reflexive(text, tokens, place)
