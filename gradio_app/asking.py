@@ -12,7 +12,7 @@ from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers.ask import ask
 from gradio_app.languages import Language
-from gradio_app.views import cards
+from gradio_app.views.cards import render_empty
 from gradio_app.views.hint import render_hint
 
 
@@ -26,7 +26,10 @@ class Asking:
     models: gr.CheckboxGroup
     before: gr.Checkbox
     button: gr.Button
-    answers: gr.HTML
+    answer: Callable[..., Iterator[tuple[Any, ...]]]
+    """The handler of a question; it yields what goes to `outputs`."""
+    outputs: Sequence[Any]
+    """Where answers stand."""
 
     @property
     def inputs(self) -> list[Any]:
@@ -34,8 +37,9 @@ class Asking:
         return [*self.texts, self.data, self.models, self.before]
 
 
-def create_asking(context: Context, say: Language, task: Task, texts: Sequence[gr.Textbox], empty: str) -> Asking:
+def create_asking(context: Context, say: Language, task: Task, texts: Sequence[gr.Textbox]) -> Asking:
     """The choice of models, the button and the place for answers, below the text fields."""
+    empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
     with gr.Row(elem_classes="oz-do"):
         button = gr.Button(say("Ask the models"), variant="primary", elem_id=f"{task.name}-ask", scale=3, min_width=180)
         link = gr.Button(say("Copy a link to this"), elem_id=f"{task.name}-link", scale=1, min_width=150)
@@ -52,7 +56,7 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
             label=say("Before and after: ask the untouched backbones too"),
             container=False,
         )
-    answers = gr.HTML(cards.render_empty(empty), elem_id=f"{task.name}-answers")
+    answers = gr.HTML(render_empty(empty), elem_id=f"{task.name}-answers")
 
     def choose_data(fingerprint: str | None) -> gr.CheckboxGroup:
         """The models that were trained on other data."""
@@ -61,7 +65,7 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
     data.input(choose_data, data, models, api_visibility="private", show_progress="hidden")
     done = [say("Link copied"), say("Copy a link to this")]
     link.click(None, [link], [link], js=f"() => window.odzera.copy({done!r})", api_visibility="private")
-    return Asking(task, texts, data, models, before, button, answers)
+    return Asking(task, texts, data, models, before, button, answer_with(context, say, task), [answers])
 
 
 def create_models_choice(context: Context, say: Language, task: Task, fingerprint: str | None) -> gr.CheckboxGroup:
@@ -77,38 +81,32 @@ def read_names(chosen: object) -> list[str] | None:
     return [one for one in chosen if isinstance(one, str)] if isinstance(chosen, list) else None
 
 
-def answer_with(context: Context, say: Language, task: Task) -> Callable[..., Iterator[str]]:
+def answer_with(context: Context, say: Language, task: Task) -> Callable[..., Iterator[tuple[Any, ...]]]:
     """The handler of a question: texts, data, chosen models, and whether to ask the untouched backbones too."""
     count = len(task.text_columns)
 
-    def answer(*asked: Any) -> Iterator[str]:
+    def answer(*asked: Any) -> Iterator[tuple[Any, ...]]:
         texts, (data, chosen, before) = asked[:count], asked[count:]
         named = data if isinstance(data, str) else None
-        yield from ask(context, say, task, named, *texts, before=bool(before), chosen=read_names(chosen))
+        for cards in ask(context, say, task, named, *texts, before=bool(before), chosen=read_names(chosen)):
+            yield (cards,)
 
     return answer
 
 
-def wire(
-    context: Context,
-    asking: Asking,
-    triggers: Sequence[Any],
-    after: Any,
-    answer: Callable[..., Iterator[Any]],
-    outputs: Sequence[Any],
-) -> None:
+def wire(context: Context, asking: Asking, triggers: Sequence[Any], after: Any) -> None:
     """Ask on each trigger and after another event, and keep the question in the page's address."""
     task = asking.task
     counts = {data: len(context.models(task, data)) for data in context.shelf.data_sets(task.name)}
     given = ", ".join(json.dumps(one) for one in (task.name, task.text_columns, counts))
     how: dict[str, Any] = {
         "inputs": asking.inputs,
-        "outputs": list(outputs),
+        "outputs": list(asking.outputs),
         "js": f"(...asked) => window.odzera.keep({given}, asked)",
         "api_visibility": "private",
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "concurrency_id": "classify",
     }
-    gr.on(triggers, answer, **how)
-    after.then(answer, **how)
+    gr.on(triggers, asking.answer, **how)
+    after.then(asking.answer, **how)

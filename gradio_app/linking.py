@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from gradio_app.asking import Asking, answer_with
+from gradio_app.asking import Asking
 from gradio_app.context import Context
 from gradio_app.handlers.link import read_link
 from gradio_app.languages import Language
@@ -34,13 +34,13 @@ def bring_back(page: gr.Blocks, context: Context, say: Language, tabs: gr.Tabs, 
         brought |= dict(zip(asking.texts, link.texts, strict=True))
         if data is not None:
             brought[asking.data] = data
-        for cards in answer_with(context, say, link.task)(*link.texts, data, chosen, link.before):
-            yield brought | {asking.answers: cards}
+        for answers in asking.answer(*link.texts, data, chosen, link.before):
+            yield brought | dict(zip(asking.outputs, answers, strict=True))
             brought = {}
 
     outputs: list[Any] = [tabs]
     for asking in askings.values():
-        outputs += [*asking.inputs, asking.answers]
+        outputs += [*asking.inputs, *asking.outputs]
     page.load(
         restore,
         address,

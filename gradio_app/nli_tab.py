@@ -3,19 +3,11 @@
 import gradio as gr
 
 from engine.data.tasks import NLI
-from gradio_app.asking import Asking, answer_with, create_asking, wire
+from gradio_app.asking import Asking, create_asking, wire
 from gradio_app.context import Context
+from gradio_app.examples import LANGUAGES, NLI_EXAMPLES, own_name
 from gradio_app.languages import Language
 from gradio_app.why import create_why
-
-EXAMPLES = [
-    ["The bakery opens at six and sells rye bread.", "You can buy bread there at seven."],
-    ["She has taken the stairs since the lift broke down.", "The lift works."],
-    ["Der Zug fiel aus, wir nahmen den Bus.", "Wir sind mit dem Zug gefahren."],
-    ["El perro durmió toda la tarde junto a la estufa.", "El perro es negro."],
-    ["Кот спит на подоконнике, пока идёт дождь.", "На улице идёт дождь."],
-    ["这家小店只收现金，不能刷卡。", "在这里可以用信用卡付款。"],
-]
 
 
 def create_nli_tab(context: Context, say: Language) -> Asking:
@@ -31,12 +23,34 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
             hypothesis = gr.Textbox(
                 label=say("Hypothesis"), lines=2, max_lines=8, min_width=280, elem_id="nli-hypothesis"
             )
-        empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
-        asking = create_asking(context, say, NLI, [premise, hypothesis], empty)
+        asking = create_asking(context, say, NLI, [premise, hypothesis])
         create_why(context, say, asking)
-        examples = gr.Examples(EXAMPLES, [premise, hypothesis], label=say("Try one"), api_visibility="private")
+        with gr.Group(elem_classes="oz-examples-in"):
+            examples = gr.Dataset(
+                components=[gr.Textbox(visible=False)],
+                samples=[[name_language(say, code)] for code in LANGUAGES],
+                label=say("Try one in your language; press again for another"),
+                type="index",
+                elem_id="nli-examples",
+            )
         pair = [premise, hypothesis]
         swap.click(None, pair, pair, js="(...pair) => window.odzera.swap(pair)", api_visibility="private")
+        filled = examples.click(fill, [examples, premise], pair, api_visibility="private", show_progress="hidden")
         asked = [asking.button.click, premise.submit, hypothesis.submit]
-        wire(context, asking, asked, examples.load_input_event, answer_with(context, say, NLI), [asking.answers])
+        wire(context, asking, asked, filled)
     return asking
+
+
+def name_language(say: Language, code: str) -> str:
+    """What a language calls itself, and what the page's language calls it."""
+    own, ours = own_name(code), say(LANGUAGES[code])
+    return own if own.casefold() == ours.casefold() else f"{own} · {ours}"
+
+
+def fill(place: int, premise: str) -> tuple[str, str]:
+    """The next example in a language: the one after that in the box, or the first."""
+    codes = list(LANGUAGES)
+    code = codes[place] if isinstance(place, int) and 0 <= place < len(codes) else "en"
+    pairs = [(one.premise, one.hypothesis) for one in NLI_EXAMPLES if one.code == code]
+    here = [first for first, _ in pairs].index(premise) if premise in dict(pairs) else -1
+    return pairs[(here + 1) % len(pairs)]

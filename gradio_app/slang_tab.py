@@ -1,20 +1,20 @@
 """The Slang tab: layout and wiring."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
 import gradio as gr
 
 from engine.data.tasks import SLANG
-from gradio_app.asking import Asking, answer_with, create_asking, wire
+from gradio_app.asking import Asking, create_asking, wire
 from gradio_app.context import Context
+from gradio_app.examples import SLANG_EXAMPLES
+from gradio_app.handlers.glossary import find_terms
 from gradio_app.languages import Language
 from gradio_app.why import create_why
 
-EXAMPLES = [
-    "ale kozak, serio, szacun za ten występ",
-    "no i znowu lipa, autobus odjechał mi sprzed nosa",
-    "ktoś ogarnia, o której jutro zbiórka na orliku?",
-    "super, że mówicie mi dzień po terminie, sztos",
-    "Wbijasz na domówkę do Kuby czy odpuszczasz?",
-]
+EXAMPLES = list(SLANG_EXAMPLES)
 
 
 def create_slang_tab(context: Context, say: Language) -> Asking:
@@ -32,10 +32,20 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
             autofocus=True,
             elem_id="slang-text",
         )
-        empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
-        asking = create_asking(context, say, SLANG, [text], empty)
+        asking = create_asking(context, say, SLANG, [text])
+        terms = gr.HTML(elem_id="slang-terms")
+        asking = replace(asking, answer=look_up_too(say, asking.answer), outputs=[*asking.outputs, terms])
         create_why(context, say, asking)
         examples = gr.Examples([[one] for one in EXAMPLES], [text], label=say("Try one"), api_visibility="private")
-        asked = [asking.button.click, text.submit]
-        wire(context, asking, asked, examples.load_input_event, answer_with(context, say, SLANG), [asking.answers])
+        wire(context, asking, [asking.button.click, text.submit], examples.load_input_event)
     return asking
+
+
+def look_up_too(say: Language, answer: Callable[..., Iterator[tuple[Any, ...]]]) -> Callable[..., Iterator[Any]]:
+    """Answers, and what the glossary knows of the message: it needs no model, so its words stand there at once."""
+
+    def answer_and_look_up(text: str, *more: Any) -> Iterator[Any]:
+        for place, answers in enumerate(answer(text, *more)):
+            yield *answers, gr.skip() if place else find_terms(say, text)
+
+    return answer_and_look_up
