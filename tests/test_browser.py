@@ -342,24 +342,29 @@ def test_typed_markup_becomes_no_element(open_page: Opener) -> None:
     assert "taken" not in page.title()
 
 
-def test_every_model_says_why_in_the_same_words_under_each_other(open_page: Opener) -> None:
-    page = open_page()
-    page.fill("#slang-text textarea", f"ale kozak {SCRIPT}")
+def ask_why(page: Page, text: str) -> None:
+    """Type a message, open the block that asks why, wait for every model."""
+    page.fill("#slang-text textarea", text)
     page.get_by_role("button", name="Why? The words behind each verdict").first.click()
     page.click("#slang-explain")
     page.wait_for_selector("#slang-heat .oz-heat[data-done=true]")
+
+
+def test_every_model_says_why_in_the_same_words_under_each_other(open_page: Opener) -> None:
+    page = open_page()
+    ask_why(page, f"ale kozak {SCRIPT}")
     rows = page.locator("#slang-heat .oz-heat-row")
     assert {row.get_attribute("data-model") for row in rows.all()} == NAMES
-    texts = {row.locator(".oz-heat-text").inner_text() for row in rows.all()}
-    assert texts == {f"ale kozak {SCRIPT}"}
+    assert {row.locator(".oz-heat-text").inner_text() for row in rows.all()} == {f"ale kozak {SCRIPT}"}
     lefts = {round(row.locator("[data-w='0-1']").bounding_box()["x"]) for row in rows.all()}
     assert len(lefts) == 1, "the same word stands in the same place in every row"
     assert page.locator("#slang-heat script, #slang-heat img").count() == 0
     assert "taken" not in page.title()
     rows.first.locator("[data-w='0-1']").hover()
     assert page.locator("#slang-heat .oz-same").count() == len(NAMES)
-    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    assert_fits_in_width(page)
+    phone = open_page(NARROW)
+    ask_why(phone, f"ale kozak {'bardzo' * 60}")
+    assert_fits_in_width(phone)
 
 
 def test_the_page_speaks_its_language_and_names_its_fields(open_page: Opener) -> None:
