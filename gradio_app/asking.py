@@ -15,6 +15,8 @@ from gradio_app.languages import Language
 from gradio_app.views.cards import render_empty
 from gradio_app.views.hint import render_hint
 
+Answering = Callable[..., Iterator[dict[Any, Any]]]
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -26,8 +28,8 @@ class Asking:
     models: gr.CheckboxGroup
     before: gr.Checkbox
     button: gr.Button
-    answer: Callable[..., Iterator[tuple[Any, ...]]]
-    """The handler of a question; it yields what goes to `outputs`."""
+    answer: Answering
+    """The handler of a question; it yields what changes, by component."""
     outputs: Sequence[Any]
     """Where answers stand."""
 
@@ -65,7 +67,7 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
     data.input(choose_data, data, models, api_visibility="private", show_progress="hidden")
     done = [say("Link copied"), say("Copy a link to this")]
     link.click(None, [link], [link], js=f"() => window.odzera.copy({done!r})", api_visibility="private")
-    return Asking(task, texts, data, models, before, button, answer_with(context, say, task), [answers])
+    return Asking(task, texts, data, models, before, button, answer_with(context, say, task, answers), [answers])
 
 
 def create_models_choice(context: Context, say: Language, task: Task, fingerprint: str | None) -> gr.CheckboxGroup:
@@ -81,15 +83,15 @@ def read_names(chosen: object) -> list[str] | None:
     return [one for one in chosen if isinstance(one, str)] if isinstance(chosen, list) else None
 
 
-def answer_with(context: Context, say: Language, task: Task) -> Callable[..., Iterator[tuple[Any, ...]]]:
+def answer_with(context: Context, say: Language, task: Task, shown: gr.HTML) -> Answering:
     """The handler of a question: texts, data, chosen models, and whether to ask the untouched backbones too."""
     count = len(task.text_columns)
 
-    def answer(*asked: Any) -> Iterator[tuple[Any, ...]]:
+    def answer(*asked: Any) -> Iterator[dict[Any, Any]]:
         texts, (data, chosen, before) = asked[:count], asked[count:]
         named = data if isinstance(data, str) else None
         for cards in ask(context, say, task, named, *texts, before=bool(before), chosen=read_names(chosen)):
-            yield (cards,)
+            yield {shown: cards}
 
     return answer
 

@@ -35,7 +35,7 @@ def bring_back(page: gr.Blocks, context: Context, say: Language, tabs: gr.Tabs, 
         if data is not None:
             brought[asking.data] = data
         for answers in asking.answer(*link.texts, data, chosen, link.before):
-            yield brought | dict(zip(asking.outputs, answers, strict=True))
+            yield brought | answers
             brought = {}
 
     outputs: list[Any] = [tabs]

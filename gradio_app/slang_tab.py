@@ -1,13 +1,13 @@
 """The Slang tab: layout and wiring."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from engine.data.tasks import SLANG
-from gradio_app.asking import Asking, create_asking, wire
+from gradio_app.asking import Answering, Asking, create_asking, wire
 from gradio_app.context import Context
 from gradio_app.examples import SLANG_EXAMPLES
 from gradio_app.handlers.glossary import find_terms
@@ -34,18 +34,20 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
         )
         asking = create_asking(context, say, SLANG, [text])
         terms = gr.HTML(elem_id="slang-terms")
-        asking = replace(asking, answer=look_up_too(say, asking.answer), outputs=[*asking.outputs, terms])
+        asking = replace(asking, answer=look_up_too(say, asking.answer, terms), outputs=[*asking.outputs, terms])
         create_why(context, say, asking)
         examples = gr.Examples([[one] for one in EXAMPLES], [text], label=say("Try one"), api_visibility="private")
         wire(context, asking, [asking.button.click, text.submit], examples.load_input_event)
     return asking
 
 
-def look_up_too(say: Language, answer: Callable[..., Iterator[tuple[Any, ...]]]) -> Callable[..., Iterator[Any]]:
+def look_up_too(say: Language, answer: Answering, terms: gr.HTML) -> Answering:
     """Answers, and what the glossary knows of the message: it needs no model, so its words stand there at once."""
 
-    def answer_and_look_up(text: str, *more: Any) -> Iterator[Any]:
-        for place, answers in enumerate(answer(text, *more)):
-            yield *answers, gr.skip() if place else find_terms(say, text)
+    def answer_and_look_up(text: str, *more: Any) -> Iterator[dict[Any, Any]]:
+        found: dict[Any, Any] = {terms: find_terms(say, text)}
+        for answers in answer(text, *more):
+            yield answers | found
+            found = {}
 
     return answer_and_look_up
