@@ -25,14 +25,14 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
             )
         asking = create_asking(context, say, NLI, [premise, hypothesis])
         create_why(context, say, asking)
-        with gr.Group(elem_classes="oz-examples-in"):
-            examples = gr.Dataset(
-                components=[gr.Textbox(visible=False)],
-                samples=[[name_language(say, code)] for code in LANGUAGES],
-                label=say("Try one in your language; press again for another"),
-                type="index",
-                elem_id="nli-examples",
-            )
+        examples = gr.Dataset(
+            components=[gr.Textbox(visible=False)],
+            samples=[[name_language(say, code)] for code in LANGUAGES],
+            samples_per_page=len(LANGUAGES),
+            label=say("Try one in your language; press again for another"),
+            type="index",
+            elem_id="nli-examples",
+        )
         pair = [premise, hypothesis]
         swap.click(None, pair, pair, js="(...pair) => window.odzera.swap(pair)", api_visibility="private")
         filled = examples.click(fill, [examples, premise], pair, api_visibility="private", show_progress="hidden")
