@@ -431,6 +431,29 @@ def test_a_running_search_is_followed_live(open_page: Opener, studies_file: Path
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_training_tab_shows_how_models_learned_and_fits_the_window(
+    open_page: Opener, size: tuple[int, int]
+) -> None:
+    page = open_page(size)
+    tab = page.get_by_role("tab", name="Training")
+    if not tab.is_visible():
+        # On a phone the tabs that don't fit are in a menu.
+        page.locator(".overflow-menu button").first.click()
+        tab = page.get_by_text("Training", exact=True).last
+    tab.click()
+    expect(page.locator("#training-curves svg")).to_have_count(2)
+    assert page.locator("#training-curves path.oz-train").count() == 4
+    assert page.locator("#training-costs .oz-cost").count() >= 5
+    assert page.evaluate(STICKING_OUT) == []
+    page.get_by_label("Only settings that differ").check()
+    expect(page.locator("#training-settings tbody tr")).to_have_count(1)
+    expect(page.locator("#training-settings tbody code")).to_have_text("seed")
+    page.get_by_label("Dropout").fill("7")
+    page.get_by_label("Dropout").press("Tab")
+    expect(page.locator("#training-plan")).to_contain_text("Dropout is a number from 0 to below 1")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
     page.get_by_role("tab", name="Data", exact=True).click()

@@ -260,6 +260,16 @@ def test_label_smoothing_smooths_the_loss() -> None:
     assert loss == pytest.approx(float(functional.cross_entropy(logits, labels, label_smoothing=0.3)), rel=1e-5)
 
 
+def test_training_accuracy_counts_the_examples_that_were_right_as_they_went_by() -> None:
+    rows, model = batches(25, batch_size=25), fresh(dropout=0.0)
+    batch = rows.pack(np.arange(25))
+    with torch.no_grad():
+        right = model(**batch.inputs).logits.argmax(-1) == batch.labels
+    (epoch,) = follow(model, tiny_recipe(epochs=1), rows)
+    assert 0 < right.sum() < 25
+    assert epoch.train_accuracy == pytest.approx(float(right.float().mean()))
+
+
 def test_class_weights_do_without_a_class_that_training_lacks() -> None:
     rows = batches(32)
     without = Batches(rows.encoded, np.minimum(rows.labels, 1), 16)

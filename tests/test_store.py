@@ -126,6 +126,12 @@ def test_epochs_come_in_order(store: Store) -> None:
     assert store.epochs("one")[1]["train_loss"] == 0.5
 
 
+def test_epochs_from_before_training_accuracy_was_kept_have_none(store: Store) -> None:
+    with_it = [{**EPOCHS[0], "train_accuracy": 0.5}, EPOCHS[1]]
+    store.add(run("one"), with_it, predictions())
+    assert [row["train_accuracy"] for row in store.epochs("one")] == [0.5, None]
+
+
 def test_runs_on_different_data_are_never_in_one_list(store: Store) -> None:
     store.add(run("one"), EPOCHS, predictions())
     store.add(run("two", fingerprint="bbbbbbbbbbbb"), EPOCHS, predictions())

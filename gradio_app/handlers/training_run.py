@@ -133,7 +133,7 @@ def allowed(context: Context) -> TrainingRuns:
     """
     if context.public:
         raise RecipeError(
-            Said("Training isn't offered on this public page. At home it is one command, which stands below the form.")
+            Said("Training isn't offered on this public page. At home it is one command, which stands with the form.")
         )
     if context.training is None:
         raise RecipeError(Said("This page was opened without a place to keep models, so none can be trained."))

@@ -141,6 +141,6 @@ def render_refusal(say: Language) -> str:
     """That strangers can't train here, why, and how to do it at home."""
     told = [
         say("Training isn't offered on this public page: a run takes a processor core for minutes, and it is shared."),
-        say("On a computer of your own it is one command. Choose the settings here and copy it from below."),
+        say("On a computer of your own it is one command. Choose the settings here and copy the command."),
     ]
     return f'<div class="oz-notice" role="note">{" ".join(told)}</div>'
