@@ -18,7 +18,7 @@ from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
 from gradio_app.data_tab import create_data_tab
 from gradio_app.gate import Gate, path_of
-from gradio_app.handlers.ask import answer_all
+from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.install import install_routes
 from gradio_app.languages import NAMES, Language, choose_language, get_language
 from gradio_app.models_tab import create_models_tab
@@ -111,8 +111,8 @@ def _create_endpoints(context: Context) -> None:
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    for endpoint in (classify_slang, classify_nli):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=2, concurrency_id="classify")
+    for task, endpoint in ((SLANG, classify_slang), (NLI, classify_nli)):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=AT_ONCE, concurrency_id=task.name)
 
 
 def launch(
@@ -139,6 +139,8 @@ def launch(
         show_error=False,
         ssr_mode=False,
         num_workers=0,
+        # A question holds one while it waits for its models.
+        max_threads=2 * AT_ONCE + 40,
         run_history=False,
         enable_monitoring=False,
         max_file_size="1mb",

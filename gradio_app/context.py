@@ -16,7 +16,7 @@ from engine.errors import OdzeraError
 from engine.paths import ROOT, Places
 from engine.processes import run_all
 from engine.search.report import StudyView, list_studies
-from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all
+from engine.serving.classifier import Answer, Failure, Shelf, Untouched, classify_all, classify_in_bursts
 from engine.serving.comparison import compare_models, open_results
 from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
@@ -24,6 +24,9 @@ from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
 from gradio_app.languages import Language
+
+BURST_SECONDS = 0.1
+"""Answers that come within so long are drawn at once: drawing each by itself costs more than a small model."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,17 @@ class Context:
         """
         more = self.untouched(task, fingerprint) if before else []
         return classify_all(self.shelf, task, texts, [*self.models(task, fingerprint), *more])
+
+    def bursts(
+        self, task: Task, texts: Sequence[str], fingerprint: str | None = None, before: bool = False
+    ) -> Iterator[list[Answer | Failure]]:
+        """The same for a page: answers that come together are one burst, and the first one is empty if none is quick.
+
+        Raises:
+            TextError: The input won't do.
+        """
+        more = self.untouched(task, fingerprint) if before else []
+        return classify_in_bursts(self.shelf, task, texts, [*self.models(task, fingerprint), *more], BURST_SECONDS)
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The table of models on one data set, or None where nothing is trained."""

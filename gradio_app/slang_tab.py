@@ -6,7 +6,7 @@ import gradio as gr
 
 from engine.data.tasks import SLANG, Task
 from gradio_app.context import Context
-from gradio_app.handlers.ask import ask
+from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language
 from gradio_app.views import cards
 
@@ -55,8 +55,8 @@ def create_slang_tab(context: Context, say: Language) -> None:
             outputs=answers,
             api_visibility="private",
             show_progress="hidden",
-            concurrency_limit=2,
-            concurrency_id="classify",
+            concurrency_limit=AT_ONCE,
+            concurrency_id=SLANG.name,
         )
 
 

@@ -10,13 +10,16 @@ from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import cards
 
+AT_ONCE = 64
+"""Questions of one task that are answered at a time: they wait for models, so they take turns there, not here."""
+
 
 def ask(
     context: Context, say: Language, task: Task, fingerprint: str | None, *texts: str, before: bool = False
 ) -> Iterator[str]:
-    """Cards of all models, and with `before` of their untouched backbones; yielded anew at each answer."""
+    """Cards of all models, and with `before` of their untouched backbones; yielded anew as answers come."""
     try:
-        answers = context.answers(task, [text or "" for text in texts], fingerprint, before)
+        bursts = context.bursts(task, [text or "" for text in texts], fingerprint, before)
     except OdzeraError as error:
         yield cards.render_notice(str(error))
         return
@@ -30,9 +33,8 @@ def ask(
     if before:
         facts += [cards.facts_of_untouched(one.name) for one in context.untouched(task, fingerprint)]
     arrived: list[Answer | Failure] = []
-    yield cards.render(task, facts, arrived)
-    for answer in answers:
-        arrived.append(answer)
+    for burst in bursts:
+        arrived += burst
         yield cards.render(task, facts, arrived)
 
 
