@@ -18,11 +18,15 @@ from gradio_app.about_tab import create_about_tab
 from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
 from gradio_app.data_tab import create_data_tab
-from gradio_app.handlers.ask import answer_all
+from gradio_app.gate import Gate, path_of
+from gradio_app.handlers.ask import AT_ONCE, answer_all
+from gradio_app.install import install_routes
 from gradio_app.languages import NAMES, Language, choose_language, get_language
 from gradio_app.linking import bring_back
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
+from gradio_app.quiet import QuietBlocks
+from gradio_app.sessions import CAPACITY, keep_little, keep_no_diary
 from gradio_app.slang_tab import create_slang_tab
 from gradio_app.study_tab import create_study_tab
 from gradio_app.training_tab import create_training_tab
@@ -32,6 +36,8 @@ ASSETS = Path(__file__).parent / "assets"
 # The visitor's own fonts: nothing is fetched from anywhere.
 FONTS = ("ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "Consolas", "Menlo", "monospace")
+MOST_WAITING = 200
+"""Questions in the queue; more are refused in words."""
 
 
 TABS = (
@@ -47,7 +53,7 @@ TABS = (
 
 def build_app(context: Context) -> gr.Blocks:
     """The page, once in each language, as a function of its models and results."""
-    with gr.Blocks(
+    with QuietBlocks(
         title="Odzera: from scratch or pretrained?", analytics_enabled=False, delete_cache=(3600, 3600)
     ) as app:
         _create_page(app, context, get_language("en"))
@@ -78,7 +84,7 @@ class OwnLanguage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["method"] == "GET" and _path(scope) in ("", "/"):
+        if scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) in ("", "/"):
             request = HTTPConnection(scope)
             code = choose_language(request.headers.get("accept-language", ""))
             if "lang" not in request.query_params and code != "en":
@@ -88,11 +94,6 @@ class OwnLanguage:
                 await answer(scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-
-def _path(scope: Scope) -> str:
-    """The path below the application's own address."""
-    return str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
 
 
 def _create_endpoints(context: Context) -> None:
@@ -112,8 +113,8 @@ def _create_endpoints(context: Context) -> None:
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    for endpoint in (classify_slang, classify_nli):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=2, concurrency_id="classify")
+    for task, endpoint in ((SLANG, classify_slang), (NLI, classify_nli)):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=AT_ONCE, concurrency_id=task.name)
 
 
 def launch(
@@ -127,15 +128,21 @@ def launch(
         port: Port to listen on.
         blocked: Folders that are out of reach.
         routes: That go before the page's own.
-        more: Options of Gradio's `launch`.
+        more: Options of Gradio's `launch`, such as `auth`, `share` and `mcp_server`.
     """
-    app.queue(max_size=200).launch(
+    own: dict[str, Any] = {"share": False, "mcp_server": False, "pwa": True, "state_session_capacity": CAPACITY}
+    keep_no_diary()
+    app.queue(max_size=MOST_WAITING).launch(
         server_name=host,
         server_port=port,
         quiet=True,
         prevent_thread_lock=True,
-        show_error=True,
+        # What isn't meant for visitors isn't shown to them.
+        show_error=False,
         ssr_mode=False,
+        num_workers=0,
+        # A question holds one while it waits for its models.
+        max_threads=2 * AT_ONCE + 40,
         run_history=False,
         enable_monitoring=False,
         max_file_size=f"{MAX_MEGABYTES}mb",
@@ -150,7 +157,13 @@ def launch(
         ),
         css_paths=sorted(ASSETS.glob("*.css")),
         head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
-        app_kwargs={"routes": list(routes), "middleware": [Middleware(OwnLanguage)]},
+        app_kwargs={
+            "routes": [*install_routes(), *routes],
+            "middleware": [Middleware(Gate), Middleware(OwnLanguage)],
+            # Gradio's own list of addresses is no secret, but is nobody's business either.
+            "openapi_url": None,
+        },
         favicon_path=ASSETS / "icon.svg",
-        **more,
+        **(own | more),
     )
+    keep_little(app)

@@ -10,7 +10,7 @@ import gradio as gr
 from engine.data.tasks import Task
 from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app.context import Context
-from gradio_app.handlers.ask import ask
+from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language
 from gradio_app.views.cards import render_empty
 from gradio_app.views.hint import render_hint
@@ -107,8 +107,8 @@ def wire(context: Context, asking: Asking, triggers: Sequence[Any], after: Any) 
         "js": f"(...asked) => window.odzera.keep({given}, asked)",
         "api_visibility": "private",
         "show_progress": "hidden",
-        "concurrency_limit": 2,
-        "concurrency_id": "classify",
+        "concurrency_limit": AT_ONCE,
+        "concurrency_id": task.name,
     }
     gr.on(triggers, asking.answer, **how)
     after.then(asking.answer, **how)

@@ -7,6 +7,7 @@ import gradio as gr
 
 from gradio_app.asking import Asking
 from gradio_app.context import Context
+from gradio_app.handlers.ask import AT_ONCE
 from gradio_app.handlers.link import read_link
 from gradio_app.languages import Language
 
@@ -48,6 +49,5 @@ def bring_back(page: gr.Blocks, context: Context, say: Language, tabs: gr.Tabs, 
         js="() => [window.odzera.address()]",
         api_visibility="private",
         show_progress="hidden",
-        concurrency_limit=2,
-        concurrency_id="classify",
+        concurrency_limit=AT_ONCE,
     )

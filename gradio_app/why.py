@@ -37,5 +37,5 @@ def create_why(context: Context, say: Language, asking: Asking) -> None:
             api_visibility="private",
             show_progress="hidden",
             concurrency_limit=2,
-            concurrency_id="classify",
+            concurrency_id="why",
         )

@@ -1,4 +1,4 @@
-"""Commands that measure: the search, a training step, and what training costs."""
+"""Commands that measure: the search, a training step, what training costs, and the page under load."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -241,3 +241,41 @@ def bench_growth(
     with console.progress_bar("measuring", as_json) as tick:
         result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)
     show_growth(result, as_json)
+
+
+@bench.command(name="app")
+@friendly
+def bench_app(
+    users: Annotated[int, typer.Option(help="Visitors at once.")] = 50,
+    seconds: Annotated[float, typer.Option(help="For how long they ask.")] = 60,
+    think: Annotated[
+        float, typer.Option(help="Seconds that each reads before asking again, on average; 0: asks again at once.")
+    ] = 3,
+    requests: Annotated[
+        int | None, typer.Option(help="Go on until so many questions are asked, instead; for memory, 10000.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="A page that is running already; its own is started when missing.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the texts, and of who asks what when.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the page under load: visitors at once, over HTTP, each asking every model about texts of either task.
+
+    Visitors open the page, ask five times by Gradio's own queue as a browser does, and open it anew. Its own server
+    runs in a process of its own, beside the visitors: export the models first, and leave the machine alone meanwhile.
+
+    Example: `odzera bench app --users 50 --seconds 60`
+    """
+    from contextlib import nullcontext
+
+    from engine.console.bench import show_load
+    from engine.errors import DataError
+    from engine.serving.app_bench import Server, measure_app, serve_page
+    from engine.serving.app_load import Crowd
+
+    if users < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
+        raise DataError("At least one visitor asks once, and no time is negative.")
+    crowd = Crowd(users, seconds, requests, think, seed)
+    page = nullcontext(Server(url.rstrip("/"))) if url else serve_page()
+    with page as server, console.progress_bar("asking", as_json) as tick:
+        result = measure_app(server, crowd, tick)
+    show_load(result, as_json)

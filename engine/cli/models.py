@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that `odzera --help` answer
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,18 +29,34 @@ from engine.processes import one_voice
 @app.command(name="app")
 @friendly
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
     export: Annotated[bool, typer.Option(help="Export models that aren't yet, behind the page.")] = True,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    auth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask for a password: a file with USER:PASSWORD in each line, or the same in the environment variable "
+            "ODZERA_AUTH. Neither is seen in a list of processes.",
+        ),
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="A public link through Gradio's servers, for a week.")] = False,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Serve the models as tools for language models (MCP).")] = False,
 ) -> None:
     """Open the page: every model side by side.
+
+    From another host than this one, with --share and on a Space, strangers can come: then nothing that costs the
+    machine hours is started for them.
 
     Example: `odzera app --port 7861`
     """
     # The page is a program of its own on the floor above, so it is started rather than imported.
     sys.stdout.flush()
-    faster = "--export" if export else "--no-export"
-    program = [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port), faster]
+    flags = {"--open": open_browser, "--share": share, "--mcp": mcp}
+    program = [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port)]
+    program += ["--export" if export else "--no-export", *(name for name, on in flags.items() if on)]
+    program += ["--auth", str(auth)] if auth else []
     os.execv(sys.executable, program)  # noqa: S606
 
 

@@ -103,3 +103,44 @@ def show_growth(result: Mapping[str, Any], as_json: bool) -> None:
         for one, exponent in result["exponents"][name].items():
             note(f"{one}: grows with the power {exponent} at the end (1 is linear).")
     note(f"{result['machine']['device_name']}; {result['source']} ({result['fingerprint']}).")
+
+
+def show_load(result: Mapping[str, Any], as_json: bool) -> None:
+    """What visitors waited for, and whether the goals are met."""
+    if as_json:
+        print_json(result)
+        return
+    crowd = result["crowd"]
+    table = Table(box=None, header_style="bold")
+    table.add_column("visitors")
+    table.add_column("milliseconds to")
+    for title in ("p50", "p95", "p99", "most"):
+        table.add_column(title, justify="right")
+    rows = [
+        ("one", "the first verdict", result["single"]["first_ms"]),
+        ("", "every model's", result["single"]["full_ms"]),
+        (str(crowd["users"]), "the first verdict", result["first_ms"]),
+        ("", "every model's", result["full_ms"]),
+        *(("", f"every model's, {task}", times) for task, times in result["by_task"].items()),
+        ("", "the page itself", result["page_ms"]),
+    ]
+    for who, what, times in rows:
+        if times:
+            table.add_row(who, what, *(f"{times[name]:,.0f}" for name in ("p50", "p95", "p99", "max")))
+    out.print(table)
+    note(
+        f"{result['answered']:,} questions in {result['seconds']:.0f} s, {result['per_second']:.1f} a second; each "
+        f"visitor reads {crowd['think']:g} s on average before asking again. {result['machine']['device_name']}; load "
+        f"before: {', '.join(f'{one:.1f}' for one in result['load_average_before'])}."
+    )
+    for reason, count in result["errors"].items():
+        note(f"{count} times: {reason}.")
+    memory = result["memory_mb"]
+    if memory:
+        grows = memory["growth_per_1000"]
+        grown = "" if grows is None else f", {grows:+.1f} MB per 1,000 questions in the second half"
+        note(f"Memory: {memory['start']:,.0f} MB at first, {memory['peak']:,.0f} MB at most{grown}.")
+    for one in result["goals"].values():
+        if one["is"] is not None:
+            met = "reached" if one["met"] else "missed"
+            note(f"{met}: {one['goal']}: {one['is']:,g}, at most {one['at_most']:,g}.")

@@ -5,8 +5,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.processes import cores
 from engine.said import Said, message
 from engine.serving.exports import find_export, has_network
+from engine.serving.lanes import Lanes
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from engine.training.classify import Classifier
 from engine.training.eager import EagerModels
 from engine.training.frozen import open_zero_shot
-from engine.training.resources import serve_on_one_thread
 from engine.training.sharing import SharedWeights
 
 MAX_CHARACTERS = 5000
@@ -127,8 +128,8 @@ class Shelf:
             threads: That a graph computes one call on; with one, as many models answer at once as there are cores.
         """
         self.root = root
-        # Every visitor's questions stand in one queue, so that models never outnumber the cores.
-        self.pool = ThreadPoolExecutor(cores(), "classify", initializer=serve_on_one_thread)
+        # Every visitor's questions stand in one queue.
+        self.pool = Lanes(cores())
         # Files are answered a piece at a time, in turns, so that a core is left for questions wherever there are two.
         self.turns = ThreadPoolExecutor(max(1, cores() - 1), "batch")
         # Networks to look into; they are opened when somebody asks why.
@@ -215,6 +216,11 @@ class Shelf:
                 found[Untouched(recipe.backbone, revision, one.task)] = None
         return list(found)
 
+    def is_open(self, checkpoint: Checkpoint | Untouched) -> bool:
+        """Whether a question wouldn't have to wait for the model to be opened."""
+        slot = self._opened.get(_key(checkpoint))
+        return slot is not None and (slot.served is not None or bool(slot.reason))
+
     def classifier(self, checkpoint: Checkpoint | Untouched) -> Classifier:
         """The opened, warmed-up model; see `served`."""
         return self.served(checkpoint).classifier
@@ -225,8 +231,7 @@ class Shelf:
         Raises:
             OdzeraError: It can't be opened; the same error comes again without another try.
         """
-        key = checkpoint if isinstance(checkpoint, Untouched) else checkpoint.folder
-        slot = self._opened.setdefault(key, _Opened())
+        slot = self._opened.setdefault(_key(checkpoint), _Opened())
         with slot.lock:
             if slot.reason:
                 raise CheckpointError(slot.reason)
@@ -281,6 +286,10 @@ class Shelf:
             return statistics.median(slot.times), len(slot.times)
 
 
+def _key(model: Checkpoint | Untouched) -> Path | Untouched:
+    return model if isinstance(model, Untouched) else model.folder
+
+
 def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
     """Clean the texts of one input as training texts were.
 
@@ -314,7 +323,20 @@ def classify_all(
         TextError: The input won't do; see `check_input`.
     """
     ready = check_input(task, texts)
-    return _answers(shelf, task, ready, models)
+    return (answer for burst in _bursts(shelf, task, ready, models, 0.0) for answer in burst)
+
+
+def classify_in_bursts(
+    shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched], seconds: float
+) -> Iterator[list[Answer | Failure]]:
+    """The same for a page: the first answer at once, then what has come every so many seconds.
+
+    A burst is empty where nothing came for so long, at the beginning alone.
+
+    Raises:
+        TextError: The input won't do; see `check_input`.
+    """
+    return _bursts(shelf, task, check_input(task, texts), models, seconds)
 
 
 def in_order(answers: Iterable[Answer | Failure], models: Sequence[Checkpoint | Untouched]) -> list[Answer | Failure]:
@@ -323,15 +345,26 @@ def in_order(answers: Iterable[Answer | Failure], models: Sequence[Checkpoint | 
     return sorted(answers, key=lambda one: places[one.model])
 
 
-def _answers(
-    shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint | Untouched]
-) -> Iterator[Answer | Failure]:
+def _bursts(
+    shelf: Shelf, task: Task, ready: tuple[str, ...], models: Sequence[Checkpoint | Untouched], seconds: float
+) -> Iterator[list[Answer | Failure]]:
     asked = time.perf_counter()
-    # In their order, so that the cheapest model's verdict isn't behind a costly one's.
-    waiting = [shelf.pool.submit(_ask, shelf, task, ready, model, asked) for model in models]
+    waiting: set[Future[Answer | Failure]] = set()
+    for model in models:
+        if isinstance(model, Checkpoint):
+            shelf.pool.expect(_key(model), model.manifest["run"]["record"]["latency"]["p50_ms"])
+        work = partial(_ask, shelf, task, ready, model, asked)
+        waiting.add(shelf.pool.call(_key(model), work, slow=not shelf.is_open(model)))
+    begun = False
     try:
-        for future in as_completed(waiting):
-            yield future.result()
+        while waiting:
+            done, waiting = wait(waiting, None if begun or not seconds else seconds, FIRST_COMPLETED)
+            if begun and seconds and waiting:
+                # Each burst is drawn anew by the browser, so a few answers that come together are one.
+                more, waiting = wait(waiting, seconds)
+                done |= more
+            begun = True
+            yield [future.result() for future in done]
     finally:
         # A visitor who has left keeps nobody waiting.
         for future in waiting:
@@ -349,6 +382,7 @@ def _ask(
     except Exception as error:
         # A model that fails on this text must not keep the others from answering.
         return Failure(model.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
+    shelf.pool.learn(_key(model), (end - start) * 1000)
     scores = dict(zip(task.labels, map(float, row), strict=True))
     label = task.labels[int(row.argmax())]
     ms = (end - start) * 1000

@@ -1,19 +1,20 @@
 """What happens when models are asked about a text, without a page."""
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import CheckpointError, OdzeraError
-from engine.serving.classifier import Answer, Failure, Untouched, classify_all, in_order
+from engine.serving.classifier import Answer, Failure, Untouched, classify_all, classify_in_bursts, in_order
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import cards
 
-EVERY_SECONDS = 0.05
-"""Answers that come closer together are shown together: each showing is a page of HTML on its way to a browser."""
+AT_ONCE = 64
+"""Questions of one task that are answered at a time: they wait for models, so they take turns there, not here."""
+BURST_SECONDS = 0.1
+"""Answers that come within so long are drawn at once: drawing each by itself costs more than a small model."""
 
 
 def ask(
@@ -51,25 +52,14 @@ def ask(
         asked += untouched
         facts += [cards.facts_of_untouched(say, one.name) for one in untouched]
     try:
-        answers = classify_all(context.shelf, task, [text or "" for text in texts], asked)
+        bursts = classify_in_bursts(context.shelf, task, [text or "" for text in texts], asked, BURST_SECONDS)
     except OdzeraError as error:
         yield cards.render_notice(say.again(error.args[0]))
         return
-    yield cards.render(say, task, facts, [])
-    for arrived in _together(answers, len(facts)):
-        yield cards.render(say, task, facts, arrived)
-
-
-def _together(answers: Iterable[Answer | Failure], expected: int) -> Iterator[list[Answer | Failure]]:
-    """All that has arrived so far: after the first answer, at most every `EVERY_SECONDS`, and after the last."""
     arrived: list[Answer | Failure] = []
-    shown = float("-inf")
-    for answer in answers:
-        arrived.append(answer)
-        now = time.monotonic()
-        if now - shown >= EVERY_SECONDS or len(arrived) == expected:
-            shown = now
-            yield arrived
+    for burst in bursts:
+        arrived += burst
+        yield cards.render(say, task, facts, arrived)
 
 
 def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]]:

@@ -1,0 +1,110 @@
+"""The page for everyone: no serious finding of axe-core on any tab, and a browser can install it as an app."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import free_port
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from engine.paths import Places
+from engine.search.shipped import default_storage
+from gradio_app.app import build_app, launch
+from gradio_app.context import open_context
+from gradio_app.languages import NAMES
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LEFT_OUT: dict[str, str] = {}
+"""Rules that aren't checked → the reason; none is left out."""
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+
+@pytest.fixture(scope="module")
+def address(trained: Places) -> Iterator[str]:
+    """The page's address."""
+    storage = default_storage(trained)
+    blocks = build_app(open_context(trained, storage, "/dashboard"))
+    launch(blocks, "127.0.0.1", free_port())
+    yield str(blocks.local_url)
+    blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+def ask_both(page: Page) -> None:
+    """Have answers on the first two tabs."""
+    page.fill("#slang-text textarea", "ale kozak, serio")
+    page.click("#slang-ask")
+    page.wait_for_selector("#slang-answers .oz-answers[data-done=true]")
+    page.locator("#tabs [role=tab]").nth(1).click()
+    page.fill("#nli-premise textarea", "The kettle has just boiled.")
+    page.fill("#nli-hypothesis textarea", "There is hot water.")
+    page.click("#nli-ask")
+    page.wait_for_selector("#nli-answers .oz-answers[data-done=true]")
+
+
+def find_faults(page: Page, where: str) -> list[str]:
+    """Serious and critical findings, a line each."""
+    options = {"resultTypes": ["violations"], "rules": {name: {"enabled": False} for name in LEFT_OUT}}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{where}: {one['id']} ({one['impact']}): {node['target']} {node['failureSummary']} {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "path"),
+    [(WIDE, "light", "/"), (WIDE, "dark", "/pl"), (NARROW, "light", "/ru")],
+    ids=["wide, light", "wide, dark, Polish", "narrow, Russian"],
+)
+def test_no_tab_has_a_serious_fault(
+    browser: Browser, address: str, size: dict[str, int], theme: str, path: str
+) -> None:
+    page = browser.new_page(viewport=size, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.set_default_timeout(30_000)
+    page.goto(f"{address.rstrip('/')}{path}?lang=en&__theme={theme}")
+    page.wait_for_selector("#slang-text textarea")
+    faults = find_faults(page, f"{theme}, at first")
+    ask_both(page)
+    tabs = page.locator("#tabs [role=tab]")
+    count = tabs.count()
+    assert count >= 8
+    for number in range(count):
+        tabs.nth(number).evaluate("one => one.click()")
+        # What is being renewed is faint for a moment.
+        page.wait_for_function("!document.querySelector('.pending, .generating, .translucent')")
+        page.wait_for_timeout(300)
+        faults += find_faults(page, f"{theme}, tab {number + 1}")
+    page.close()
+    assert not faults, "\n".join(dict.fromkeys(faults))
+
+
+@pytest.mark.parametrize("code", list(NAMES))
+def test_a_browser_can_install_the_page(browser: Browser, address: str, code: str) -> None:
+    page = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}{'?lang=en' if code == 'en' else code}")
+    page.wait_for_selector("#slang-text textarea")
+    session = page.context.new_cdp_session(page)
+    # The window has no desktop to put an icon on; all else has to be there.
+    errors = {one["errorId"] for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]}
+    assert errors <= {"in-incognito", "no-matching-service-worker"}
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"].endswith(f"/manifest.json?lang={code}")
+    assert '"Odzera"' in manifest["data"]
+    assert page.locator("meta[name=theme-color]").get_attribute("content") == "#0f766e"
+    page.close()
