@@ -6,10 +6,8 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
-from starlette.responses import RedirectResponse
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.data.tasks import NLI, SLANG
 from engine.data.uploads import MAX_MEGABYTES
@@ -18,14 +16,15 @@ from gradio_app.about_tab import create_about_tab
 from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
 from gradio_app.data_tab import create_data_tab
-from gradio_app.gate import Gate, path_of
+from gradio_app.gate import Gate
 from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.install import install_routes
-from gradio_app.languages import NAMES, Language, choose_language, get_language
+from gradio_app.languages import NAMES, Language, get_language
 from gradio_app.linking import bring_back
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
 from gradio_app.quiet import QuietBlocks
+from gradio_app.served import OwnLanguage
 from gradio_app.sessions import CAPACITY, keep_little, keep_no_diary
 from gradio_app.slang_tab import create_slang_tab
 from gradio_app.study_tab import create_study_tab
@@ -73,27 +72,6 @@ def _create_page(app: gr.Blocks, context: Context, say: Language) -> None:
         for create in TABS:
             create(context, say)
     bring_back(app, context, say, tabs, askings)
-
-
-class OwnLanguage:
-    """Sends a visitor of the bare address to the page in the browser's language; `?lang=en` stays."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) in ("", "/"):
-            request = HTTPConnection(scope)
-            code = choose_language(request.headers.get("accept-language", ""))
-            if "lang" not in request.query_params and code != "en":
-                query = f"?{request.url.query}" if request.url.query else ""
-                # Relative, so that it holds behind a proxy too.
-                answer = RedirectResponse(f"./{code}{query}", status_code=307, headers={"Vary": "Accept-Language"})
-                await answer(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
 
 
 def _create_endpoints(context: Context) -> None:
@@ -159,7 +137,8 @@ def launch(
         head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
         app_kwargs={
             "routes": [*install_routes(), *routes],
-            "middleware": [Middleware(Gate), Middleware(OwnLanguage)],
+            # The page is half a megabyte of text; streams of answers are left alone.
+            "middleware": [Middleware(Gate), Middleware(GZipMiddleware, compresslevel=4), Middleware(OwnLanguage)],
             # Gradio's own list of addresses is no secret, but is nobody's business either.
             "openapi_url": None,
         },

@@ -1,9 +1,11 @@
 """The Study tab: layout and wiring."""
 
+from typing import Any
+
 import gradio as gr
 
 from gradio_app.context import Context
-from gradio_app.handlers.study import show_study, study_mark
+from gradio_app.handlers.study import is_open, show_study, study_mark
 from gradio_app.languages import Language
 
 LIVE_SECONDS = 5
@@ -19,25 +21,27 @@ def create_study_tab(context: Context, say: Language) -> None:
         # What the page shows now, so that a tick without news sends nothing.
         state = gr.State(study_mark(context, first))
 
-        def refresh(name: str | None) -> tuple[object, str, str]:
-            """The choices, the study and its mark, read anew."""
+        timer = gr.Timer(LIVE_SECONDS, active=is_open(context, first))
+
+        def refresh(name: str | None) -> tuple[object, str, str, gr.Timer]:
+            """The choices, the study and its mark, read anew; what is finished isn't asked after again."""
             found = context.study_choices(say, fresh=True)
             names = [one for _, one in found]
             name = name if name in names else (names[0] if names else None)
             menu = gr.Dropdown(found, value=name, visible=bool(found))
-            return menu, show_study(context, say, name), study_mark(context, name)
+            return menu, *choose(name)
 
-        def tick(name: str | None, mark: str) -> tuple[object, object]:
+        def choose(name: str | None) -> tuple[str, str, gr.Timer]:
+            """Another study."""
+            live = gr.Timer(active=is_open(context, name))
+            return show_study(context, say, name), study_mark(context, name), live
+
+        def tick(name: str | None, mark: str) -> tuple[object, object, object]:
             """The study again, if anything has happened in it."""
             now = study_mark(context, name)
-            return (gr.skip(), gr.skip()) if now == mark else (show_study(context, say, name), now)
+            return (gr.skip(), gr.skip(), gr.skip()) if now == mark else choose(name)
 
-        def choose(name: str | None) -> tuple[str, str]:
-            """Another study."""
-            return show_study(context, say, name), study_mark(context, name)
-
-        tab.select(refresh, chosen, [chosen, shown, state], api_visibility="private")
-        chosen.input(choose, chosen, [shown, state], api_visibility="private")
-        gr.Timer(LIVE_SECONDS).tick(
-            tick, [chosen, state], [shown, state], api_visibility="private", show_progress="hidden"
-        )
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        tab.select(refresh, chosen, [chosen, shown, state, timer], **quiet)
+        chosen.input(choose, chosen, [shown, state, timer], **quiet)
+        timer.tick(tick, [chosen, state], [shown, state, timer], **quiet)

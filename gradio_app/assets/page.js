@@ -1,11 +1,5 @@
-// The page's own language, before Gradio asks the browser for it: its words follow the address.
+// Links, keys, and what the address holds.
 (() => {
-  const code = (location.pathname.match(/\/(pl|ru)\/?$/) || [])[1] || "en";
-  document.documentElement.lang = code;
-  for (const [name, value] of [["language", code], ["languages", [code]]]) {
-    Object.defineProperty(navigator, name, { get: () => value, configurable: true });
-  }
-
   const show = (fields) => {
     const hash = new URLSearchParams(fields).toString();
     history.replaceState(null, "", location.pathname + location.search + (hash ? `#${hash}` : ""));

@@ -32,3 +32,12 @@ def study_mark(context: Context, name: str | None) -> str:
     except OdzeraError:
         return "unreadable"
     return "" if study is None else f"{study.name} {dict(study.trials)} {study.best_value}"
+
+
+def is_open(context: Context, name: str | None) -> bool:
+    """Whether a study lacks trials that it is to have, so that it may be worth following."""
+    try:
+        study = context.study(name)
+    except OdzeraError:
+        return False
+    return study is not None and study.finished < int(study.attributes.get("trials") or 0)

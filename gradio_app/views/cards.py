@@ -10,6 +10,7 @@ from engine.data.tasks import Task
 from engine.serving.classifier import Answer, Failure
 from engine.serving.exports import RUNTIMES
 from gradio_app.languages import Language, message
+from gradio_app.views.wording import compact
 
 SIGNS: Mapping[str, str] = {
     "negative": "▼",
@@ -69,12 +70,12 @@ def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
 
 
 def _size(say: Language, total: int, trained: int, **_: Any) -> str:
-    count = say.written(short(total))
+    count = compact(say, total)
     if trained == total:
         return say("{n} weights", n=count)
     if not trained:
         return say("{n} weights, none trained", n=count)
-    return say("{n} weights, {trained} trained", n=count, trained=say.written(short(trained)))
+    return say("{n} weights, {trained} trained", n=count, trained=compact(say, trained))
 
 
 def facts_of_untouched(say: Language, name: str) -> Facts:
