@@ -314,3 +314,35 @@ def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Op
     page.get_by_role("radio", name="macro F1").check()
     expect(page.locator("#curve-view td").first).not_to_have_text(before)
     expect(page.locator("#curve-view")).to_contain_text("macro F1")
+
+
+def test_rows_are_leafed_through_and_another_data_set_brings_its_own(open_page: Opener) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Data", exact=True).click()
+    expect(page.locator("#data-examples")).to_contain_text("3,254 rows, page 1 of 407")
+    page.click("#data-after")
+    expect(page.locator("#data-examples")).to_contain_text("page 2 of 407")
+    page.locator("#data-task").get_by_text("NLI").click()
+    expect(page.locator("#data-about")).to_contain_text("Swahili (sw)")
+    expect(page.locator("#data-examples")).to_contain_text("1,200 rows, page 1 of 150")
+    page.locator("#data-language input").click()
+    page.get_by_role("option", name="Arabic (ar)").click()
+    expect(page.locator("#data-examples")).to_contain_text("80 rows, page 1 of 10")
+    text = page.locator("#data-examples .oz-text").first
+    assert text.evaluate("one => getComputedStyle(one).direction") == "rtl"
+    page.locator("#data-by").get_by_text("label").click()
+    expect(page.locator("#data-lengths")).to_contain_text("contradiction")
+    assert page.evaluate(STICKING_OUT) == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_about_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
+    page = open_page(size)
+    if size == NARROW:
+        # Gradio keeps what doesn't fit in a menu.
+        page.locator(".overflow-menu button").first.click()
+        page.locator(".overflow-dropdown button", has_text="About").click()
+    else:
+        page.get_by_role("tab", name="About").click()
+    expect(page.locator("#about-view")).to_contain_text("What was measured where")
+    assert page.evaluate(STICKING_OUT.replace(".gradio-container *", "#about-view *")) == []
