@@ -120,6 +120,16 @@ class Opener:
         return page
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab, from the menu where Gradio keeps those that don't fit."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator(".overflow-menu button").first.click()
+    page.locator(".overflow-dropdown button", has_text=name).first.click()
+
+
 def ask_slang(page: Page, text: str) -> None:
     """Type a message, press the button, wait for every model."""
     page.fill("#slang-text textarea", text)
@@ -390,9 +400,9 @@ def test_the_study_tab_shows_the_shipped_search(open_page: Opener) -> None:
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_the_study_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
-    page.get_by_role("tab", name="Study").click()
+    open_tab(page, "Study")
     page.wait_for_selector("#study-view svg circle")
-    assert page.evaluate(STICKING_OUT) == []
+    assert page.evaluate(STICKING_OUT.replace(".gradio-container *", "#study-view *")) == []
 
 
 def test_the_mounted_dashboard_shows_the_study_and_no_way_to_change_it(open_page: Opener) -> None:
@@ -456,12 +466,40 @@ def test_the_training_tab_shows_how_models_learned_and_fits_the_window(
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
-    page.get_by_role("tab", name="Data", exact=True).click()
+    open_tab(page, "Data")
     page.wait_for_selector("#curve-view svg path.oz-trace")
     series = page.locator("#curve-view svg path.oz-trace").count()
     assert page.locator("#curve-view thead th").count() == series + 1
-    assert page.evaluate(STICKING_OUT) == []
+    for view in ("#data-about", "#data-lengths", "#data-examples", "#data-checks", "#data-sheet", "#curve-view"):
+        assert page.evaluate(STICKING_OUT.replace(".gradio-container *", f"{view} *")) == []
     before = page.locator("#curve-view td").first.inner_text()
     page.get_by_role("radio", name="macro F1").check()
     expect(page.locator("#curve-view td").first).not_to_have_text(before)
     expect(page.locator("#curve-view")).to_contain_text("macro F1")
+
+
+def test_rows_are_leafed_through_and_another_data_set_brings_its_own(open_page: Opener) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Data", exact=True).click()
+    expect(page.locator("#data-examples")).to_contain_text("3,254 rows, page 1 of 407")
+    page.click("#data-after")
+    expect(page.locator("#data-examples")).to_contain_text("page 2 of 407")
+    page.locator("#data-task").get_by_text("NLI").click()
+    expect(page.locator("#data-about")).to_contain_text("Swahili (sw)")
+    expect(page.locator("#data-examples")).to_contain_text("1,200 rows, page 1 of 150")
+    page.locator("#data-language input").click()
+    page.get_by_role("option", name="Arabic (ar)").click()
+    expect(page.locator("#data-examples")).to_contain_text("80 rows, page 1 of 10")
+    text = page.locator("#data-examples .oz-text").first
+    assert text.evaluate("one => getComputedStyle(one).direction") == "rtl"
+    page.locator("#data-by").get_by_text("label").click()
+    expect(page.locator("#data-lengths")).to_contain_text("contradiction")
+    assert page.evaluate(STICKING_OUT) == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_about_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
+    page = open_page(size)
+    open_tab(page, "About")
+    expect(page.locator("#about-view")).to_contain_text("What was measured where")
+    assert page.evaluate(STICKING_OUT.replace(".gradio-container *", "#about-view *")) == []
