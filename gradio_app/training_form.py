@@ -40,8 +40,7 @@ def create_training_form(context: Context, say: Language) -> TrainingForm:
             task = gr.Radio(
                 [(say("Slang"), SLANG.name), (say("NLI"), NLI.name)],
                 value=SLANG.name,
-                label=say("Task"),
-                info=say("On the bundled sample."),
+                label=say("Task, trained on the bundled sample"),
             )
             recipe = gr.Dropdown(_names(SLANG.name), value=first.name, label=say("Recipe"))
             name = gr.Textbox(label=say("Name of the model"), placeholder=say("a free one"), max_lines=1, max_length=40)

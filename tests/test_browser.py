@@ -454,7 +454,8 @@ def test_the_training_tab_shows_how_models_learned_and_fits_the_window(
     expect(page.locator("#training-curves svg")).to_have_count(2)
     assert page.locator("#training-curves path.oz-train").count() == 4
     assert page.locator("#training-costs .oz-cost").count() >= 5
-    assert page.evaluate(STICKING_OUT) == []
+    # The menu that was opened may hang over the edge; what is in the tab may not.
+    assert page.evaluate(STICKING_OUT.replace(".gradio-container *", ".tabitem *")) == []
     page.get_by_label("Only settings that differ").check()
     expect(page.locator("#training-settings tbody tr")).to_have_count(1)
     expect(page.locator("#training-settings tbody code")).to_have_text("seed")
