@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from engine.errors import DataError
+from engine.said import message
 
 SPLITS = ("train", "validation", "test")
 
@@ -61,7 +62,7 @@ _COMMON: dict[str, tuple[str, ...]] = {
 
 SLANG = Task(
     name="slang",
-    title="Sentiment of Polish youth slang",
+    title=message("Sentiment of Polish youth slang"),
     text_columns=("text",),
     labels=("negative", "neutral or ambiguous", "positive"),
     languages=("pl",),
@@ -84,7 +85,7 @@ SLANG = Task(
 
 NLI = Task(
     name="nli",
-    title="Natural language inference in 15 languages",
+    title=message("Natural language inference in 15 languages"),
     text_columns=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     languages=("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"),
