@@ -1,7 +1,6 @@
 """What the server keeps of a visitor: next to nothing."""
 
 import os
-from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -22,7 +21,7 @@ class LightSession(SessionState):
     def __init__(self, blocks: gr.Blocks) -> None:
         """Share what all visitors see."""
         self.blocks_config = copy(blocks.default_config)
-        self.config_values: dict[int, Mapping[str, Any]] = {}
+        self.config_values: dict[int, dict[Any, Any]] = {}
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
         self.is_closed = False
@@ -61,6 +60,6 @@ def keep_no_diary() -> None:
 
 def keep_little(app: gr.Blocks) -> None:
     """Let a page that has been launched keep light sessions."""
-    holder = LightSessions()
+    holder: Any = LightSessions()  # type: ignore[no-untyped-call]
     holder.set_blocks(app)
     app.app.state_holder = holder
