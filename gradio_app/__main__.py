@@ -40,7 +40,7 @@ def main() -> None:
     except OdzeraError as error:
         console.fail(str(error))
         sys.exit(2)
-    refused = why_not_free(arguments.host, arguments.port) or (why_no_mcp() if arguments.mcp else "")
+    refused = why_not_free(arguments.host, arguments.port) or (why_no_mcp(bool(users)) if arguments.mcp else "")
     if refused:
         console.fail(refused)
         sys.exit(2)

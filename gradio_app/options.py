@@ -90,8 +90,10 @@ def is_readable_by_others(file: Path | None) -> bool:
     return file is not None and os.name == "posix" and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
-def why_no_mcp() -> str:
-    """One line that says what an MCP server lacks; empty when nothing."""
+def why_no_mcp(locked: bool) -> str:
+    """One line that says why there can be no MCP server, behind a password or without its package; empty if it can."""
+    if locked:
+        return "--mcp and --auth don't go together: a language model's tools can't log in."
     if importlib.util.find_spec("mcp") is None:
         return "--mcp needs one more package: pip install 'mcp>=1.21,<2'"
     return ""

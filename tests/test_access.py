@@ -1,5 +1,6 @@
 """Who may come in: passwords, public pages, options off by default, and what a browser needs to install the page."""
 
+import asyncio
 import http.client
 import io
 import json
@@ -208,6 +209,40 @@ def test_without_its_package_the_mcp_server_says_what_to_install() -> None:
         assert "Traceback" not in result.stderr
     else:
         pytest.skip("the package is installed")
+
+
+def test_tools_that_cannot_log_in_are_not_put_behind_a_password(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("ala:kot", encoding="utf-8")
+    result = run_page("--mcp", "--auth", str(file))
+    assert result.returncode == 2
+    assert "don't go together" in result.stderr
+
+
+def test_language_models_are_served_the_two_endpoints_as_tools(trained: Places) -> None:
+    mcp = pytest.importorskip("mcp", reason="the MCP server's package isn't installed")
+    from mcp.client.streamable_http import streamablehttp_client
+
+    blocks = build_app(open_context(trained))
+    launch(blocks, "127.0.0.1", free_port(), mcp_server=True)
+
+    async def talk() -> tuple[set[str], str]:
+        async with (
+            streamablehttp_client(f"{blocks.local_url}gradio_api/mcp/") as (incoming, outgoing, _),
+            mcp.ClientSession(incoming, outgoing) as session,
+        ):
+            await session.initialize()
+            tools = {one.name for one in (await session.list_tools()).tools}
+            (name,) = (one for one in tools if one.endswith("classify_slang"))
+            answer = await session.call_tool(name, {"text": "ale kozak, serio"})
+            return tools, str(answer.content)
+
+    try:
+        tools, answer = asyncio.run(talk())
+    finally:
+        blocks.close(verbose=False)
+    assert {name.rpartition("classify_")[2] for name in tools} == {"slang", "nli"}
+    assert "tfidf" in answer
 
 
 def test_everything_that_lets_strangers_in_is_off_by_default() -> None:
