@@ -60,10 +60,6 @@ def keep_no_diary() -> None:
 
 def keep_little(app: gr.Blocks) -> None:
     """Let a page that has been launched keep light sessions."""
-<<<<<<< HEAD
     holder = LightSessions()  # type: ignore[no-untyped-call]
-=======
-    holder: Any = LightSessions()  # type: ignore[no-untyped-call]
->>>>>>> load
     holder.set_blocks(app)
     app.app.state_holder = holder
