@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.curves import AXES, Curve, list_curves
+from engine.data.glossary import Glossary
 from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
 from engine.paths import ROOT, Places
@@ -130,6 +131,7 @@ class Context:
             comparison = self.comparison(known)
             if comparison is not None:
                 find_texts(known, comparison["data"]["fingerprint"])
+        Glossary.load()
 
     def speed_up(self) -> None:
         """Export every model that the page shows first and that isn't yet, one at a time, and answer from the graphs.
