@@ -34,28 +34,30 @@ def find_private(files: Mapping[str, bytes], places: Places) -> Private | None:
     needles = list(_needles(places))
     # Cards repeat what checkpoints say, so those are named first.
     for name, content in sorted(files.items(), key=lambda one: (not one[0].startswith("checkpoints/"), one[0])):
-        for pattern, what in needles:
-            if pattern.search(content):
+        for plain, pattern, what in needles:
+            # Finding bytes is many times as fast as matching them, in weights of many megabytes.
+            if plain in content and pattern.search(content):
                 return Private(name, what)
     return None
 
 
-def _needles(places: Places) -> Iterator[tuple[re.Pattern[bytes], str]]:
-    """What to look for, and what it is called."""
-    yield TOKEN, "an access token"
+def _needles(places: Places) -> Iterator[tuple[bytes, re.Pattern[bytes], str]]:
+    """What to look for, as bytes and as a pattern that holds them, and what it is called."""
+    yield b"hf_", TOKEN, "an access token"
     own = hub.own_token()
     if own:
-        yield re.compile(re.escape(own.encode())), "an access token"
+        yield own.encode(), re.compile(re.escape(own.encode())), "an access token"
     folders = {Path.home(), ROOT, Path.cwd(), Path(tempfile.gettempdir()), places.checkpoints, places.store.parent}
     # The innermost first, which says most.
     for folder in sorted({str(one.absolute()) for one in folders}, key=lambda name: (-len(name), name)):
         # The root folder stands in every address.
         if folder != "/":
             # Not the end of another path or of an address, and as a whole: `/tmp` isn't in `/tmpl`.
-            yield re.compile(rb"(?<![\w./-])" + re.escape(folder.encode()) + rb"[/\\]"), f"the folder {folder}"
+            whole = re.compile(rb"(?<![\w./-])" + re.escape(folder.encode()) + rb"[/\\]")
+            yield folder.encode(), whole, f"the folder {folder}"
     with suppress(OSError, KeyError, ImportError):
         user = getpass.getuser().encode()
-        yield re.compile(HOME + re.escape(user) + rb"\b"), "the name of a user's folder"
+        yield user, re.compile(HOME + re.escape(user) + rb"\b"), "the name of a user's folder"
 
 
 def replaced(value: Any, old: str, new: str) -> Any:
