@@ -138,7 +138,7 @@ def launch(
         app_kwargs={
             "routes": [*install_routes(), *routes],
             # The page is half a megabyte of text; streams of answers are left alone.
-            "middleware": [Middleware(Gate), Middleware(GZipMiddleware, compresslevel=4), Middleware(OwnLanguage)],
+            "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
             # Gradio's own list of addresses is no secret, but is nobody's business either.
             "openapi_url": None,
         },

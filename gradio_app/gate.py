@@ -34,7 +34,7 @@ FOR_ALL = ("/login", "/logout", "/theme.css", "/manifest.json", "/favicon.ico", 
 ))  # fmt: skip
 """Beside the pages themselves, which ask for the password where there is one: what the login needs."""
 FOR_ALL_BELOW = ("/static/", "/assets/", "/svelte/", "/icons/")
-FOR_GUESTS = ("/config", *(
+FOR_GUESTS = ("/config", f"{API}/run/predict", *(
     f"{API}/{name}" for name in ("info", "openapi.json", "cancel", "reset", "upload", "upload_progress", "mcp")
 ))  # fmt: skip
 FOR_GUESTS_BELOW = (FILE, "/dashboard/", *(f"{API}/{name}/" for name in ("queue", "call", "heartbeat", "mcp")))
@@ -170,7 +170,7 @@ def _require_handler(path: str, found: Any, page: Any) -> None:
         number = found["fn_index"]
         if type(number) is not int or number not in handlers:
             raise HTTPException(404, "There is no such handler.")
-    elif path == f"{API}/queue/join":
+    elif path in (f"{API}/queue/join", f"{API}/run/predict"):
         raise HTTPException(422, "No handler is named.")
     if path.startswith(CALL):
         name = path.removeprefix(CALL).removeprefix("v2/").strip("/")

@@ -23,10 +23,12 @@ def create_study_tab(context: Context, say: Language) -> None:
 
         timer = gr.Timer(LIVE_SECONDS, active=is_open(context, first))
 
-        def refresh(name: str | None) -> tuple[object, str, str, gr.Timer]:
-            """The choices, the study and its mark, read anew; what is finished isn't asked after again."""
+        def refresh(name: str | None, mark: str) -> tuple[object, object, object, object]:
+            """The choices, and the study if anything has happened in it; another one may be chosen meanwhile."""
             found = context.study_choices(say, fresh=True)
             names = [one for _, one in found]
+            if name in names and study_mark(context, name) == mark:
+                return gr.Dropdown(found), gr.skip(), gr.skip(), gr.skip()
             name = name if name in names else (names[0] if names else None)
             menu = gr.Dropdown(found, value=name, visible=bool(found))
             return menu, *choose(name)
@@ -42,6 +44,6 @@ def create_study_tab(context: Context, say: Language) -> None:
             return (gr.skip(), gr.skip(), gr.skip()) if now == mark else choose(name)
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        tab.select(refresh, chosen, [chosen, shown, state, timer], **quiet)
+        tab.select(refresh, [chosen, state], [chosen, shown, state, timer], **quiet)
         chosen.input(choose, chosen, [shown, state, timer], **quiet)
         timer.tick(tick, [chosen, state], [shown, state, timer], **quiet)

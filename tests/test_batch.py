@@ -366,7 +366,7 @@ def test_a_run_that_nobody_follows_any_more_stops_asking(tmp_path: Path, shelf: 
     run.close()
     time.sleep(0.5)
     assert shelf.turns._work_queue.qsize() == 0
-    assert shelf.pool._work_queue.qsize() == 0
+    assert shelf.pool.waiting == 0
 
 
 def test_a_failing_model_doesnt_stop_the_others(trained: Places, tmp_path: Path) -> None:

@@ -448,7 +448,13 @@ def test_the_upload_endpoint_reads_and_moves_no_other_file(
     path = way.format(folder=tmp_path, name=tmp_path.name)
     payload = file_data(path) if meta else {"path": path, "orig_name": "rows.csv"}
     visitor = Visitor(page, "visitor-two")
-    told = visitor.call(visitor.number("batch-file", "upload"), payload, "")
+    try:
+        told = visitor.call(visitor.number("batch-file", "upload"), payload, "")
+    except httpx.HTTPStatusError as error:
+        # The gate sees what a browser's own kind of file points at; a bare path comes through to the handler.
+        if not meta or error.response.status_code != 403:
+            raise
+        told = {"success": False}
     assert "business" not in json.dumps(told)
     assert "PATH=" not in json.dumps(told)
     assert not told["success"] or "No file was uploaded" in told["output"]["data"][2]

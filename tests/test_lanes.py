@@ -179,7 +179,8 @@ def test_bursts_show_the_first_answer_at_once_and_never_keep_one_back(shelf: She
     seen: list[tuple[float, list[str]]] = []
     for burst in classify_in_bursts(shelf, SLANG, TEXT, models, 0.1):
         seen.append((time.monotonic() - start, [answer.model for answer in burst]))
-    assert len(seen[0][1]) == 1
+    assert seen[0][0] < 0.1, "what is there is shown, and nothing is waited for"
+    assert 1 <= len(seen[0][1]) < len(models)
     names = [name for _, burst in seen for name in burst]
     assert sorted(names) == sorted(one.name for one in models)
     shown = {name: at for at, burst in seen for name in burst}

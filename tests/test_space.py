@@ -44,7 +44,7 @@ from engine.training.checkpoints import MANIFEST, read_checkpoint
 ZEROGPU, CPU = HARDWARE["zerogpu"], HARDWARE["cpu"]
 BUNDLED = places_in(ROOT)
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
-INSTALLED_AS = {"sklearn": "scikit-learn", "yaml": "pyyaml", "babel": "babel"}
+INSTALLED_AS = {"markdown_it": "markdown-it-py", "sklearn": "scikit-learn", "yaml": "pyyaml", "babel": "babel"}
 """Modules whose package is called otherwise."""
 OPTIONAL = {"bitsandbytes", "pynvml", "torch_geometric"}
 """Imported where they are installed."""

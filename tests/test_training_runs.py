@@ -100,7 +100,7 @@ def test_a_model_trained_from_the_page_answers_without_a_restart(page: Context) 
     assert 'role="progressbar"' in live
 
     assert {answer["model"] for answer in answer_all(page, SLANG, "ale sztos")} == {"scratch", name}
-    assert f'<th scope="row">{name}' in show_models(page, ENGLISH, "slang", None)
+    assert f'<th scope="row" data-value="{name}"' in show_models(page, ENGLISH, "slang", None)
     choices, _ = run_choices(page, ENGLISH, "slang", None)
     assert [one for _, one in choices] == ["scratch", name]
     assert with_newest(page, ["scratch"], ["scratch", name]) == ["scratch", name]
@@ -192,7 +192,9 @@ def test_a_public_page_refuses_politely_and_says_how_to_do_it_at_home(page: Cont
     assert look(public) is None
     (plan,) = show_plan(public, ENGLISH, "slang", "mini-lora", "mine", None, 3, None, None)
     assert "odzera train mini-lora --task slang --name mine --set epochs=3" in plan
-    shown = {one.elem_id: one for one in build_app(public).blocks.values() if getattr(one, "elem_id", None)}
+    # The page is there once in each language, English first.
+    found = [one for one in build_app(public).blocks.values() if getattr(one, "elem_id", None)]
+    shown = {one.elem_id: one for one in reversed(found)}
     assert "isn't offered" in shown["training-refusal"].value
     assert not shown["training-start"].parent.visible
 

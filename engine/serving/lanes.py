@@ -64,6 +64,12 @@ class Lanes(Executor):
         """Whether its calls go to the slow lane."""
         return self._expected.get(key, 0.0) > SLOW_MS
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        with self._lock:
+            return len(self._quick.waiting) + len(self._slow.waiting)
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         """Have any other work done among the models' calls; what it takes is learned by its function."""
 
