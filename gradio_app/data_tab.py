@@ -141,7 +141,8 @@ def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.D
         visible = gr.Row(visible=handlers.has_rows(context, task, fingerprint))
         return (visible, visible, *menus, menu, "", *leaf(0, task, fingerprint, "", "", "", "", 1))
 
-    changes = [split.input, label.input, language.input, contains.input]
+    # A text may also change without a key: pasted, dropped or cleared.
+    changes = [split.input, label.input, language.input, contains.change]
     # Of what is typed in haste, the last letter counts.
     gr.on(changes, begin, inputs, outputs, trigger_mode="always_last", **QUIET)
     before.click(go_back, inputs, outputs, **QUIET)
