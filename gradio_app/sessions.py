@@ -1,12 +1,15 @@
 """What the server keeps of a visitor: next to nothing."""
 
 import os
+from collections import ChainMap
 from copy import copy
 from typing import Any
 
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
+from gradio.utils import LRUCache
 
+MOST_LISTENERS = 10_000
 CAPACITY = 2000
 """Visitors kept at a time; the one who was here longest ago is forgotten first."""
 
@@ -19,8 +22,12 @@ class LightSession(SessionState):
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:
-        """Share what all visitors see."""
+        """Share what all visitors see, and keep apart what is one's own."""
         self.blocks_config = copy(blocks.default_config)
+        for name in ("blocks", "fns", "renderables"):
+            shared = getattr(blocks.default_config, name)
+            if isinstance(shared, dict):
+                setattr(self.blocks_config, name, ChainMap({}, shared))
         self.config_values: dict[int, dict[Any, Any]] = {}
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
@@ -63,3 +70,5 @@ def keep_little(app: gr.Blocks) -> None:
     holder: Any = LightSessions()  # type: ignore[no-untyped-call]
     holder.set_blocks(app)
     app.app.state_holder = holder
+    # Gradio forgets a visitor's messages after so many others, but never whose they were.
+    app._queue.pending_event_ids_session = LRUCache(MOST_LISTENERS)
