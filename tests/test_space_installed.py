@@ -17,7 +17,7 @@ from engine.serving.space import build_space
 from engine.serving.space_profile import HARDWARE, Hardware
 
 MAIN_PAGE = (
-    "side_by_side or replaces_the_answers or shows_both_tables or becomes_no_element or shows_the_shipped_search"
+    "side_by_side or replaces_the_answers or shows_each_tasks_models or becomes_no_element or shows_the_shipped_search"
 )
 
 pytestmark = [
