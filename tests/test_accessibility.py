@@ -12,6 +12,7 @@ from engine.paths import Places
 from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
+from gradio_app.examples import SLANG_EXAMPLES
 from gradio_app.languages import NAMES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -86,6 +87,8 @@ def test_no_tab_has_a_serious_fault(
     page.set_default_timeout(30_000)
     page.goto(f"{address.rstrip('/')}{path}?lang=en&__theme={theme}")
     page.wait_for_selector("#slang-text textarea")
+    # The examples' words come a moment after their buttons.
+    page.get_by_role("button", name=SLANG_EXAMPLES[0]).wait_for()
     faults = find_faults(page, f"{theme}, at first")
     ask_both(page)
     names = page.locator("#tabs > .tab-wrapper > .visually-hidden button").all_text_contents()

@@ -84,6 +84,6 @@ def test_the_browser_tests_of_the_main_page_pass_against_it(address: str) -> Non
     done = subprocess.run(
         [*command, "-k", MAIN_PAGE], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
+    # A code of 5 would say that none was found.
     assert done.returncode == 0, done.stdout
-    assert "passed" in done.stdout
     assert "skipped" not in done.stdout
