@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -27,7 +28,7 @@ from gradio_app.context import Context, open_context
 from gradio_app.handlers.ask import answer_all, ask
 from gradio_app.handlers.curves import show_curve
 from gradio_app.handlers.models import show_models
-from gradio_app.handlers.study import show_study, study_mark
+from gradio_app.handlers.study import show_news, show_study
 from gradio_app.languages import get_language
 
 ENGLISH = get_language("en")
@@ -227,7 +228,7 @@ def test_a_program_is_told_why_no_model_can_answer(copied: Places) -> None:
 def test_a_study_is_shown_with_its_progress_and_the_way_to_the_dashboard(searched: Context) -> None:
     ((words, name),) = searched.study_choices(ENGLISH)
     assert "3 trials" in words
-    page = show_study(searched, ENGLISH, name)
+    page = show_study(searched, ENGLISH, name).page
     assert "<b>3 of 4 trials</b>" in page
     assert 'href="/dashboard/studies/1"' in page
     assert "PED-ANOVA" in page
@@ -237,28 +238,49 @@ def test_a_study_is_shown_with_its_progress_and_the_way_to_the_dashboard(searche
 
 def test_a_study_being_searched_is_shown_anew_when_a_trial_ends(searched: Context, tmp_path: Path) -> None:
     name = searched.study_choices(ENGLISH)[0][1]
-    before = study_mark(searched, name)
-    assert before == study_mark(searched, name)
+    before = show_study(searched, ENGLISH, name)
+    assert show_news(searched, ENGLISH, name, before.mark) is None
     study = optuna.load_study(study_name=name, storage=open_storage(searched.storage))
     study.ask()
     searched._views.read = -math.inf
-    assert study_mark(searched, name) != before
-    assert "searching now" in show_study(searched, ENGLISH, name)
+    after = show_news(searched, ENGLISH, name, before.mark)
+    assert after is not None
+    assert "searching now" in after.page
+    assert after.live
+
+
+def test_what_is_shown_of_a_study_and_its_mark_are_of_one_reading(
+    searched: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = searched.study_choices(ENGLISH)[0][1]
+    study = optuna.load_study(study_name=name, storage=open_storage(searched.storage))
+    # Each look at the studies reads them anew, and each finds one more trial under way.
+    monkeypatch.setattr(searched._views, "SECONDS", -1.0)
+    read = searched._views.get
+
+    def read_and_go_on(*args: Any) -> Any:
+        found = read(*args)
+        study.ask()
+        return found
+
+    monkeypatch.setattr(searched._views, "get", read_and_go_on)
+    shown = show_study(searched, ENGLISH, name)
+    assert show_news(searched, ENGLISH, name, shown.mark) is not None
 
 
 def test_without_studies_the_page_says_how_to_make_one(trained: Places, tmp_path: Path) -> None:
     context = open_context(trained, str(tmp_path / "none.db"), "/dashboard")
     assert context.study_choices(ENGLISH) == []
-    assert "odzera search slang" in show_study(context, ENGLISH, None)
-    assert "odzera search slang" in show_study(context, ENGLISH, "a name that isn't there")
+    assert "odzera search slang" in show_study(context, ENGLISH, None).page
+    assert "odzera search slang" in show_study(context, ENGLISH, "a name that isn't there").page
 
 
 def test_damaged_studies_are_one_notice(trained: Places, tmp_path: Path) -> None:
     (tmp_path / "optuna.db").write_text("nothing of the kind " * 100, encoding="utf-8")
     context = open_context(trained, str(tmp_path / "optuna.db"), "/dashboard")
     assert context.study_choices(ENGLISH) == []
-    assert "can&#x27;t be used" in show_study(context, ENGLISH, "any")
-    assert study_mark(context, "any")
+    assert "can&#x27;t be used" in show_study(context, ENGLISH, "any").page
+    assert show_study(context, ENGLISH, "any").mark
 
 
 def test_names_in_a_study_are_escaped(trained: Places, tmp_path: Path) -> None:
@@ -266,7 +288,7 @@ def test_names_in_a_study_are_escaped(trained: Places, tmp_path: Path) -> None:
     study = optuna.create_study(study_name="<b>bold</b>", storage=open_storage(address))
     study.set_user_attr("source", "<script>alert(7)</script>")
     study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={"reason": "<img src=x>"}))
-    page = show_study(open_context(trained, address, "/dashboard"), ENGLISH, "<b>bold</b>")
+    page = show_study(open_context(trained, address, "/dashboard"), ENGLISH, "<b>bold</b>").page
     for markup in ("<script>", "<img", "<b>bold"):
         assert markup not in page
 
