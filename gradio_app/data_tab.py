@@ -59,7 +59,7 @@ def create_data_tab(context: Context, say: Language) -> None:
 
 def _create_lengths(context: Context, say: Language, task: gr.Radio, data: gr.Dropdown) -> Callable[[Any], None]:
     """How long texts are; returns what shows them again after an event."""
-    gr.HTML(f"<h3>{say('Lengths')}</h3>", elem_classes="oz-heading")
+    gr.HTML(f"<h2>{say('Lengths')}</h2>", elem_classes="oz-heading")
     with gr.Row(equal_height=True) as controls:
         units = [(say("characters"), "characters"), (say("words"), "words"), (say("tokens"), "tokens")]
         unit = gr.Radio(units, value="characters", label=say("Length in"), min_width=240, elem_id="data-unit")
@@ -90,7 +90,7 @@ def _create_lengths(context: Context, say: Language, task: gr.Radio, data: gr.Dr
 
 def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.Dropdown) -> Callable[[Any], None]:
     """Rows to leaf through; returns what begins again after an event."""
-    gr.HTML(f"<h3>{say('Examples')}</h3>", elem_classes="oz-heading")
+    gr.HTML(f"<h2>{say('Examples')}</h2>", elem_classes="oz-heading")
     choices = handlers.filter_choices(context, say, SLANG.name, None)
     with gr.Row(equal_height=True) as controls:
         split = gr.Dropdown(choices["split"], value="", label=say("Split"), min_width=140, elem_id="data-split")
@@ -156,7 +156,7 @@ def _create_examples(context: Context, say: Language, task: gr.Radio, data: gr.D
 
 def _create_curves(context: Context, say: Language, tab: gr.Tab) -> None:
     """Quality against training examples, and against tokens seen in pretraining."""
-    gr.HTML(f"<h3>{say('How much data is enough')}</h3>", elem_classes="oz-heading")
+    gr.HTML(f"<h2>{say('How much data is enough')}</h2>", elem_classes="oz-heading")
     choices = context.curve_choices(say)
     first = choices[0][1] if choices else None
     with gr.Row(equal_height=True):

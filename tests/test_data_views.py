@@ -385,7 +385,7 @@ def test_markup_in_markdown_is_shown_as_text() -> None:
     assert "<script" not in page
     assert "<b>" not in page
     assert "href=" not in page
-    assert page.startswith("<h4>")
+    assert page.startswith("<h3>")
 
 
 def test_durations_sizes_and_shares_are_written_as_the_language_writes_them() -> None:

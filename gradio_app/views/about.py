@@ -58,10 +58,10 @@ def render_measured(say: Language, measured: Sequence[Measured]) -> str:
     title = say("What was measured where")
     if not measured:
         told = say("Nothing is measured yet. Train a model, and its figures stand here.")
-        return f'<section><h3>{title}</h3><p class="oz-empty">{told}</p></section>'
+        return f'<section><h2>{title}</h2><p class="oz-empty">{told}</p></section>'
     note = say("FILE stands for data that doesn't come with Odzera; days are in UTC.")
     cards = "".join(_measured(say, one) for one in measured)
-    return f'<section><h3>{title}</h3><div class="oz-measured">{cards}</div><p class="oz-note">{note}</p></section>'
+    return f'<section><h2>{title}</h2><div class="oz-measured">{cards}</div><p class="oz-note">{note}</p></section>'
 
 
 def _measured(say: Language, one: Measured) -> str:
@@ -74,7 +74,7 @@ def _measured(say: Language, one: Measured) -> str:
         (say("Again"), f"<code>{escape(one.command)}</code>"),
     ]
     pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in rows if value)
-    return f'<article class="oz-set"><h4>{escape(say.again(one.what))}</h4><dl>{pairs}</dl></article>'
+    return f'<article class="oz-set"><h3>{escape(say.again(one.what))}</h3><dl>{pairs}</dl></article>'
 
 
 def _data(say: Language, one: Measured) -> str:
@@ -125,14 +125,14 @@ def render_surroundings(say: Language, around: Surroundings) -> str:
         *around.libraries.items(),
     ]
     pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
-    return f'<section><h3>{say("What this page runs on")}</h3><dl class="oz-facts">{pairs}</dl></section>'
+    return f'<section><h2>{say("What this page runs on")}</h2><dl class="oz-facts">{pairs}</dl></section>'
 
 
 def render_models(say: Language, models: Sequence[Standing]) -> str:
     """Which model is asked on which runtime, what it was adapted from, and the licence of its data."""
     title = say("The models, and what computes them")
     if not models:
-        return f'<section><h3>{title}</h3><p class="oz-empty">{say("No model is trained yet.")}</p></section>'
+        return f'<section><h2>{title}</h2><p class="oz-empty">{say("No model is trained yet.")}</p></section>'
     heads = (say("task"), say("computed by"), say("adapted from"), say("trained on"), say("licence of that data"))
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     body = "".join(_model(say, one) for one in models)
@@ -141,7 +141,7 @@ def render_models(say: Language, models: Sequence[Standing]) -> str:
         "data and of what it was adapted from."
     )
     return (
-        f'<section><h3>{title}</h3><div class="oz-scroll" tabindex="0" role="region" '
+        f'<section><h2>{title}</h2><div class="oz-scroll" tabindex="0" role="region" '
         f'aria-label="{escape(say("Models and runtimes"))}"><table class="oz-table oz-words"><thead><tr>'
         f'<th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         f'<p class="oz-note">{note}</p></section>'
@@ -177,8 +177,8 @@ def render_promises(say: Language, most_characters: int) -> str:
         say("Don't let these models judge, moderate or watch people."),
     )
     return (
-        f'<div class="oz-promises"><section><h3>{say("Privacy")}</h3>{_list(privacy)}</section>'
-        f"<section><h3>{say('Limits')}</h3>{_list(limits)}</section></div>"
+        f'<div class="oz-promises"><section><h2>{say("Privacy")}</h2>{_list(privacy)}</section>'
+        f"<section><h2>{say('Limits')}</h2>{_list(limits)}</section></div>"
     )
 
 
@@ -204,7 +204,7 @@ def render_licences(say: Language, data: Mapping[str, str]) -> str:
         *((escape(source), escape(licence) if licence else say("not recorded")) for source, licence in data.items()),
     ]
     pairs = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
-    return f'<section><h3>{say("Licences")}</h3><dl class="oz-facts oz-wide">{pairs}</dl></section>'
+    return f'<section><h2>{say("Licences")}</h2><dl class="oz-facts oz-wide">{pairs}</dl></section>'
 
 
 def render_citation(say: Language, version: str) -> str:
@@ -219,6 +219,6 @@ def render_citation(say: Language, version: str) -> str:
     entry = "@software{odzera,\n" + ",\n".join(f"  {name:<7} = {value}" for name, value in fields.items()) + "\n}"
     told = say("A figure from this page wants its data, its machine and its version beside it: they stand above.")
     return (
-        f'<section><h3>{say("How to cite")}</h3><pre class="oz-cite" tabindex="0">{escape(entry)}</pre>'
+        f'<section><h2>{say("How to cite")}</h2><pre class="oz-cite" tabindex="0">{escape(entry)}</pre>'
         f'<p class="oz-note">{told}</p></section>'
     )

@@ -48,11 +48,11 @@ def render_labels(say: Language, rows: Mapping[str, int], labels: Mapping[str, M
         labels: Split → label → rows; a split may be missing.
     """
     columns = "".join(_split_labels(say, split, rows.get(split, 0), labels.get(split)) for split in SPLITS)
-    return f'<section><h3>{say("Labels")}</h3><div class="oz-splits">{columns}</div></section>'
+    return f'<section><h2>{say("Labels")}</h2><div class="oz-splits">{columns}</div></section>'
 
 
 def _split_labels(say: Language, split: str, rows: int, labels: Mapping[str, int] | None) -> str:
-    head = f"<h4>{escape(name_split(say, split))} <small>{say.plural('{n} row', '{n} rows', rows)}</small></h4>"
+    head = f"<h3>{escape(name_split(say, split))} <small>{say.plural('{n} row', '{n} rows', rows)}</small></h3>"
     if labels is None:
         told = say("How these rows are labelled wasn't recorded.")
         return f'<div class="oz-split">{head}<p class="oz-note">{told}</p></div>'
@@ -91,14 +91,14 @@ def render_languages(say: Language, languages: Mapping[str, Mapping[str, int]], 
     if len(languages) == 1:
         (code,) = languages
         told = say("All in one language: {language}.", language=f"<b>{escape(_language(say, code))}</b>")
-        return f"<section><h3>{say('Languages')}</h3><p>{told}</p></section>"
+        return f"<section><h2>{say('Languages')}</h2><p>{told}</p></section>"
     splits = [split for split in SPLITS if any(split in one for one in languages.values())]
     most = max(sum(one.values()) for one in languages.values())
     head = "".join(f'<th scope="col">{escape(name_split(say, split))}</th>' for split in splits)
     body = "".join(_language_row(say, code, one, splits, rows, most) for code, one in languages.items())
     note = say("Counted on the validation and test rows alone; those of train weren't recorded.") if scored_only else ""
     return (
-        f'<section><h3>{say("Languages")}</h3><div class="oz-scroll" tabindex="0" role="region" '
+        f'<section><h2>{say("Languages")}</h2><div class="oz-scroll" tabindex="0" role="region" '
         f'aria-label="{escape(say("Rows by language"))}"><table class="oz-table oz-lengths"><thead><tr>'
         f'<th scope="col">{say("language")}</th><th scope="col">{say("rows")}</th><th scope="col">{say("share")}</th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -137,7 +137,7 @@ def render_checks(say: Language, read: int, kept: int, checks: Sequence[Check], 
     more = "".join(f"<li>{escape(say.again(note))}</li>" for note in notes)
     kept_words = say("{read} rows were read, {kept} kept.", read=count(say, read), kept=count(say, kept))
     return (
-        f'<section><h3>{say("Leaks and what cleaning found")}</h3><p class="oz-summary">{verdict} {kept_words}</p>'
+        f'<section><h2>{say("Leaks and what cleaning found")}</h2><p class="oz-summary">{verdict} {kept_words}</p>'
         f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("What was looked for"))}">'
         f'<table class="oz-table oz-checks"><thead><tr><th scope="col">{say("looked for")}</th>'
         f'<th scope="col">{say("found")}</th><th scope="col">{say("what is done about it")}</th></tr></thead>'
@@ -148,7 +148,7 @@ def render_checks(say: Language, read: int, kept: int, checks: Sequence[Check], 
 def render_no_checks(say: Language) -> str:
     """That there is nothing to look in."""
     told = say("Leaks are looked for in the rows, which aren't at hand.")
-    return f'<section><h3>{say("Leaks and what cleaning found")}</h3><p class="oz-empty">{told}</p></section>'
+    return f'<section><h2>{say("Leaks and what cleaning found")}</h2><p class="oz-empty">{told}</p></section>'
 
 
 def _check_row(say: Language, check: Check) -> str:

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from gradio_app.languages import Language
 
-DEEPER = 3
+DEEPER = 2
 """Levels by which its headings are lowered, as it stands below a heading of the page."""
 
 
@@ -49,7 +49,7 @@ def render_datasheet(say: Language, text: str) -> str:
     """The whole sheet, folded."""
     note = "" if say.code == "en" else f'<p class="oz-note">{say("The datasheet is in English.")}</p>'
     return (
-        f'<section><h3>{say("Datasheet")}</h3>{note}<details class="oz-sheet"><summary>'
+        f'<section><h2>{say("Datasheet")}</h2>{note}<details class="oz-sheet"><summary>'
         f"{say('Who wrote the bundled samples, how, for what, and what not to use them for')}</summary>"
         f'<div lang="en" dir="ltr">{render_markdown(text, say("Table of the datasheet"))}</div></details></section>'
     )
@@ -58,4 +58,4 @@ def render_datasheet(say: Language, text: str) -> str:
 def render_no_datasheet(say: Language) -> str:
     """That there is none for this data."""
     told = say("There is no datasheet for this data; Odzera ships one for its bundled samples alone.")
-    return f'<section><h3>{say("Datasheet")}</h3><p class="oz-empty">{told}</p></section>'
+    return f'<section><h2>{say("Datasheet")}</h2><p class="oz-empty">{told}</p></section>'

@@ -47,14 +47,12 @@ def render_lengths(say: Language, columns: Mapping[str, Lengths]) -> str:
 
 
 def _column(say: Language, column: str, lengths: Lengths, named: bool) -> str:
-    title = f"<h4>{escape(say(COLUMNS[column]))}</h4>" if named else ""
+    title = f"<h3>{escape(say(COLUMNS[column]))}</h3>" if named else ""
     tallest = max(
         (height / max(1, sum(heights)) for heights in lengths.counts.values() for height in heights), default=1.0
     )
     figures = "".join(_histogram(say, group, lengths, tallest) for group in lengths.counts)
-    return (
-        f'<section class="oz-column">{title}<div class="oz-histograms">{figures}</div>{_table(say, lengths)}</section>'
-    )
+    return f'<section class="oz-column">{title}<div class="oz-histograms">{figures}</div>{_table(say, column, lengths)}</section>'
 
 
 def _name(say: Language, group: str) -> tuple[str, str]:
@@ -125,7 +123,8 @@ def _bin(say: Language, lengths: Lengths, number: int) -> str:
     return say("{first} to {last}", first=count(say, first), last=count(say, last))
 
 
-def _table(say: Language, lengths: Lengths) -> str:
+def _table(say: Language, column: str, lengths: Lengths) -> str:
+    named = escape(say("Lengths in numbers: {text}", text=say(COLUMNS[column])))
     titles = (say("texts"), say("median"), say("mean"), say("95 % up to"), say("longest"))
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
     body = ""
@@ -137,6 +136,6 @@ def _table(say: Language, lengths: Lengths) -> str:
         cells = "".join(f"<td>{number}</td>" for number in numbers)
         body += f'<tr><th scope="row"><span aria-hidden="true">{mark}</span> {escape(name)}</th>{cells}</tr>'
     return (
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("Lengths in numbers"))}">'
+        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{named}">'
         f'<table class="oz-table"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )

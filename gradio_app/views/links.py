@@ -94,7 +94,7 @@ def render_links(say: Language, api: str, dashboard: str, repository: str) -> st
         f"<li>{escape(say(what))}: {render_link(authors, address)}</li>" for what, authors, address in METHODS
     )
     return (
-        f'<section><h3>{say("Links")}</h3><ul class="oz-list">{"".join(f"<li>{one}</li>" for one in own)}</ul>'
-        f'<h4>{say("Data and libraries")}</h4><ul class="oz-list oz-many">{places}</ul>'
-        f'<h4>{say("Papers behind the methods")}</h4><ul class="oz-list oz-many">{papers}</ul></section>'
+        f'<section><h2>{say("Links")}</h2><ul class="oz-list">{"".join(f"<li>{one}</li>" for one in own)}</ul>'
+        f'<h3>{say("Data and libraries")}</h3><ul class="oz-list oz-many">{places}</ul>'
+        f'<h3>{say("Papers behind the methods")}</h3><ul class="oz-list oz-many">{papers}</ul></section>'
     )

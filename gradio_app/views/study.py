@@ -50,12 +50,12 @@ def render_study(say: Language, study: StudyView, dashboard: str) -> str:
     best = say.plural("The best trial", "The best {n} trials", max(1, len(study.best_trials)))
     return (
         f"{_progress(say, study, target, dashboard)}{_about(say, study)}"
-        f'<div class="oz-columns"><section><h3>{say("Every trial")}</h3>'
+        f'<div class="oz-columns"><section><h2>{say("Every trial")}</h2>'
         f"{draw_history(say, study.history, target)}</section>"
-        f"<section><h3>{say('What matters (PED-ANOVA)')}</h3>"
+        f"<section><h2>{say('What matters (PED-ANOVA)')}</h2>"
         f"{draw_shares(say, dict(list(study.importances.items())[:8]))}"
         f'<p class="oz-note">{note}</p></section></div>'
-        f"<h3>{best}</h3>{_best_trials(say, study)}{_failures(say, study)}"
+        f"<h2>{best}</h2>{_best_trials(say, study)}{_failures(say, study)}"
     )
 
 
