@@ -85,7 +85,7 @@ def test_names_reasons_and_facts_are_escaped() -> None:
         html = render(ENGLISH, SLANG, [fact], arrived)
         assert "<script" not in html
         assert "&lt;script&gt;" in html
-        assert Elements(html).tags <= {"div", "p", "article", "h3", "span", "b"}
+        assert Elements(html).tags <= {"div", "p", "article", "h2", "span", "b"}
 
 
 def test_a_quote_in_a_name_stays_inside_its_attribute() -> None:

@@ -203,11 +203,11 @@ def test_a_backbone_without_a_full_recipe_is_trained_by_changing_the_method(runs
 
 def test_bars_are_as_long_as_their_share_of_the_largest(runs: dict[str, LearningRun]) -> None:
     shown = render_costs(ENGLISH, [runs["mini-full"], runs["mini-lora"], runs["tfidf"]], [], {})
-    widths = re.findall(r"<h4>Trained parameters</h4>.*?</section>", shown)[0]
+    widths = re.findall(r"<h3>Trained parameters</h3>.*?</section>", shown)[0]
     assert [float(one) for one in re.findall(r"width:([\d.]+)%", widths)] == pytest.approx([100, 2.63, 9.04], abs=0.01)
     assert "no epochs" in shown
     assert "Energy wasn't measured" in shown
-    assert "<h4>Energy</h4>" not in shown
+    assert "<h3>Energy</h3>" not in shown
     measured = dataclasses.replace(runs["mini-full"], costs={**runs["mini-full"].costs, "joules": 7200.0})
     shown = render_costs(ENGLISH, [measured, runs["mini-lora"]], [], {})
     assert "2.00 Wh" in shown
@@ -252,7 +252,7 @@ def test_the_tab_shows_neural_models_first_and_at_most_six(context: Context) -> 
     curves, costs, settings = show_all(context, ENGLISH, "slang", None, chosen)
     assert curves.count('class="oz-trace oz-train"') == 4, "training accuracy is recorded"
     assert "isn't recorded" not in curves
-    assert "<h4>Peak memory</h4>" in costs
+    assert "<h3>Peak memory</h3>" in costs
     assert re.findall(r"<code>([\w.]+)</code>", "".join(re.findall(r"oz-unlike-row.*?</tr>", settings))) == ["seed"]
 
 

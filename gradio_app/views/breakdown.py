@@ -78,7 +78,7 @@ def _panel(say: Language, title: str, told: str, bars: Iterable[tuple[str, Figur
     """A heading, which is HTML, and its bars: (name, figure, number of rows)."""
     small = f" <small>{escape(told)}</small>" if told else ""
     lines = "".join(_bar(say, *one) for one in bars)
-    return f'<section class="oz-panel"><h4>{title}{small}</h4><ul>{lines}</ul></section>'
+    return f'<section class="oz-panel"><h3>{title}{small}</h3><ul>{lines}</ul></section>'
 
 
 def _bar(say: Language, name: str, figure: Figure, rows: str) -> str:

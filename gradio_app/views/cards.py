@@ -177,7 +177,7 @@ def slug(label: str) -> str:
 
 def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name = escape(fact.name)
-    head = f'<h3>{name}</h3><p class="oz-about">{escape(fact.about)}</p>'
+    head = f'<h2>{name}</h2><p class="oz-about">{escape(fact.about)}</p>'
     foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
     if answer is None:
         return f'<article class="oz-card oz-waiting" data-model="{name}">{head}<p class="oz-wait">…</p>{foot}</article>'

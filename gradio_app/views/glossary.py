@@ -42,7 +42,7 @@ def render_terms(say: Language, found: Sequence[Found]) -> str:
     title = say("Slang in this message")
     note = say("Found by the bundled glossary, not by the models; words can mean other things too.")
     return (
-        f'<section class="oz-terms" aria-label="{escape(title)}"><h3>{title}</h3>'
+        f'<section class="oz-terms" aria-label="{escape(title)}"><h2>{title}</h2>'
         f"<dl>{''.join(items[:SHOWN])}</dl>{more}"
         f'<p class="oz-note">{note}</p></section>'
     )

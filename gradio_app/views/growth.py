@@ -31,7 +31,7 @@ def _figure(say: Language, name: str, series: Mapping[str, Any], growth: Mapping
     title, across, upwards = FIGURES[name]
     drawing = plots.draw_growth(say, series, say(across, tokens=BATCH_LENGTH), say(upwards), linear=name == "models")
     return (
-        f'<section class="oz-growth"><h4>{escape(say(title))} <small>{escape(say(upwards))}</small></h4>{drawing}'
+        f'<section class="oz-growth"><h3>{escape(say(title))} <small>{escape(say(upwards))}</small></h3>{drawing}'
         f'<p class="oz-note">{escape(_says(say, name, series, growth["exponents"][name]))}</p></section>'
     )
 

@@ -91,7 +91,7 @@ def _panel(say: Language, curves: Sequence[LearningCurve], figure: str, across: 
         models=", ".join(curve.name for curve in curves),
     )
     return (
-        f'<div class="oz-panel"><h4>{name}</h4>'
+        f'<div class="oz-panel"><h3>{name}</h3>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
         f"{_levels(say, frame)}{_ticks(say, frame, across)}{drawn}</svg></div>"
     )

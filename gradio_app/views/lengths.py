@@ -52,7 +52,8 @@ def _column(say: Language, column: str, lengths: Lengths, named: bool) -> str:
         (height / max(1, sum(heights)) for heights in lengths.counts.values() for height in heights), default=1.0
     )
     figures = "".join(_histogram(say, group, lengths, tallest) for group in lengths.counts)
-    return f'<section class="oz-column">{title}<div class="oz-histograms">{figures}</div>{_table(say, column, lengths)}</section>'
+    table = _table(say, column, lengths)
+    return f'<section class="oz-column">{title}<div class="oz-histograms">{figures}</div>{table}</section>'
 
 
 def _name(say: Language, group: str) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def _bars(say: Language, runs: Sequence[LearningRun], key: str, title: str, writ
             f'<span class="oz-fill" style="width:{100 * (value or 0.0) / largest:.2f}%"></span></span></div>'
         )
     return (
-        f'<section class="oz-cost"><h4>{say(title)}</h4><div class="oz-bars oz-curve">{"".join(rows)}</div></section>'
+        f'<section class="oz-cost"><h3>{say(title)}</h3><div class="oz-bars oz-curve">{"".join(rows)}</div></section>'
     )
 
 
@@ -127,7 +127,7 @@ def _against_full(say: Language, ratios: Sequence[Ratio], lacking: Mapping[str, 
     )
     title = say("LoRA as a share of full fine-tuning")
     return (
-        f"<h4>{title}</h4>"
+        f"<h3>{title}</h3>"
         f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{title}"><table class="oz-table"><thead><tr>'
         f'<th scope="col">{say("same backbone, same data")}</th>{head}<th scope="col">{say("test accuracy")}</th></tr>'
         f"</thead><tbody>{body}</tbody></table></div>{hint}" + (f'<p class="oz-note">{doubt}</p>' if doubt else "")

@@ -8,7 +8,7 @@ from gradio_app.languages import Language
 
 def render_heading(say: Language, name: str, title: str) -> str:
     """A heading that a link can jump to."""
-    return f'<h3 class="oz-heading" id="part-{escape(name)}" tabindex="-1">{escape(say(title))}</h3>'
+    return f'<h2 class="oz-heading" id="part-{escape(name)}" tabindex="-1">{escape(say(title))}</h2>'
 
 
 def render_jumps(say: Language, sections: Sequence[tuple[str, str]]) -> str:
