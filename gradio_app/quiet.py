@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from engine import console
+from gradio_app.languages import NAMES, get_language, message
 
-UNREADABLE = "That isn't what this page sends."
-FAILED = "Something went wrong here; the log says where."
+UNREADABLE = message("That isn't what this page sends.")
+FAILED = message("Something went wrong here; the log says where.")
 OURS = tuple(Path(__file__).resolve().parents[1] / folder for folder in ("gradio_app", "engine"))
 
 
@@ -26,6 +27,13 @@ def describe(error: BaseException) -> str:
 def _is_ours(frame: traceback.FrameSummary) -> bool:
     path = Path(frame.filename)
     return path != Path(__file__) and any(path.is_relative_to(folder) for folder in OURS)
+
+
+def _page_of(blocks: gr.Blocks, block_fn: Any, *_: Any, **__: Any) -> str:
+    """The language of the page that a handler belongs to; those of no page are told in English."""
+    found = blocks.fns.get(block_fn) if isinstance(block_fn, int) else block_fn
+    page = getattr(found, "page", "")
+    return page if page in NAMES else "en"
 
 
 class QuietBlocks(gr.Blocks):
@@ -49,9 +57,10 @@ class QuietBlocks(gr.Blocks):
             if isinstance(error, gr.Error) and _is_ours(frames[-1]):
                 error.print_exception = False
                 raise
+            say = get_language(_page_of(self, *given, **named))
             if any(frame.name == "preprocess_data" for frame in frames):
-                raise gr.Error(UNREADABLE, print_exception=False) from None
+                raise gr.Error(say(UNREADABLE), print_exception=False) from None
             console.note(f"A handler failed: {describe(error)}.")
             # What only Gradio has seen, only Gradio could not read.
             ours = any(map(_is_ours, frames))
-            raise gr.Error(FAILED if ours else UNREADABLE, print_exception=False) from None
+            raise gr.Error(say(FAILED if ours else UNREADABLE), print_exception=False) from None

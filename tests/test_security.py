@@ -1,5 +1,6 @@
 """The served page against those who mean harm: paths, addresses, bodies, values and what is left behind."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -27,6 +28,7 @@ from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
 from gradio_app.gate import BODY_BYTES
+from gradio_app.languages import get_language
 from gradio_app.mount import mount_dashboard
 from gradio_app.quiet import FAILED, UNREADABLE, QuietBlocks, describe
 
@@ -464,6 +466,21 @@ def test_an_error_of_a_handler_is_told_without_what_was_typed(capfd: pytest.Capt
     assert MARK not in printed
     assert "OdzeraError in app_load.py, line " in printed
     assert "Traceback" not in printed
+
+
+def test_an_error_is_told_in_the_language_of_its_page() -> None:
+    with QuietBlocks(analytics_enabled=False) as blocks:
+        choice = gr.Dropdown(["a"])
+        choice.input(lambda value: value, choice, choice)
+    with blocks.route("Polski", "/pl"):
+        other = gr.Dropdown(["a"])
+        other.input(lambda value: value, other, other)
+    told = []
+    for number in range(2):
+        with pytest.raises(gr.Error) as caught:
+            asyncio.run(blocks.process_api(number, [MARK]))
+        told.append(caught.value.message)
+    assert told == [UNREADABLE, get_language("pl")(UNREADABLE)]
 
 
 def test_where_an_error_was_is_named_in_our_own_code() -> None:
