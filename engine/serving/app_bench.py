@@ -18,10 +18,11 @@ import numpy as np
 import psutil
 import torch
 
+from engine import __version__
 from engine.errors import OdzeraError
 from engine.paths import ROOT
 from engine.serving.app_load import TIMEOUT, Crowd, Measured, ask, make_texts, open_page, send_visitors
-from engine.training.resources import describe_machine
+from engine.training.resources import describe_machine, now
 
 SINGLE = 20
 """Questions of the single visitor."""
@@ -129,6 +130,8 @@ async def _measure(server: Server, crowd: Crowd, tick: Callable[[int, int], None
     full = [ms for times in measured.full.values() for ms in times]
     result = {
         "machine": describe_machine(torch.device("cpu")),
+        "created": now(),
+        "version": __version__,
         "load_average_before": list(load_before),
         "crowd": asdict(crowd),
         "seconds": round(seconds, 1),

@@ -21,6 +21,10 @@ FILES: Mapping[str, tuple[Said, str]] = {
         Said("Training raced against transformers.Trainer"),
         "odzera bench train {recipes} --task {task} --against-trainer --json",
     ),
+    "bench-app": (
+        Said("The page under many visitors at once"),
+        "odzera bench app --json",
+    ),
     "growth": (
         Said("How cost grows with length, batch, rows and models"),
         "odzera bench growth --json",
