@@ -1,6 +1,11 @@
 """The page as it is served: in its own language from the first byte on, and with its own words where it is shared."""
 
+import asyncio
+import gzip
 import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -21,15 +26,50 @@ SCRIPT = (
 )
 
 
+HEAD_BYTES = 20_000
+"""Of a page, in which all stands that is told of it; looking through the rest would take as long as making it."""
+MOST_KEPT = 32
+"""Finished pages, one for each language and name under which the server is reached."""
+ORIGIN = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
+"""Headers that Gradio takes the page's own address from."""
+MEANT_FOR_GRADIO = {"page", "deep_link"}
+"""Parts of an address for which Gradio makes another page."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A finished page."""
+
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    compressed: bytes
+
+    async def send(self, accepted: str, send: Send) -> None:
+        """Hand it out, compressed to those who accept that."""
+        headers = MutableHeaders(raw=list(self.headers))
+        body = self.body
+        if "gzip" in accepted:
+            body = self.compressed
+            headers["content-encoding"] = "gzip"
+        headers.add_vary_header("Accept-Encoding")
+        headers["content-length"] = str(len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": headers.raw})
+        await send({"type": "http.response.body", "body": body})
+
+
 class OwnLanguage:
     """Serves each page in its language, and sends a visitor of the bare address to that of the browser.
 
-    `?lang=en` stays in English.
+    `?lang=en` stays in English. Gradio makes the half megabyte of a page anew for each visitor, though it is the same
+    for all whom no password is asked of; they get it as it was made for the first.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""
         self.app = app
+        self._kept: OrderedDict[tuple[str, ...], _Page] = OrderedDict()
+        # Many who come at once wait for one page instead of making one each.
+        self._making = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -45,7 +85,30 @@ class OwnLanguage:
             answer = RedirectResponse(f"./{wanted}{query}", status_code=307, headers={"Vary": "Accept-Language"})
             await answer(scope, receive, send)
             return
-        await self.app(scope, receive, _finishing(send, get_language(code)))
+        say = get_language(code)
+        key = _address(scope, request)
+        if scope["app"].auth is not None or MEANT_FOR_GRADIO & set(request.query_params):
+            await self.app(scope, receive, _finishing(send, say))
+            return
+        accepted = request.headers.get("accept-encoding", "")
+        async with self._making:
+            page = self._kept.get(key)
+            if page is None:
+                await self.app(scope, receive, _finishing(send, say, lambda made: self._keep(key, made), accepted))
+                return
+            self._kept.move_to_end(key)
+        await page.send(accepted, send)
+
+    def _keep(self, key: tuple[str, ...], page: _Page) -> None:
+        self._kept[key] = page
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+
+
+def _address(scope: Scope, request: HTTPConnection) -> tuple[str, ...]:
+    """All that a page depends on."""
+    origin = (request.headers.get(name, "") for name in ORIGIN)
+    return (str(scope.get("root_path", "")), str(scope["path"]), str(request.url.scheme), *origin)
 
 
 def _code(path: str) -> str | None:
@@ -54,8 +117,8 @@ def _code(path: str) -> str | None:
     return "en" if not name else (name if name in NAMES and name != "en" else None)
 
 
-def _finishing(send: Send, say: Language) -> Send:
-    """Hand a page on when it is finished."""
+def _finishing(send: Send, say: Language, keep: Callable[[_Page], None] | None = None, accepted: str = "") -> Send:
+    """Hand a page on when it is finished; with `keep`, for the next visitors too."""
     start: list[Message] = []
     parts: list[bytes] = []
 
@@ -67,7 +130,12 @@ def _finishing(send: Send, say: Language) -> Send:
         if message.get("more_body"):
             return
         body = finish(b"".join(parts), say)
-        headers = MutableHeaders(scope=start[0])
+        headers = MutableHeaders(raw=start[0]["headers"])
+        if keep and start[0]["status"] == 200:
+            page = _Page(headers.raw, body, gzip.compress(body, 6))
+            keep(page)
+            await page.send(accepted, send)
+            return
         if "content-length" in headers:
             headers["content-length"] = str(len(body))
         await send(start[0])
@@ -85,6 +153,6 @@ def finish(html: bytes, say: Language) -> bytes:
         for name, value in (("title", title), ("description", words), ("type", "website"), ("locale", say.code))
     )
     head = f'<meta name="description" content="{escape(words)}" />{told}{SCRIPT.format(code=say.code)}'
-    begin, mark, rest = TOLD.sub(b"", html).partition(b"<head>")
+    begin, mark, rest = (TOLD.sub(b"", html[:HEAD_BYTES]) + html[HEAD_BYTES:]).partition(b"<head>")
     begin = LANGUAGE.sub(f'<html lang="{say.code}"'.encode(), begin)
     return begin + mark + (head.encode() if mark else b"") + rest

@@ -51,6 +51,9 @@ SAID: Mapping[str, Mapping[str, str]] = {
     },
 }
 """What is wrong with a text, a whole sentence for each column: other languages inflect the noun."""
+PATIENCE = 1.6
+MOST_SECONDS = 1.0
+"""Between two bursts of answers."""
 RECENT = 100
 """Answers of a model over which its median time is taken."""
 
@@ -331,7 +334,9 @@ def classify_in_bursts(
 ) -> Iterator[list[Answer | Failure]]:
     """The same for a page: the first answer at once, then what has come every so many seconds.
 
-    A burst is empty where nothing came for so long, at the beginning alone.
+    Where models take long, as when many visitors ask, each burst is waited for `PATIENCE` times as long as the one
+    before, so that drawing answers doesn't keep the models from giving more. A burst is empty where nothing came for
+    so long, at the beginning alone.
 
     Raises:
         TextError: The input won't do; see `check_input`.
@@ -363,6 +368,7 @@ def _bursts(
                 # Each burst is drawn anew by the browser, so a few answers that come together are one.
                 more, waiting = wait(waiting, seconds)
                 done |= more
+                seconds = min(PATIENCE * seconds, MOST_SECONDS)
             begun = True
             yield [future.result() for future in done]
     finally:

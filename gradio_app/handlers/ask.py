@@ -14,7 +14,8 @@ from gradio_app.views import cards
 AT_ONCE = 64
 """Questions of one task that are answered at a time: they wait for models, so they take turns there, not here."""
 BURST_SECONDS = 0.1
-"""Answers that come within so long are drawn at once: drawing each by itself costs more than a small model."""
+"""Answers that come within so long are drawn at once: drawing each by itself costs more than a small model. The longer
+all take, the longer the next ones are waited for."""
 
 
 def ask(
