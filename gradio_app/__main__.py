@@ -11,6 +11,7 @@ from engine import console, hub
 from engine.errors import OdzeraError
 from engine.paths import default_places
 from gradio_app.options import is_public, is_readable_by_others, parse_arguments, read_users, why_no_mcp, why_not_free
+from gradio_app.stubs import import_gradio
 
 if TYPE_CHECKING:
     from gradio_app.context import Context
@@ -48,6 +49,7 @@ def main() -> None:
         console.note(f"Others on this machine can read {arguments.auth}: chmod 600 {arguments.auth}")
     be_private()
     console.note("Opening the models…")
+    import_gradio()
 
     from engine.search.dashboard import PREFIX
     from engine.search.shipped import default_storage

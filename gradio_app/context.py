@@ -121,7 +121,7 @@ class Context:
         return read_growth(self.curves)
 
     def warm_up(self) -> None:
-        """Open every model that the page shows first, and read what is compared of them."""
+        """Open every model that the page shows first, and read what is compared of them, and the studies."""
         for task in TASKS:
             for checkpoint in self.shelf.models(task):
                 # One that can't be opened says so on its card when it is asked.
@@ -132,6 +132,8 @@ class Context:
             if comparison is not None:
                 find_texts(known, comparison["data"]["fingerprint"])
         Glossary.load()
+        with suppress(OdzeraError):
+            self.studies()
 
     def speed_up(self) -> None:
         """Export every model that the page shows first and that isn't yet, one at a time, and answer from the graphs.

@@ -1,25 +1,45 @@
 """optuna-dashboard under the page's own address, so that one link shows both."""
 
+import threading
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
 from engine.errors import OdzeraError
 from engine.search.dashboard import PREFIX, make_dashboard, make_read_only, mount_below
 
 
-def mount_dashboard(storage: str) -> list[Any]:
+def mount_dashboard(storage: str) -> list[Mount]:
     """The routes that go before the page's own: nothing but GET is answered below them."""
-    try:
-        app: Any = WSGIMiddleware(make_read_only(mount_below(make_dashboard(storage))), workers=4)  # type: ignore[arg-type]
-    except OdzeraError as error:
-        return [Mount(PREFIX, app=_sorry(str(error)))]
-    return [Mount(PREFIX, app=app)]
+    return [Mount(PREFIX, app=Dashboard(storage))]
 
 
-def _sorry(message: str) -> Any:
-    """Stands in for a dashboard whose studies can't be opened."""
-    from starlette.responses import PlainTextResponse
+class Dashboard:
+    """The dashboard of a storage, opened when it is first looked at: the page shouldn't wait for it."""
 
-    return PlainTextResponse(f"{message}\n", status_code=503)
+    def __init__(self, storage: str) -> None:
+        """Keep where the studies are."""
+        self.storage = storage
+        self._app: Any = None
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Open it, unless it is open; one whose studies can't be opened says so, and is tried again."""
+        with self._lock:
+            if self._app is None:
+                below = make_read_only(mount_below(make_dashboard(self.storage)))
+                self._app = WSGIMiddleware(below, workers=4)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._app is None:
+            try:
+                await run_in_threadpool(self.open)
+            except OdzeraError as error:
+                await PlainTextResponse(f"{error}\n", status_code=503)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

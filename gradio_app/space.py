@@ -15,6 +15,7 @@ from typing import Any
 from engine import console
 from engine.paths import ROOT, Places
 from gradio_app.__main__ import be_private, prepare
+from gradio_app.stubs import import_gradio
 
 PORT = 7860
 
@@ -26,6 +27,7 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
         gpu: Decorates a function that borrows a GPU, as `spaces.GPU` does; None on a Space that is lent none.
     """
     be_private()
+    import_gradio()
 
     from engine.data.tasks import TASKS
     from engine.search.dashboard import PREFIX

@@ -9,20 +9,19 @@ from gradio_app.handlers.study import ShownStudy, show_news, show_study
 from gradio_app.languages import Language
 
 LIVE_SECONDS = 5
+UNREAD = "unread"
+"""The mark of a study that isn't shown yet."""
 
 
 def create_study_tab(context: Context, say: Language) -> None:
     """The search that found the decoder: progress, history, importances, the best trials, and the dashboard."""
     with gr.Tab(say("Study"), id="study") as tab:
-        choices = context.study_choices(say)
-        first = choices[0][1] if choices else None
-        chosen = gr.Dropdown(choices, value=first, label=say("Study"), visible=bool(choices))
-        study = show_study(context, say, first)
-        shown = gr.HTML(study.page, elem_id="study-view")
+        # Reading hundreds of trials takes a second, so it is done for those who look, not at every start.
+        chosen = gr.Dropdown([], label=say("Study"), visible=False)
+        shown = gr.HTML(f'<p class="oz-empty">{say("Reading the studies…")}</p>', elem_id="study-view")
         # What the page shows now, so that a tick without news sends nothing.
-        state = gr.State(study.mark)
-
-        timer = gr.Timer(LIVE_SECONDS, active=study.live)
+        state = gr.State(UNREAD)
+        timer = gr.Timer(LIVE_SECONDS, active=False)
 
         def refresh(name: str | None, mark: str) -> tuple[object, object, object, object]:
             """The choices, and the study if anything has happened in it; another one may be chosen meanwhile."""

@@ -5,7 +5,8 @@ import torch
 from conftest import TINY_DECODER
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from engine.models.decoder import Decoder, DecoderConfig, make_decoder
+from engine.models.decoder import Decoder, make_decoder
+from engine.models.decoder_config import DecoderConfig
 from engine.training.recipes import RECIPES
 
 TEXTS = [[5, 9, 17, 4], [8, 3, 11, 2, 30, 7, 21], [6, 12]]

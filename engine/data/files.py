@@ -203,8 +203,9 @@ def parse_labels(column: pd.Series, task: Task, where: str) -> pd.Series:
 
 def fill_ids(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     """Give every row an id: its own, or a hash of its text, so that a result can be traced without storing text."""
-    texts = frame[list(task.text_columns)].agg("\x1f".join, axis=1)
-    hashed = texts.map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
+    rows = zip(*(frame[column] for column in task.text_columns), strict=True)
+    digests = [hashlib.sha256("\x1f".join(row).encode()).hexdigest()[:16] for row in rows]
+    hashed = pd.Series(digests, index=frame.index, dtype=frame[task.text_columns[0]].dtype)
     ids = frame["id"].where(frame["id"].fillna("") != "", hashed) if "id" in frame else hashed
     # The same id may stand for a pair in several languages; results are kept by id, so the later ones get a number.
     place = ids.groupby(ids).cumcount()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
@@ -25,6 +24,8 @@ def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
             f"{len(frame)} rows are too few to split 80/10/10: each label needs at least {len(SPLITS)} rows. "
             "Name separate files with --validation and --test, or add rows."
         )
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
     split = np.full(len(frame), "train", dtype=object)
     if task.is_pair:
         strata = frame["label"].astype(str) + frame.get("lang_abv", pd.Series("", index=frame.index))

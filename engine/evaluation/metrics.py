@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, f1_score, matthews_corrcoef, precision_recall_fscore_support
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,6 +86,9 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 10) -> fl
 
 def headline(labels: Ints, probabilities: Floats) -> dict[str, float]:
     """The six figures of `FIGURES`."""
+    # Here, since it takes a second, which whoever opens a page or starts a search would wait for.
+    from sklearn.metrics import f1_score, matthews_corrcoef
+
     predicted = probabilities.argmax(axis=1)
     classes = np.arange(probabilities.shape[1])
     return {
@@ -108,6 +110,8 @@ def score(labels: Ints, probabilities: Floats, languages: Sequence[str] | None =
         probabilities: Rows that sum to one, shape (n, classes).
         languages: Language code of each row, for figures per language.
     """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from engine.evaluation.metrics import calibration_error, confidence_gaps, cross_entropy
 
@@ -88,6 +87,8 @@ def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
     """95 % interval of a share of rows (Wilson, 1927), which holds where they are few; all of [0, 1] where none are."""
     if not rows:
         return 0.0, 1.0
+    from scipy.stats import binomtest
+
     ends = binomtest(hits, rows).proportion_ci(method="wilson")
     return float(ends.low), float(ends.high)
 
@@ -135,6 +136,8 @@ class McNemar:
 
 def mcnemar(labels: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> McNemar:
     """Compare two models' predicted classes, each of shape (n,), with the true ones."""
+    from scipy.stats import binomtest
+
     only_first = int(((first == labels) & (second != labels)).sum())
     only_second = int(((first != labels) & (second == labels)).sum())
     discordant = only_first + only_second

@@ -1,16 +1,20 @@
 """Baselines that every trained model must beat: the majority class, and TF-IDF with logistic regression."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from engine.errors import CheckpointError
 from engine.models.ngrams import char_ngrams, lowered, word_ngrams
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
 
 Inputs = Sequence[tuple[str, ...]]
 Floats = NDArray[np.float64]
@@ -84,6 +88,8 @@ class TfidfLogistic:
         self.intercept: Floats = np.zeros(0)
 
     def _vectorizer(self, analyzer: str, ngrams: tuple[int, int]) -> TfidfVectorizer:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         return TfidfVectorizer(
             analyzer=analyzer,
             ngram_range=ngrams,
@@ -99,6 +105,8 @@ class TfidfLogistic:
         self, inputs: Inputs, labels: NDArray[np.int64], classes: int, rows: NDArray[np.int64] | None = None
     ) -> None:
         """Fit the vocabularies on the train split, and the weights on it or on these rows of it."""
+        from sklearn.linear_model import LogisticRegression
+
         texts = [text for row in inputs for text in row]
         for vectorizer in self.vectorizers.values():
             vectorizer.fit(texts)
@@ -113,6 +121,8 @@ class TfidfLogistic:
         self.coefficients = coefficients.astype(np.float16).astype(np.float32)
 
     def _features(self, inputs: Inputs) -> sparse.csr_matrix:
+        from scipy import sparse
+
         sides = [
             sparse.hstack([self.vectorizers[view].transform(column) for view in self.VIEWS], format="csr")
             for column in ([row[place] for row in inputs] for place in range(len(inputs[0])))

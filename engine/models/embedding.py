@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from engine.data.tasks import SLANG, Task
 from engine.data.tokens import encode
@@ -106,6 +105,8 @@ class LogisticModel:
 
     def fit_described(self, described: Floats, labels: NDArray[np.int64], classes: int) -> None:
         """Fit the head on embeddings, shape (n, width)."""
+        from sklearn.linear_model import LogisticRegression
+
         head = LogisticRegression(C=REGULARISATION, max_iter=500)
         head.fit(described, labels)
         self.coefficients, self.intercept = spread_classes(head, classes)

@@ -9,8 +9,6 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import optuna_dashboard
-
 from engine.errors import SearchError
 from engine.search.storage import open_storage
 
@@ -34,6 +32,8 @@ def make_dashboard(storage: str) -> Wsgi:
     Raises:
         StoreError: The storage can't be opened.
     """
+    import optuna_dashboard
+
     app: Wsgi = optuna_dashboard.wsgi(open_storage(storage))
     return app
 
@@ -118,6 +118,8 @@ def serve(app: Wsgi, host: str, port: int) -> Iterator[Address]:
 
 @cache
 def _moved_bundle() -> bytes:
+    import optuna_dashboard
+
     script = (Path(optuna_dashboard.__file__).parent / "public" / "bundle.js").read_bytes()
     for there, here in MOVED.items():
         script = script.replace(there, here)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
-from optuna_dashboard import save_plotly_graph_object
 
 from engine.errors import SearchError
 from engine.search.search_space import SPACE
@@ -130,6 +128,9 @@ def importances(study: optuna.Study) -> dict[str, float]:
     complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
     if len(complete) < MANY_COMPLETE:
         return {}
+    # It brings scikit-learn along, for which a search shouldn't wait.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     try:
         found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     except (ValueError, RuntimeError):
@@ -148,6 +149,8 @@ def save_plots(study: optuna.Study) -> list[str]:
     if len(complete) < 2:
         return []
     from optuna import visualization
+    from optuna.importance import PedAnovaImportanceEvaluator
+    from optuna_dashboard import save_plotly_graph_object
 
     shown = list(importances(study))[:6] or list(SPACE)[:6]
     plots = {

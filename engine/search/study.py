@@ -14,7 +14,6 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
-from optuna_dashboard import save_note
 
 from engine import __version__
 from engine.data.sources import TaskData
@@ -180,6 +179,8 @@ def open_study(request: SearchRequest) -> optuna.Study:
             for name, value in wanted.items():
                 study.set_user_attr(name, value)
             study.set_metric_names(["validation loss"])
+            from optuna_dashboard import save_note
+
             save_note(study, write_note(request, wanted))
         _require_the_same(study, wanted)
         if study.user_attrs.get("trials") != request.trials:

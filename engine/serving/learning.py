@@ -7,7 +7,7 @@ from typing import Any
 from engine.data.tasks import Task, get_task
 from engine.errors import RecipeError
 from engine.evaluation.overfitting import overfitting_point
-from engine.models.decoder import DecoderConfig
+from engine.models.decoder_config import DecoderConfig
 from engine.store import Run, Store
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES

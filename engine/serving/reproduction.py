@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy.stats import binomtest
 
 from engine import hub
 from engine.data.sources import TaskData
 from engine.errors import HubError, OdzeraError, RecipeError
+from engine.evaluation.significance import wilson_interval
 from engine.experiments import run_experiment
 from engine.models.backbones import get_backbone
 from engine.models.locate import locate
@@ -188,8 +188,7 @@ def reported_interval(reported: Mapping[str, Any]) -> tuple[float, float] | None
     if "accuracy" not in reported or "test_rows" not in reported:
         return None
     rows = reported["test_rows"]
-    ends = binomtest(round(reported["accuracy"] * rows), rows).proportion_ci(method="wilson")
-    return float(ends.low), float(ends.high)
+    return wilson_interval(round(reported["accuracy"] * rows), rows)
 
 
 def differences(recipe: Recipe, run: Run | None, data: TaskData) -> list[str]:

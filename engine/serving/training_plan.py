@@ -71,7 +71,7 @@ def small_recipes(task: str) -> list[Recipe]:
 def usual_dropout(recipe: Recipe) -> float | None:
     """The dropout that a recipe has by default; None for a baseline."""
     if recipe.kind == "scratch":
-        from engine.models.decoder import DecoderConfig
+        from engine.models.decoder_config import DecoderConfig
 
         return float(recipe.decoder.get("dropout", DecoderConfig.dropout))
     return recipe.head.dropout if recipe.kind == "pretrained" else None

@@ -13,7 +13,6 @@ from engine.data.tokens import Encoded, encode, train_tokenizer
 from engine.errors import DataError, RecipeError
 from engine.models.backbones import get_backbone
 from engine.models.baselines import make_baseline
-from engine.models.decoder import make_decoder
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, build_from_shape, count_positions, open_backbone
 from engine.training.classify import BaselineModel, NeuralModel
@@ -72,6 +71,8 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
         else:
             if tokenizer is None:
                 tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
+            from engine.models.decoder import make_decoder
+
             opened = Opened(make_decoder(recipe.decoder, labels, tokenizer.pad_token_id), tokenizer)
     except ValueError as error:
         raise RecipeError(f"{recipe.name} can't be built: {error}") from error
@@ -87,6 +88,8 @@ def build_random(recipe: Recipe, pair: bool, num_labels: int, device: torch.devi
     torch.manual_seed(recipe.seed)
     try:
         if recipe.kind == "scratch":
+            from engine.models.decoder import make_decoder
+
             decoder: Any = make_decoder(recipe.decoder, num_labels)
             return decoder.to(device)
         model = build_from_shape(get_backbone(recipe.backbone), recipe.head, pair, num_labels, device)

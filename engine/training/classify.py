@@ -18,7 +18,6 @@ from engine.evaluation.metrics import Floats, softmax
 from engine.evaluation.thresholds import weigh
 from engine.models.backbones import get_backbone
 from engine.models.baselines import Baseline, make_baseline
-from engine.models.decoder import make_decoder
 from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.networks import Logits, Network, TorchNetwork, compute
 from engine.models.pretrained import OPENING, Opened, open_backbone
@@ -202,6 +201,8 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
             Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length
         )
     tokenizer = _open_tokenizer(checkpoint)
+    from engine.models.decoder import make_decoder
+
     model = make_decoder(recipe.decoder, len(task.labels), tokenizer.pad_token_id)
     return NeuralModel(Opened(model, tokenizer), task, recipe.max_length)
 

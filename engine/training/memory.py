@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "cast_weights")
 """`activations` are what the forward pass keeps for the backward pass; `cast_weights` those weights that it keeps once
@@ -96,6 +95,8 @@ class MemorySplit:
 
 
 def _checkpointed(model: nn.Module) -> list[nn.Module]:
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
     return [
         one for one in model.modules() if isinstance(one, GradientCheckpointingLayer) and one.gradient_checkpointing
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
-from engine.models.decoder import DecoderConfig
+from engine.models.decoder_config import DecoderConfig
 from engine.models.frozen import Frozen
 from engine.models.heads import Head
 from engine.models.methods import Method

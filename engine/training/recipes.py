@@ -8,7 +8,6 @@ from typing import Any
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.models.backbones import get_backbone
-from engine.models.decoder import make_decoder
 from engine.models.frozen import Frozen
 from engine.models.heads import Head
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
@@ -483,5 +482,7 @@ def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> Par
     if recipe.kind == "pretrained":
         backbone = get_backbone(recipe.backbone)
         return count_parameters(adapt(build_without_weights(backbone, recipe.head, pair, num_labels), recipe.method))
+    from engine.models.decoder import make_decoder
+
     with torch.device("meta"):
         return count_parameters(make_decoder(recipe.decoder, num_labels))
