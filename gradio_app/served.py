@@ -51,7 +51,6 @@ class _Page:
         if "gzip" in accepted:
             body = self.compressed
             headers["content-encoding"] = "gzip"
-        headers.add_vary_header("Accept-Encoding")
         headers["content-length"] = str(len(body))
         await send({"type": "http.response.start", "status": 200, "headers": headers.raw})
         await send({"type": "http.response.body", "body": body})
