@@ -18,7 +18,7 @@ from conftest import free_port
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from engine.paths import Places
-from engine.search.shipped import default_storage
+from engine.search.shipped import SHIPPED
 from engine.search.storage import open_storage
 from gradio_app.slang_tab import EXAMPLES
 
@@ -33,11 +33,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="
 
 
 @pytest.fixture(scope="module")
-def studies_file(trained: Places) -> Path:
-    """The shipped study, and one that has yet to begin."""
-    study = optuna.create_study(study_name=LIVE, storage=open_storage(default_storage(trained)))
+def studies_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped study, and one that has yet to begin, in a file that no other test copies.
+
+    Copying a file drops the locks that SQLite holds on it in the same process, and then the page deletes its journal.
+    """
+    file = tmp_path_factory.mktemp("studies") / "optuna.db"
+    shutil.copyfile(SHIPPED, file)
+    study = optuna.create_study(study_name=LIVE, storage=open_storage(str(file)))
     study.set_user_attr("trials", 3)
-    return trained.studies
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,7 @@ def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPa
         return
     url = f"http://127.0.0.1:{free_port()}"
     log = tmp_path_factory.mktemp("page") / "log"
-    environment = os.environ | {"ODZERA_HOME": str(trained.checkpoints.parent)}
+    environment = os.environ | {"ODZERA_HOME": str(trained.checkpoints.parent), "ODZERA_STORAGE": str(studies_file)}
     with log.open("wb") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "gradio_app", "--no-export", "--port", url.rpartition(":")[2]],
@@ -411,9 +416,7 @@ def test_the_study_tab_fits_the_window(open_page: Opener, size: tuple[int, int])
 
 
 def test_the_mounted_dashboard_shows_the_study_and_no_way_to_change_it(open_page: Opener) -> None:
-    page = open_page()
-    page.goto(f"{open_page.address}/dashboard/")
-    page.get_by_text("slang@").first.wait_for()
+    page = open_page(query="/dashboard/", wait="text=slang@")
     for hidden in ("delete study", "rename study"):
         expect(page.get_by_role("button", name=hidden)).to_have_count(0)
     expect(page.get_by_role("button", name="Create")).to_have_count(0)
