@@ -63,6 +63,35 @@ def test_a_costly_call_is_not_put_off_for_ever(lanes: Lanes) -> None:
     assert order == ["costly", "cheap"], "it has waited for more than its share"
 
 
+def test_costly_calls_are_answered_in_the_order_of_coming_whatever_they_cost(lanes: Lanes) -> None:
+    lanes.expect("dear", 400)
+    lanes.expect("costly", 10)
+    gate, order = Gate(), list[str]()
+    held = lanes.call("gate", gate)
+    gate.begun.wait(20)
+    asked = ("dear", "costly", "costly", "dear", "costly")
+    calls = [lanes.call(name, lambda name=name: order.append(name)) for name in asked]
+    gate.open.set()
+    wait([held, *calls], 20)
+    assert order == list(asked), "who came first would have all answers last"
+
+
+def test_quick_calls_put_costly_ones_off_for_a_while_only(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.serving.lanes.HEAD_START", 0.1)
+    lanes.expect("quick", 1)
+    lanes.expect("costly", 100)
+    gate, order = Gate(), list[str]()
+    held = lanes.call("gate", gate)
+    gate.begun.wait(20)
+    calls = [lanes.call("costly", lambda: order.append("costly"))]
+    calls.append(lanes.call("quick", lambda: order.append("quick")))
+    time.sleep(0.15)
+    calls.append(lanes.call("quick", lambda: order.append("late")))
+    gate.open.set()
+    wait([held, *calls], 20)
+    assert order == ["quick", "costly", "late"]
+
+
 def test_slow_work_leaves_the_other_lane_free(lanes: Lanes) -> None:
     lanes.expect("slow", SLOW_MS + 1)
     gate = Gate()

@@ -14,7 +14,11 @@ from engine.training.resources import serve_on_one_thread
 SLOW_MS = 500.0
 """What a call takes in a slow model."""
 PATIENCE = 20.0
-"""A call may wait for so many times what it takes, before calls that came later go first."""
+"""A quick call may wait for so many times what it takes, before quick calls that came later go first."""
+QUICK_MS = 5.0
+"""What a call takes at most in a quick model."""
+HEAD_START = 2.0
+"""Seconds by which a quick call may come later than another, and still goes first."""
 
 
 @dataclass(order=True)
@@ -37,9 +41,10 @@ class _Lane:
 class Lanes(Executor):
     """Runs all visitors' calls, so that models never outnumber the cores by more than one.
 
-    Calls go by when they are due: what they are expected to take, `PATIENCE` times, after they came. So under load the
-    waiting is in proportion to the work, and a cheap model's answer isn't behind a hundred costly ones, which aren't
-    put off for ever either (Bender et al., 1998, on the stretch of jobs). A model whose calls take longer than
+    Calls go by when they are due. Quick ones are due soon, by what they are expected to take, `PATIENCE` times (Bender
+    et al., 1998, on the stretch of jobs); all others `HEAD_START` after they came. So under load everybody sees quick
+    models answer at once, and has the last answer in the order of coming: were costly calls put off by what they take,
+    nobody would have all answers before all were nearly done. A model whose calls take longer than
     `SLOW_MS`, or which isn't open yet, has a thread of its own with its like: it can hold up nothing else, and the
     system shares the cores out.
     """
@@ -84,7 +89,8 @@ class Lanes(Executor):
 
     def call(self, key: Hashable, work: Callable[[], Any], slow: bool = False) -> "Future[Any]":
         """Have a model's work done when it is due; with `slow`, in the slow lane whatever is expected."""
-        due = time.monotonic() + PATIENCE * self._expected.get(key, 0.0) / 1000
+        expected = self._expected.get(key, 0.0)
+        due = time.monotonic() + (PATIENCE * expected / 1000 if expected <= QUICK_MS else HEAD_START)
         call = _Call(due, next(self._numbers), key, work, Future())
         self._put(self._slow if slow or self.is_slow(key) else self._quick, call)
         return call.future
