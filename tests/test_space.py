@@ -17,7 +17,6 @@ from typing import Any
 
 import gradio
 import httpx
-import numpy as np
 import pytest
 from conftest import free_port, places_in, saved_decoder, tiny_recipe, train_model
 from gradio_client import Client
@@ -34,7 +33,6 @@ from engine.search.shipped import SHIPPED, default_storage
 from engine.serving import space
 from engine.serving.classifier import Shelf
 from engine.serving.exports import find_export, make_export
-from engine.serving.gpu import LEAST_ROWS, ROWS_A_CALL, GpuShelf, OnGpu, lend
 from engine.serving.space import Built, build_space
 from engine.serving.space_contents import PACKAGES
 from engine.serving.space_profile import HARDWARE, get_hardware, write_requirements
@@ -381,83 +379,6 @@ def test_a_proven_graph_goes_along_and_serves_under_another_pytorch(
     manifest = copied.folder / MANIFEST
     manifest.write_text(manifest.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert find_export(copied) is None
-
-
-class Gpu:
-    """Stands where a GPU is lent: it runs the function, counts the calls, and is busy when told so."""
-
-    def __init__(self) -> None:
-        self.decorated: list[Any] = []
-        self.rows: list[int] = []
-        self.busy_after = 10**9
-
-    def __call__(self, ask: Any) -> Any:
-        """Decorate."""
-        self.decorated.append(ask)
-
-        def borrow(key: str, inputs: Any) -> Any:
-            if len(self.rows) >= self.busy_after:
-                raise RuntimeError("No GPU was available after 60s")
-            self.rows.append(len(inputs))
-            return ask(key, inputs)
-
-        return borrow
-
-
-@pytest.fixture
-def shelf(trained: Places, monkeypatch: pytest.MonkeyPatch) -> tuple[GpuShelf, Gpu]:
-    """Models of which all networks are thought to be slow."""
-    monkeypatch.setattr("engine.serving.gpu.SLOW_MS", 0.0)
-    gpu = Gpu()
-    return GpuShelf(trained.checkpoints, gpu, "cpu", ["slang"]), gpu
-
-
-def test_many_texts_borrow_the_gpu_in_slices_and_few_do_not(
-    shelf: tuple[GpuShelf, Gpu], slang: TaskData, trained: Places
-) -> None:
-    opened, gpu = shelf
-    model = opened.classifier(opened.find("slang", "scratch"))
-    assert isinstance(model, OnGpu)
-    texts = slang.texts("test")
-    assert len(texts) >= LEAST_ROWS
-    few = model.probabilities(texts[: LEAST_ROWS - 1])
-    assert gpu.rows == []
-    plain = Shelf(trained.checkpoints)
-    known = plain.classifier(plain.find("slang", "scratch"))
-    assert np.allclose(few, known.probabilities(texts[: LEAST_ROWS - 1]), atol=1e-5)
-    many = (texts * (ROWS_A_CALL // len(texts) + 2))[: ROWS_A_CALL + 100]
-    heard: list[tuple[int, int]] = []
-    said = model.probabilities(many, lambda done, total: heard.append((done, total)))
-    assert gpu.rows == [ROWS_A_CALL, 100]
-    assert heard == [(ROWS_A_CALL, len(many)), (len(many), len(many))]
-    assert np.allclose(said[: len(texts)], known.probabilities(texts), atol=1e-5)
-
-
-def test_where_no_gpu_is_free_the_cpu_goes_on_from_there(shelf: tuple[GpuShelf, Gpu], slang: TaskData) -> None:
-    opened, gpu = shelf
-    model = opened.classifier(opened.find("slang", "scratch"))
-    texts = slang.texts("test")
-    many = (texts * (ROWS_A_CALL // len(texts) + 2))[: ROWS_A_CALL + 200]
-    gpu.busy_after = 1
-    heard: list[tuple[int, int]] = []
-    said = model.probabilities(many, lambda done, total: heard.append((done, total)))
-    assert gpu.rows == [ROWS_A_CALL]
-    assert heard[-1] == (len(many), len(many))
-    assert said.shape == (len(many), 3)
-    assert np.allclose(said[: len(texts)].sum(axis=1), 1)
-
-
-def test_a_function_is_decorated_even_where_no_model_is_slow(trained: Places) -> None:
-    gpu = Gpu()
-    lent = lend(Shelf(trained.checkpoints), gpu, "cpu", [])
-    assert lent.models == {}
-    assert len(gpu.decorated) == 1
-
-
-def test_baselines_stay_on_the_cpu(shelf: tuple[GpuShelf, Gpu], slang: TaskData) -> None:
-    opened, gpu = shelf
-    opened.classifier(opened.find("slang", "tfidf")).probabilities(slang.texts("test"))
-    assert gpu.rows == []
 
 
 # The commands.
