@@ -77,8 +77,12 @@ def find_faults(page: Page, where: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("size", "theme", "path"),
-    [(WIDE, "light", "/"), (WIDE, "dark", "/pl"), (NARROW, "light", "/ru")],
-    ids=["wide, light", "wide, dark, Polish", "narrow, Russian"],
+    [
+        pytest.param(WIDE, "light", "/", id="wide, light"),
+        pytest.param(NARROW, "dark", "/pl", id="narrow, dark, Polish"),
+        pytest.param(WIDE, "dark", "/pl", id="wide, dark, Polish", marks=pytest.mark.slow),
+        pytest.param(NARROW, "light", "/ru", id="narrow, Russian", marks=pytest.mark.slow),
+    ],
 )
 def test_no_tab_has_a_serious_fault(
     browser: Browser, address: str, size: dict[str, int], theme: str, path: str
