@@ -387,6 +387,35 @@ def test_every_model_says_why_in_the_same_words_under_each_other(open_page: Open
     assert phone.evaluate(inside) == []
 
 
+def test_a_file_is_answered_row_by_row_and_downloaded(open_page: Opener, tmp_path: Path) -> None:
+    page = open_page()
+    open_tab(page, "Batch")
+    file = tmp_path / "messages.csv"
+    file.write_text(
+        "id,text,label\n1,ale kozak ten koncert,positive\n2,ale lipa z tym autobusem,negative\n", encoding="utf-8"
+    )
+    page.set_input_files("#batch-file input[type=file]", file)
+    expect(page.locator("#batch-about")).to_contain_text("messages.csv: 2 rows, 3 columns")
+    expect(page.locator("#batch-preview")).to_contain_text("ale lipa z tym autobusem")
+    page.click("#batch-run")
+    expect(page.locator("#batch-results")).to_contain_text("Measured against the labels")
+    with page.expect_download() as caught:
+        page.click("#batch-download")
+    lines = caught.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("id,text,label,")
+    assert lines[1].startswith("1,ale kozak ten koncert,positive,")
+
+
+def test_a_file_that_is_too_large_is_refused_with_the_limit(open_page: Opener, tmp_path: Path) -> None:
+    page = open_page()
+    open_tab(page, "Batch")
+    file = tmp_path / "large.csv"
+    file.write_bytes(b"text\n" + b"ale kozak\n" * 900_000)
+    page.set_input_files("#batch-file input[type=file]", file)
+    expect(page.locator(".toast-body")).to_contain_text("maximum allowed size of 8")
+
+
 def test_the_page_speaks_its_language_and_names_its_fields(open_page: Opener) -> None:
     page = open_page()
     assert page.evaluate("document.documentElement.lang") == "en"
