@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine import console
 from gradio_app.languages import NAMES
 from gradio_app.quiet import FAILED, describe
+from gradio_app.whole import send_whole, when_whole
 
 API = "/gradio_api"
 FILE = f"{API}/file="
@@ -265,21 +266,8 @@ def _with_headers(send: Send, begun: list[bool]) -> Send:
 
 def _without_api(send: Send) -> Send:
     """Hand on a page that asks for the password without what Gradio says of the endpoints behind it."""
-    start: list[Message] = []
-    parts: list[bytes] = []
 
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            start.append(message)
-            return
-        parts.append(message.get("body", b""))
-        if message.get("more_body"):
-            return
-        body = API_INFO.sub(b"window.gradio_api_info = {};</script>", b"".join(parts))
-        headers = MutableHeaders(scope=start[0])
-        if "content-length" in headers and parts != [b""]:
-            headers["content-length"] = str(len(body))
-        await send(start[0])
-        await send({"type": "http.response.body", "body": body})
+    async def send_on(start: Message, body: bytes) -> None:
+        await send_whole(send, start, API_INFO.sub(b"window.gradio_api_info = {};</script>", body))
 
-    return sent
+    return when_whole(send_on)

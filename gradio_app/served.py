@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gradio_app.gate import path_of
 from gradio_app.languages import NAMES, Language, choose_language, get_language
+from gradio_app.whole import send_whole, when_whole
 
 LANGUAGE = re.compile(rb'<html\s+lang="en"')
 TOLD = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
@@ -118,29 +119,17 @@ def _code(path: str) -> str | None:
 
 def _finishing(send: Send, say: Language, keep: Callable[[_Page], None] | None = None, accepted: str = "") -> Send:
     """Hand a page on when it is finished; with `keep`, for the next visitors too."""
-    start: list[Message] = []
-    parts: list[bytes] = []
 
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            start.append(message)
-            return
-        parts.append(message.get("body", b""))
-        if message.get("more_body"):
-            return
-        body = finish(b"".join(parts), say)
-        headers = MutableHeaders(raw=start[0]["headers"])
-        if keep and start[0]["status"] == 200:
-            page = _Page(headers.raw, body, gzip.compress(body, 6))
+    async def send_on(start: Message, whole: bytes) -> None:
+        body = finish(whole, say)
+        if keep and start["status"] == 200:
+            page = _Page(start["headers"], body, gzip.compress(body, 6))
             keep(page)
             await page.send(accepted, send)
-            return
-        if "content-length" in headers:
-            headers["content-length"] = str(len(body))
-        await send(start[0])
-        await send({"type": "http.response.body", "body": body})
+        else:
+            await send_whole(send, start, body)
 
-    return sent
+    return when_whole(send_on)
 
 
 def finish(html: bytes, say: Language) -> bytes:
