@@ -46,6 +46,7 @@ def test_eight_visitors_at_once_are_all_answered(server: Server) -> None:
     json.dumps(result)
 
 
+@pytest.mark.slow
 def test_memory_stays_where_it_is_over_many_questions(server: Server) -> None:
     """Short: a leak of a session, a diary or a page of answers for each question would show in hundreds of them."""
     asyncio.run(send_visitors(server.url, Crowd(users=8, requests=150, think=0), Measured()))

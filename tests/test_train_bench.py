@@ -255,6 +255,7 @@ def test_published_figures_are_told_beside_ours() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command_measures_each_recipe_in_turns_and_compares(few: TaskData, tmp_path: Any) -> None:
     few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
     arguments = ["bench", "train", "mini-full", "mini-lora", "--task", "slang", "--source", str(tmp_path / "rows.csv")]
