@@ -177,7 +177,8 @@ def slug(label: str) -> str:
 
 def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name = escape(fact.name)
-    head = f'<h2>{name}</h2><p class="oz-about">{escape(fact.about)}</p>'
+    about = f'<p class="oz-about">{escape(fact.about)}</p>'
+    head = f"<h2>{name}</h2>{about}"
     foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
     if answer is None:
         return f'<article class="oz-card oz-waiting" data-model="{name}">{head}<p class="oz-wait">…</p>{foot}</article>'
@@ -188,10 +189,11 @@ def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | Non
         )
     differs = most is not None and answer.label != most and fact.votes
     badge = f'<span class="oz-badge">{say("differs")}</span>' if differs else ""
+    head = f'<div class="oz-named"><h2>{name}</h2>{badge}</div>{about}'
     return (
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
-        f'{badge}<p class="oz-verdict">{_chip(say, answer.label)}</p>{_bars(say, task, answer)}'
+        f'<p class="oz-verdict">{_chip(say, answer.label)}</p>{_bars(say, task, answer)}'
         f"{_times(say, answer)}{foot}</article>"
     )
 
@@ -204,8 +206,9 @@ def _times(say: Language, answer: Answer) -> str:
             "Median of the last answer of this model", "Median of the last {n} answers of this model", answer.calls
         )
         usual = f'<span class="oz-usual" title="{escape(what)}">p50 {median}</span>'
+    took = f"<b>{say.written(milliseconds(answer.ms))}</b> {say('ms')}"
     return (
-        f'<p class="oz-ms" title="{_timing(say, answer)}"><b>{say.written(milliseconds(answer.ms))}</b> ms{usual}'
+        f'<p class="oz-ms" title="{_timing(say, answer)}">{took}{usual}'
         f'<span class="oz-runtime">{escape(SHORT[answer.runtime])}</span></p>'
     )
 
