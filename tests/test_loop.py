@@ -152,6 +152,7 @@ def command(home: Path, source: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_command_repeated_ends_with_the_same_weights_file(slang: TaskData, tmp_path: Path) -> None:
     source = tmp_path / "rows.csv"
     slang.frame.groupby("split").head(160)[["text", "label", "split"]].to_csv(source, index=False)
