@@ -388,9 +388,9 @@ def test_questions_are_answered_while_files_are(tmp_path: Path, shelf: Shelf) ->
     models = [shelf.find("slang", name) for name in ("tfidf", "scratch")]
     stop = threading.Event()
     ended: list[Outcome] = []
+    batch = slang_batch(tmp_path, 10_000)
 
     def answer_file() -> None:
-        batch = slang_batch(tmp_path, 10_000)
         ended.extend(one for one in run_batch(shelf, batch, models * 3, stop) if isinstance(one, Outcome))
 
     files = [threading.Thread(target=answer_file) for _ in range(3)]
