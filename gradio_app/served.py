@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
@@ -86,23 +85,35 @@ class OwnLanguage:
             await answer(scope, receive, send)
             return
         say = get_language(code)
-        key = _address(scope, request)
         if scope["app"].auth is not None or MEANT_FOR_GRADIO & set(request.query_params):
-            await self.app(scope, receive, _finishing(send, say))
+            await send_whole(send, *await self._make(scope, receive, say))
             return
-        accepted = request.headers.get("accept-encoding", "")
+        key = _address(scope, request)
+        # Nothing is sent while others wait: whoever reads slowly would hold them all up.
         async with self._making:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            else:
+                start, body = await self._make(scope, receive, say)
+                if start["status"] == 200:
+                    self._kept[key] = _Page(start["headers"], body, gzip.compress(body, 6))
+                    if len(self._kept) > MOST_KEPT:
+                        self._kept.popitem(last=False)
             page = self._kept.get(key)
-            if page is None:
-                await self.app(scope, receive, _finishing(send, say, lambda made: self._keep(key, made), accepted))
-                return
-            self._kept.move_to_end(key)
-        await page.send(accepted, send)
+        if page is None:
+            await send_whole(send, start, body)
+        else:
+            await page.send(request.headers.get("accept-encoding", ""), send)
 
-    def _keep(self, key: tuple[str, ...], page: _Page) -> None:
-        self._kept[key] = page
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+    async def _make(self, scope: Scope, receive: Receive, say: Language) -> tuple[Message, bytes]:
+        """The page that Gradio makes, finished: how its answer starts, and its body."""
+        whole: list[tuple[Message, bytes]] = []
+
+        async def take(start: Message, body: bytes) -> None:
+            whole.append((start, finish(body, say)))
+
+        await self.app(scope, receive, when_whole(take))
+        return whole[0]
 
 
 def _address(scope: Scope, request: HTTPConnection) -> tuple[str, ...]:
@@ -115,21 +126,6 @@ def _code(path: str) -> str | None:
     """The language of the page at an address; None where there is no page."""
     name = path.strip("/")
     return "en" if not name else (name if name in NAMES and name != "en" else None)
-
-
-def _finishing(send: Send, say: Language, keep: Callable[[_Page], None] | None = None, accepted: str = "") -> Send:
-    """Hand a page on when it is finished; with `keep`, for the next visitors too."""
-
-    async def send_on(start: Message, whole: bytes) -> None:
-        body = finish(whole, say)
-        if keep and start["status"] == 200:
-            page = _Page(start["headers"], body, gzip.compress(body, 6))
-            keep(page)
-            await page.send(accepted, send)
-        else:
-            await send_whole(send, start, body)
-
-    return when_whole(send_on)
 
 
 def finish(html: bytes, say: Language) -> bytes:

@@ -322,6 +322,24 @@ def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:
     assert len(seen[0]) == len(models)
 
 
+def test_a_model_that_is_trained_anew_while_it_answers_answers_still(trained: Places) -> None:
+    shelf = Shelf(trained.checkpoints)
+    checkpoint = shelf.find("slang", "majority")
+    opened = shelf.served(checkpoint).classifier
+
+    class Closed:
+        """Closed in the middle of its answer, as `Shelf.refresh` does it."""
+
+        def probabilities(self, inputs: list[tuple[str, ...]]) -> object:
+            shelf._opened.pop(checkpoint.folder)
+            return opened.probabilities(inputs)
+
+    shelf._opened[checkpoint.folder] = _Opened(served=Served(Closed(), "numpy"))  # type: ignore[arg-type]
+    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [checkpoint])
+    assert isinstance(answer, Answer)
+    assert answer.calls == 1
+
+
 def test_an_open_model_is_not_opened_again(trained: Places) -> None:
     shelf = Shelf(trained.checkpoints)
     checkpoint = shelf.find("slang", "scratch")

@@ -1,5 +1,6 @@
 """A page as it is served: in its language, made once for all visitors to whom it is the same."""
 
+import asyncio
 import gzip
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Send
 
 from gradio_app.served import MOST_KEPT, OwnLanguage
 
@@ -118,6 +120,40 @@ def test_a_page_that_failed_isnt_kept(made: Made, visitor: TestClient) -> None:
     made.status = 200
     assert visitor.get("/").status_code == 200
     assert made.pages == 2
+
+
+def test_who_reads_slowly_holds_nobody_up(made: Made) -> None:
+    async def get(host: str, send: Send) -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "query_string": b"lang=en",
+            "headers": [(b"host", host.encode())],
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        await made.app(scope, receive, send)
+
+    async def visit() -> list[Message]:
+        begun, got = asyncio.Event(), list[Message]()
+
+        async def stall(_: Message) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async def take(message: Message) -> None:
+            got.append(message)
+
+        slow = asyncio.create_task(get("slow.example", stall))
+        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(get("quick.example", take), 10)
+        slow.cancel()
+        return got
+
+    assert [message.get("status") for message in asyncio.run(visit())] == [200, None]
 
 
 def test_what_is_no_page_is_left_alone(made: Made, visitor: TestClient) -> None:

@@ -51,9 +51,10 @@ SAID: Mapping[str, Mapping[str, str]] = {
     },
 }
 """What is wrong with a text, a whole sentence for each column: other languages inflect the noun."""
-PATIENCE = 1.6
-MOST_SECONDS = 1.0
-"""Between two bursts of answers."""
+BURST_GROWTH = 1.6
+"""A burst of answers is waited for so many times as long as the one before."""
+LONGEST_BURST = 1.0
+"""Seconds."""
 RECENT = 100
 """Answers of a model over which its median time is taken."""
 
@@ -283,7 +284,8 @@ class Shelf:
 
     def time(self, checkpoint: Checkpoint | Untouched, ms: float) -> tuple[float, int]:
         """Note an answer's milliseconds; the median of the last ones, and how many they are."""
-        slot = self._opened[checkpoint if isinstance(checkpoint, Untouched) else checkpoint.folder]
+        # The model may have been trained anew, and closed, while it answered.
+        slot = self._opened.setdefault(_key(checkpoint), _Opened())
         with slot.lock:
             slot.times.append(ms)
             return statistics.median(slot.times), len(slot.times)
@@ -334,7 +336,7 @@ def classify_in_bursts(
 ) -> Iterator[list[Answer | Failure]]:
     """The same for a page: the first answer at once, then what has come every so many seconds.
 
-    Where models take long, as when many visitors ask, each burst is waited for `PATIENCE` times as long as the one
+    Where models take long, as when many visitors ask, each burst is waited for `BURST_GROWTH` times as long as the one
     before, so that drawing answers doesn't keep the models from giving more. A burst is empty where nothing came for
     so long, at the beginning alone.
 
@@ -368,7 +370,7 @@ def _bursts(
                 # Each burst is drawn anew by the browser, so a few answers that come together are one.
                 more, waiting = wait(waiting, seconds)
                 done |= more
-                seconds = min(PATIENCE * seconds, MOST_SECONDS)
+                seconds = min(BURST_GROWTH * seconds, LONGEST_BURST)
             begun = True
             yield [future.result() for future in done]
     finally:
@@ -388,8 +390,8 @@ def _ask(
     except Exception as error:
         # A model that fails on this text must not keep the others from answering.
         return Failure(model.name, str(error) if isinstance(error, OdzeraError) else repr(error)[:200])
-    shelf.pool.learn(_key(model), (end - start) * 1000)
     scores = dict(zip(task.labels, map(float, row), strict=True))
     label = task.labels[int(row.argmax())]
     ms = (end - start) * 1000
+    shelf.pool.learn(_key(model), ms)
     return Answer(model.name, label, scores, ms, (start - asked) * 1000, served.runtime, *shelf.time(model, ms))

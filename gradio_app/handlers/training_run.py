@@ -31,35 +31,17 @@ def show_run(context: Context, say: Language, figure: object = "accuracy") -> st
     return render_run(say, look(context), "macro_f1" if figure == "macro_f1" else "accuracy")
 
 
-def show_plan(
-    context: Context,
-    say: Language,
-    task: object,
-    recipe: object,
-    name: object,
-    seed: object,
-    epochs: object,
-    lr: object,
-    dropout: object,
-    *,
-    estimate: bool = True,
-) -> Iterator[str]:
+def show_plan(context: Context, say: Language, *wanted: object, estimate: bool = True) -> Iterator[str]:
     """What would be trained, or what is wrong with it; again once it is known how long it takes.
 
     Args:
         context: Models and results.
         say: The page's language.
-        task: `slang` or `nli`.
-        recipe: Name of a small recipe.
-        name: Of the model to be; a free one when empty.
-        seed: This and what follows: the recipe's own when None.
-        epochs: At most so many.
-        lr: Learning rate.
-        dropout: Share.
+        wanted: What `make` takes.
         estimate: Whether to find out how long it takes; a public page never does.
     """
     try:
-        plan = make(context, task, recipe, name, seed, epochs, lr, dropout)
+        plan = make(context, *wanted)
     except OdzeraError as error:
         yield render_notice(say.again(error.args[0]))
         return
@@ -85,7 +67,17 @@ def make(
     lr: object,
     dropout: object,
 ) -> Plan:
-    """The plan that these values make.
+    """The plan that these values make, whatever they are: anybody can send anything.
+
+    Args:
+        context: Models and results.
+        task: `slang` or `nli`.
+        recipe: Name of a small recipe.
+        name: Of the model to be; a free one when empty.
+        seed: This and what follows: the recipe's own when None.
+        epochs: At most so many.
+        lr: Learning rate.
+        dropout: Share.
 
     Raises:
         RecipeError: Something won't do.
@@ -96,21 +88,11 @@ def make(
     return context.training.plan(task, recipe, name, **changes)
 
 
-def start_run(
-    context: Context,
-    say: Language,
-    task: object,
-    recipe: object,
-    name: object,
-    seed: object,
-    epochs: object,
-    lr: object,
-    dropout: object,
-) -> str:
+def start_run(context: Context, say: Language, *wanted: object) -> str:
     """Start a run; returns a notice where that can't be done, and nothing where it has begun."""
     try:
         runs = allowed(context)
-        runs.start(make(context, task, recipe, name, seed, epochs, lr, dropout))
+        runs.start(make(context, *wanted))
     except OdzeraError as error:
         return render_notice(say.again(error.args[0]))
     return ""

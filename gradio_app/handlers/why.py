@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from engine.data.tasks import Task
 from engine.errors import OdzeraError
-from engine.said import Said
 from engine.serving.classifier import Failure
 from engine.serving.why import Explanation, explain_all, read_passage
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import heat
+from gradio_app.views.cards import render_notice
 
 
 def explain(
@@ -29,11 +29,12 @@ def explain(
         explanations = explain_all(context.shelf, task, given, models, way)
         passage = read_passage(task, given)
     except OdzeraError as error:
-        yield heat.render_notice(say, error.args[0])
+        yield render_notice(say.again(error.args[0]))
         return
     if not models:
-        nobody = Said("Choose at least one model to ask.") if known else Said("No model is trained for this task yet.")
-        yield heat.render_notice(say, nobody)
+        yield render_notice(
+            say("Choose at least one model to ask.") if known else say("No model is trained for this task yet.")
+        )
         return
     names = [model.name for model in models]
     arrived: list[Explanation | Failure] = []

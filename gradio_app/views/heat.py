@@ -11,6 +11,7 @@ from engine.evaluation.attribution import scale
 from engine.serving.classifier import Failure
 from engine.serving.why import MOST_WORDS, WAYS, Explanation, Passage
 from gradio_app.languages import Language, message
+from gradio_app.views import cards
 from gradio_app.views.cards import SIGNS
 
 LEAST = {"occlusion": 0.05, "gradients": 0.05, "attention": 0.0}
@@ -55,12 +56,7 @@ def render(
 def render_empty(say: Language) -> str:
     """What stands where heat maps will be."""
     text = say("The words of your text will stand here once for each model, coloured by what they did to its verdict.")
-    return f'<div class="oz-empty">{escape(text)}</div>'
-
-
-def render_notice(say: Language, text: str) -> str:
-    """A designed place for an error or for nothing to show."""
-    return f'<div class="oz-notice" role="alert">{escape(say.again(text))}</div>'
+    return cards.render_empty(text)
 
 
 def _about(say: Language, way: str, passage: Passage) -> str:

@@ -1,7 +1,7 @@
 """Learning curves as SVG: pure functions over runs' epochs."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
@@ -22,7 +22,6 @@ FIGURES: Mapping[str, str] = {
 ACROSS: Mapping[str, str] = {"epochs": message("epoch"), "seconds": message("seconds of training")}
 MOST = len(MARKS)
 """Curves that can be told apart."""
-Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)
