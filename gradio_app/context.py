@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.serving.exports import export_by_path, has_network
 from engine.serving.growth import read_growth
 from engine.serving.inspection import find_texts
 from engine.serving.training_runs import TrainingRuns
+from engine.serving.why import Explainer
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.resources import serve_on_one_thread
@@ -54,6 +56,11 @@ class Context:
     """Where models and results are kept; nothing new is made without it."""
     training: TrainingRuns | None = None
     """Starts training runs; none can be started without it."""
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What asks the models why."""
+        return Explainer(self.shelf)
 
     def data_choices(self, task: str, say: Language) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
@@ -192,5 +199,5 @@ def open_context(places: Places, storage: str = "", dashboard: str = "", public:
     refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
     curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
     lines = [*notes, *refused, *list_curves(curves)[1]]
-    training = TrainingRuns(places, shelf, store)
+    training = TrainingRuns(places, store, shelf.refresh)
     return Context(shelf, store, lines, storage, dashboard, curves, public=public, places=places, training=training)

@@ -173,7 +173,7 @@ def evaluate(
     wanted = split or ("test" if source in ("sample", "hub") else "all")
     loaded = load_for_evaluation(chosen, source, given.options, wanted)
     with console.progress_bar("scoring", as_json) as tick:
-        result = evaluate_model(shelf, checkpoint, loaded, wanted, tick)
+        result = evaluate_model(shelf.classifier(checkpoint), checkpoint, loaded, wanted, tick)
     console.show_evaluation(result, as_json)
 
 

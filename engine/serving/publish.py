@@ -7,7 +7,6 @@ from typing import Any
 
 from engine import hub
 from engine.errors import HubError
-from engine.models.backbones import HUB_NAME
 
 KEPT = (".gitattributes",)
 """Files of the Hub's own."""
@@ -80,7 +79,7 @@ def check_name(repo_id: str) -> None:
     Raises:
         HubError: It isn't.
     """
-    match = HUB_NAME.fullmatch(repo_id)
+    match = hub.HUB_NAME.fullmatch(repo_id)
     if match is None or match["revision"]:
         raise HubError(f"'{repo_id}' is no name of a repository; give USER/NAME.")
 

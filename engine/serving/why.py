@@ -20,6 +20,7 @@ from engine.said import Said
 from engine.serving.classifier import Failure, Shelf, Untouched, check_input
 from engine.training.checkpoints import Checkpoint
 from engine.training.classify import BaselineModel, Classifier, WeighedModel
+from engine.training.eager import EagerModels
 
 MOST_WORDS = 128
 """Words of an input that are looked at, both texts of a pair together."""
@@ -153,8 +154,17 @@ def read_passage(task: Task, texts: Sequence[str]) -> Passage:
     return Passage(kept, words, in_all - sum(map(len, words)))
 
 
+@dataclass(frozen=True)
+class Explainer:
+    """Trained models that can be asked why."""
+
+    shelf: Shelf
+    eager: EagerModels = field(default_factory=EagerModels)
+    """Networks to look into, opened when somebody asks."""
+
+
 def explain_all(
-    shelf: Shelf, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched], way: str
+    explainer: Explainer, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched], way: str
 ) -> Iterator[Explanation | Failure]:
     """Ask `models` why, as many at a time as there are cores; each explanation comes as soon as it is ready.
 
@@ -163,13 +173,13 @@ def explain_all(
     """
     if way not in WAYS:
         raise TextError(f"There is no way '{str(way)[:40]}' of asking why. Ways: {', '.join(WAYS)}.")
-    return _explanations(shelf, task, read_passage(task, texts), models, way)
+    return _explanations(explainer, task, read_passage(task, texts), models, way)
 
 
 def _explanations(
-    shelf: Shelf, task: Task, passage: Passage, models: Sequence[Checkpoint | Untouched], way: str
+    explainer: Explainer, task: Task, passage: Passage, models: Sequence[Checkpoint | Untouched], way: str
 ) -> Iterator[Explanation | Failure]:
-    waiting = [shelf.pool.submit(_explain, shelf, task, passage, model, way) for model in models]
+    waiting = [explainer.shelf.pool.submit(_explain, explainer, task, passage, model, way) for model in models]
     try:
         for future in as_completed(waiting):
             yield future.result()
@@ -180,11 +190,11 @@ def _explanations(
 
 
 def _explain(
-    shelf: Shelf, task: Task, passage: Passage, model: Checkpoint | Untouched, way: str
+    explainer: Explainer, task: Task, passage: Passage, model: Checkpoint | Untouched, way: str
 ) -> Explanation | Failure:
     try:
-        classifier = shelf.classifier(model)
-        return EXPLAINERS[way](_Question(shelf, task, passage, model, classifier))
+        classifier = explainer.shelf.classifier(model)
+        return EXPLAINERS[way](_Question(explainer, task, passage, model, classifier))
     except Exception as error:
         # A model that fails on this text must not keep the others from answering.
         known = isinstance(error, OdzeraError)
@@ -195,7 +205,7 @@ def _explain(
 class _Question:
     """What is asked of whom."""
 
-    shelf: Shelf
+    explainer: Explainer
     task: Task
     passage: Passage
     model: Checkpoint | Untouched
@@ -272,7 +282,7 @@ def _look_inside(question: _Question, way: str) -> Explanation:
     if isinstance(model, Untouched):
         raise CheckpointError(Said("It was never trained for this, so its own zero-shot model is the one to ask."))
     chosen = int(question.classifier.probabilities([passage.texts])[0].argmax())
-    with question.shelf.eager.look_into(model, LARGEST[way]) as eager:
+    with question.explainer.eager.look_into(model, LARGEST[way]) as eager:
         start = time.perf_counter()
         texts, words = passage.texts, passage.words
         if eager.joined:
