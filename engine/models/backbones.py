@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from engine import hub
 from engine.errors import RecipeError
+from engine.hub import client
 from engine.paths import find_pretrained
 
 
@@ -126,7 +126,7 @@ def get_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     if find_pretrained(name):
         return Backbone(name, name, {})
-    on_hub = hub.HUB_NAME.fullmatch(name)
+    on_hub = client.HUB_NAME.fullmatch(name)
     if on_hub:
         return Backbone(name, on_hub["repo_id"], {}, on_hub["revision"] or "main")
     raise RecipeError(

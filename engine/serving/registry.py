@@ -12,12 +12,12 @@ from engine.data.tasks import TASKS, get_task
 from engine.errors import CheckpointError, OdzeraError
 from engine.processes import cores
 from engine.serving.exports import find_export, has_network
-from engine.serving.lanes import Lanes
 from engine.serving.runtime import Graphs, Served, open_served
+from engine.serving.scheduler import Scheduler
 from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
-from engine.training.classify import Classifier
-from engine.training.frozen import open_zero_shot
-from engine.training.sharing import SharedWeights
+from engine.training.classifiers import Classifier
+from engine.training.few_shot import open_zero_shot
+from engine.training.shared_weights import SharedWeights
 
 RECENT = 100
 """Answers of a model over which its median time is taken."""
@@ -46,7 +46,7 @@ class _Opened:
     """Milliseconds of the last answers, on the runtime that serves it now."""
 
 
-class Shelf:
+class Registry:
     """The trained models in a folder, opened when they are first asked, on the fastest proven runtime."""
 
     def __init__(self, root: Path, threads: int = 1) -> None:
@@ -58,7 +58,7 @@ class Shelf:
         """
         self.root = root
         # Every visitor's questions stand in one queue.
-        self.pool = Lanes(cores())
+        self.pool = Scheduler(cores())
         # Files are answered a piece at a time, in turns, so that a core is left for questions wherever there are two.
         self.turns = ThreadPoolExecutor(max(1, cores() - 1), "batch")
         self.refused: dict[str, list[str]] = {}

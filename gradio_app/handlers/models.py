@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.data.tasks import TASKS, Task
-from engine.serving import inspection
+from engine.results import inspection
 from engine.serving.runtime import served_latency
 from gradio_app.context import Context
 from gradio_app.languages import Language, message

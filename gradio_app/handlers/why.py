@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from engine.data.tasks import Task
 from engine.errors import OdzeraError
-from engine.serving.classifier import Failure
-from engine.serving.why import Explanation, explain_all, read_passage
+from engine.explain.why import Explanation, explain_all, read_passage
+from engine.serving.answers import Failure
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import heat
