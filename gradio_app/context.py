@@ -29,7 +29,7 @@ from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from gradio_app.cache import Results
 from gradio_app.languages import Language
-from gradio_app.views.wording import name_source
+from gradio_app.views.names import name_source
 
 
 @dataclass(frozen=True)

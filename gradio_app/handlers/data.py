@@ -23,11 +23,11 @@ from engine.errors import OdzeraError
 from engine.results.data_record import Recorded, read_recorded
 from gradio_app.context import Context
 from gradio_app.languages import Language
-from gradio_app.views import cards
 from gradio_app.views import data as views
 from gradio_app.views.datasheet import render_datasheet, render_no_datasheet
 from gradio_app.views.lengths import render_lengths
-from gradio_app.views.wording import name_language, name_source, name_split
+from gradio_app.views.names import name_language, name_source, name_split
+from gradio_app.views.parts import render_empty, render_notice
 
 GROUPS = ("split", "label")
 MOST_LETTERS = 200
@@ -98,7 +98,7 @@ def show_data(context: Context, say: Language, task_name: str, fingerprint: str 
     """What the set is, its labels and its languages."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None:
-        return cards.render_notice(say("There is no such data set."))
+        return render_notice(say("There is no such data set."))
     source, recorded = name_source(say, chosen.source), chosen.recorded
     labels: Mapping[str, Mapping[str, int]]
     languages: Mapping[str, Mapping[str, int]]
@@ -128,7 +128,7 @@ def show_lengths(context: Context, say: Language, task_name: str, fingerprint: s
     """How long the texts are, by split or by label."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None or chosen.rows is None:
-        return cards.render_empty(say("Lengths are measured on the rows, which aren't at hand."))
+        return render_empty(say("Lengths are measured on the rows, which aren't at hand."))
     unit = unit if unit in UNITS else UNITS[0]
     groups = group_rows(chosen.rows, by if by in GROUPS else GROUPS[0])
     measured = _measured.get(chosen.rows, unit)
@@ -167,10 +167,10 @@ def show_examples(
     """A page of rows, its number, and how many pages there are."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None or chosen.rows is None:
-        return cards.render_empty(say("Examples are rows, which aren't at hand.")), 1, 1
+        return render_empty(say("Examples are rows, which aren't at hand.")), 1, 1
     if len(filters.contains) > MOST_LETTERS:
         told = say("At most {n} letters are looked for.", n=MOST_LETTERS)
-        return cards.render_notice(told), 1, 1
+        return render_notice(told), 1, 1
     leaf = browse(chosen.rows, filters, number)
     return views.render_examples(say, leaf), leaf.number, leaf.pages
 

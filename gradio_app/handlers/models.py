@@ -8,13 +8,12 @@ from engine.results import inspection
 from engine.serving.runtime import served_latency
 from gradio_app.context import Context
 from gradio_app.languages import Language, message
-from gradio_app.views import breakdown, cards, confusion, mistakes, scatter, significance, tables
+from gradio_app.views import mistakes, significance, tables
+from gradio_app.views.charts import breakdown, confusion, scatter
+from gradio_app.views.names import FIGURES
+from gradio_app.views.parts import render_notice
 
-QUALITIES: Mapping[str, str] = {
-    "accuracy": message("accuracy"),
-    "macro_f1": message("macro F1"),
-    "mcc": message("MCC"),
-}
+QUALITIES: Mapping[str, str] = {name: FIGURES[name] for name in ("accuracy", "macro_f1", "mcc")}
 """What can be drawn upwards."""
 TIMES: Mapping[str, str] = {
     "p50_ms": message("ms a text, after training"),
@@ -46,10 +45,10 @@ def find(
 def show_models(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """The table of models on one data set."""
     if str(task_name) not in TASKS:
-        return cards.render_notice(say("There is no such task."))
+        return render_notice(say("There is no such task."))
     found = find(context, say, task_name, fingerprint)
     if found is None:
-        return cards.render_notice(say("No results yet. Train a model and they stand here."))
+        return render_notice(say("No results yet. Train a model and they stand here."))
     task, comparison = found
     served = served_times(context, task, comparison)
     more = tuple(served.items())
@@ -120,7 +119,7 @@ def show_confusions(context: Context, say: Language, task_name: str | None, fing
         "confusions",
         comparison,
         (),
-        lambda: confusion.render_confusions(say, comparison["rows"], task.labels),
+        lambda: confusion.draw_confusions(say, comparison["rows"], task.labels),
     )
 
 
@@ -156,7 +155,7 @@ def show_classes(
     def draw() -> str:
         mark = _mark(comparison)
         figures = context.results.remember(("class figures", task.name, mark[0]), mark, measure)
-        return breakdown.render_classes(say, figures, task.labels, chosen)
+        return breakdown.draw_classes(say, figures, task.labels, chosen)
 
     return _kept(context, say, "classes", comparison, (chosen,), draw)
 
@@ -170,7 +169,7 @@ def show_languages(context: Context, say: Language, task_name: str | None, finge
 
     def draw() -> str:
         figures = {row["model"]: inspection.language_figures(row) for row in comparison["rows"]}
-        return breakdown.render_languages(say, figures)
+        return breakdown.draw_languages(say, figures)
 
     return _kept(context, say, "languages", comparison, (), draw)
 

@@ -12,8 +12,7 @@ from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_empty
-from gradio_app.views.hint import render_hint
+from gradio_app.views.parts import render_empty, render_hint
 
 Answering = Callable[..., Iterator[dict[Any, Any]]]
 

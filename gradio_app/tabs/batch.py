@@ -15,7 +15,8 @@ from gradio_app.handlers import batch as handlers
 from gradio_app.handlers.batch import Choice, Desk, FileView, RunView
 from gradio_app.handlers.files import Visits
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_empty
+from gradio_app.views.parts import render_empty
+from gradio_app.views.units import count
 
 NOTHING = ""
 """Stands for no column in a menu."""
@@ -29,9 +30,9 @@ def create_batch_tab(context: Context, say: Language) -> None:
                 "Upload a CSV, TSV or JSONL file and let the models answer every row: at most {rows} rows, "
                 "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
                 "deleted soon after you close the page.",
-                rows=say.number(MAX_ROWS, ","),
+                rows=count(say, MAX_ROWS),
                 megabytes=MAX_MEGABYTES,
-                characters=say.number(MAX_CHARACTERS, ","),
+                characters=count(say, MAX_CHARACTERS),
             )
         )
         # The key is held by the visitor's page alone: knowing a session's id is not enough to reach its files.

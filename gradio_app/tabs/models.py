@@ -8,9 +8,9 @@ from engine.data.tasks import TASKS
 from gradio_app.context import Context
 from gradio_app.handlers import models
 from gradio_app.languages import Language, message
-from gradio_app.views import breakdown
+from gradio_app.views.charts import breakdown
 from gradio_app.views.growth import render_growth
-from gradio_app.views.sections import render_heading, render_jumps
+from gradio_app.views.parts import render_empty, render_heading, render_jumps
 
 SECTIONS = (
     ("table", message("Test figures and costs")),
@@ -51,7 +51,7 @@ def create_models_tab(context: Context, say: Language) -> None:
             )
         jumps = gr.HTML()
         # Drawn when the tab is first looked at.
-        waiting = f'<p class="oz-empty">{say("Reading the results…")}</p>'
+        waiting = render_empty(say("Reading the results…"))
         parts: dict[str, gr.Column] = {}
         shown: dict[str, gr.HTML] = {}
         controls: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from gradio_app.handlers.training import run_choices, show_all
 from gradio_app.handlers.training_run import is_running, show_plan, show_run, with_newest
 from gradio_app.languages import Language
 from gradio_app.tabs.training_form import create_training_form
-from gradio_app.views.learning_curves import MOST
+from gradio_app.views.charts.learning import MOST
 
 LIVE_SECONDS = 1.0
 FIGURE = "accuracy"

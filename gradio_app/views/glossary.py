@@ -1,4 +1,4 @@
-"""Terms of the glossary found in a text, as HTML: pure functions. The text is the visitor's, so it is escaped."""
+"""Terms of the glossary found in a text. The text is the visitor's, so it is escaped."""
 
 from collections.abc import Mapping, Sequence
 from html import escape

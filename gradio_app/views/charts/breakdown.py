@@ -5,8 +5,10 @@ from html import escape
 
 from engine.results.inspection import Figure
 from gradio_app.languages import Language, message
-from gradio_app.views.confusion import signed
-from gradio_app.views.numbers import language_name
+from gradio_app.views.classes import render_class
+from gradio_app.views.names import name_language
+from gradio_app.views.units import count, interval
+from gradio_app.views.units import figure as write_figure
 
 CLASS_FIGURES: Mapping[str, str] = {
     "f1": message("F1"),
@@ -14,7 +16,6 @@ CLASS_FIGURES: Mapping[str, str] = {
     "recall": message("recall"),
 }
 """Figures of a class, and what they are called."""
-
 MEANINGS: Mapping[str, str] = {
     "f1": message("F1: the harmonic mean of precision and recall. Whiskers: 95 % bootstrap intervals."),
     "precision": message(
@@ -26,7 +27,7 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-def render_classes(
+def draw_classes(
     say: Language, models: Mapping[str, Mapping[str, Sequence[Figure]]], labels: Sequence[str], chosen: str
 ) -> str:
     """A panel for each class with a bar for each model.
@@ -42,11 +43,11 @@ def render_classes(
         rows = next(iter(models.values()))["recall"][place].rows
         told = say.plural("{n} test row", "{n} test rows", rows)
         bars = ((name, figures[chosen][place], "") for name, figures in models.items())
-        panels.append(_panel(say, signed(say, label), told, bars))
+        panels.append(_panel(say, render_class(say, label), told, bars))
     return f'<p class="oz-note">{escape(say(MEANINGS[chosen]))}</p>{_strip(say("Figures by class"), panels)}'
 
 
-def render_languages(say: Language, models: Mapping[str, Mapping[str, Figure]]) -> str:
+def draw_languages(say: Language, models: Mapping[str, Mapping[str, Figure]]) -> str:
     """A panel for each model with a bar for each language; nothing where all rows are in one.
 
     Args:
@@ -57,7 +58,7 @@ def render_languages(say: Language, models: Mapping[str, Mapping[str, Figure]]) 
         return ""
     panels = []
     for name, languages in models.items():
-        bars = ((language_name(say, code), figure, say.number(figure.rows, ",")) for code, figure in languages.items())
+        bars = ((name_language(say, code), figure, count(say, figure.rows)) for code, figure in languages.items())
         panels.append(_panel(say, escape(name), "", bars))
     note = say(
         "Accuracy on the test rows of each language, with how many there are. Whiskers: Wilson's 95 % intervals, wide "
@@ -82,11 +83,11 @@ def _panel(say: Language, title: str, told: str, bars: Iterable[tuple[str, Figur
 
 
 def _bar(say: Language, name: str, figure: Figure, rows: str) -> str:
-    ends = f"{say.number(figure.low, '.2f')}–{say.number(figure.high, '.2f')}"
+    ends = interval(say, (figure.low, figure.high), 2)
     title = say(
         "{name}: {value} (95 %: {ends}), {rows}",
         name=name,
-        value=say.number(figure.value, ".3f"),
+        value=write_figure(say, figure.value),
         ends=ends,
         rows=say.plural("{n} test row", "{n} test rows", figure.rows),
     )
@@ -95,5 +96,6 @@ def _bar(say: Language, name: str, figure: Figure, rows: str) -> str:
         f'<li title="{escape(title)}"><span class="oz-name">{escape(name)}{counted}</span>'
         f'<span class="oz-measure" aria-hidden="true"><i style="width:{100 * figure.value:.1f}%"></i>'
         f'<b style="left:{100 * figure.low:.1f}%;width:{100 * (figure.high - figure.low):.1f}%"></b></span>'
-        f'<span class="oz-value">{say.number(figure.value, ".2f")}<span class="oz-unseen"> ({ends})</span></span></li>'
+        f'<span class="oz-value">{write_figure(say, figure.value, 2)}<span class="oz-unseen"> ({ends})</span></span>'
+        "</li>"
     )
