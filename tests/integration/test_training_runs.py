@@ -284,9 +284,9 @@ def test_the_time_left_is_that_of_the_epochs_to_come() -> None:
         for number in (1, 2)
     )
     shown = render_run(ENGLISH, Progress(plan, "training", rows, 2, batches=(40, 80), seconds=20.0))
-    assert "epoch 3 of at most 10 · batch 40 of 80 · at most 45 s left" in shown
+    assert "epoch 3 of at most 10 · batch 40 of 80 · at most 45\u00a0s left" in shown
     assert 'aria-valuenow="25"' in shown
-    assert "20 s so far" in shown
+    assert "20\u00a0s so far" in shown
 
 
 def test_a_registry_sees_new_models_and_opens_changed_ones_anew(places: Places, few: TaskData) -> None:
