@@ -9,6 +9,7 @@ from gradio_app.context import Context
 from gradio_app.handlers.why import explain
 from gradio_app.languages import Language
 from gradio_app.tabs.asking import Asking, read_names
+from gradio_app.tabs.fields import QUIET
 from gradio_app.views.heat import render_nothing
 
 
@@ -34,8 +35,7 @@ def create_why(context: Context, say: Language, asking: Asking) -> None:
             answer,
             inputs=[way, asking.data, asking.models, *asking.texts],
             outputs=shown,
-            api_visibility="private",
-            show_progress="hidden",
+            **QUIET,
             concurrency_limit=2,
             concurrency_id="why",
         )

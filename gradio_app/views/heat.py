@@ -129,7 +129,7 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
         )
         return (
             f'<li class="oz-heat-row oz-waiting" data-model="{model}"><div class="oz-heat-who"><b>{model}</b>'
-            f'<span class="oz-about">…</span></div><div class="oz-heat-texts" aria-hidden="true">{texts}</div></li>'
+            f'<span class="oz-about">…</span></div><div aria-hidden="true">{texts}</div></li>'
         )
     scaled = scale([np.array(values) for values in one.values], LEAST[way])
     texts = "".join(
@@ -143,7 +143,7 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
         f'<div class="oz-heat-who"><b>{model}</b>{render_chip(say, one.label, short=False)}'
         f'<span class="oz-about">{escape(latency(say, one.ms))}</span></div>'
         # The words that count are named under the row, so that nobody has to hear the whole text once for each model.
-        f'<div class="oz-heat-texts"><div aria-hidden="true">{texts}</div>{_named(say, way, one)}{_foot(say, one)}'
+        f'<div><div aria-hidden="true">{texts}</div>{_named(say, way, one)}{_foot(say, one)}'
         "</div></li>"
     )
 

@@ -9,7 +9,7 @@ from gradio_app.views.charts.histogram import Group, draw_histogram
 from gradio_app.views.classes import sign
 from gradio_app.views.names import COLUMNS, name_split
 from gradio_app.views.parts import render_row, render_table
-from gradio_app.views.units import count, rounded
+from gradio_app.views.units import count, figure
 
 UNITS = {
     "characters": message("characters"),
@@ -75,7 +75,7 @@ def _render_figures(say: Language, column: str, lengths: Lengths) -> str:
     rows = []
     for name, spread in lengths.spreads.items():
         group = _describe(say, name, lengths.unit)
-        cells = [count(say, spread["rows"]), count(say, spread["median"]), rounded(say, spread["mean"])]
+        cells = [count(say, spread["rows"]), count(say, spread["median"]), figure(say, spread["mean"], 1)]
         cells += [count(say, spread["p95"]), count(say, spread["max"])]
         rows.append(render_row(f'<span aria-hidden="true">{group.mark}</span> {escape(group.name)}', cells))
     titles = (say("texts"), say("median"), say("mean"), say("95 % up to"), say("longest"))

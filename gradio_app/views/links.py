@@ -65,7 +65,7 @@ def render_link(words: str, address: str) -> str:
     if not address.startswith("https://"):
         raise ValueError(f"{address} is no https address.")
     return (
-        f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer" class="oz-out">{escape(words)}'
+        f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{escape(words)}'
         '<span aria-hidden="true"> ↗</span></a>'
     )
 

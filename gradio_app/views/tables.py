@@ -9,22 +9,9 @@ from typing import Any
 from engine.data.tasks import get_task
 from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
+from gradio_app.views import units
 from gradio_app.views.names import RUNTIMES, name_source
 from gradio_app.views.parts import render_list, render_row, render_table
-from gradio_app.views.units import (
-    MISSING,
-    compact,
-    count,
-    duration,
-    energy,
-    figure,
-    interval,
-    memory,
-    milliseconds,
-    percent,
-    size,
-    spread,
-)
 
 Row = Mapping[str, Any]
 Served = Mapping[str, tuple[str, float]]
@@ -45,7 +32,7 @@ class Column:
 def _interval(name: str) -> Write:
     def show(say: Language, row: Row) -> str:
         ends = row["intervals"].get(name)
-        return figure(say, row[name]) + (f"<small>{interval(say, ends)}</small>" if ends else "")
+        return units.figure(say, row[name]) + (f"<small>{units.interval(say, ends)}</small>" if ends else "")
 
     return show
 
@@ -53,14 +40,14 @@ def _interval(name: str) -> Write:
 def _with_share(say: Language, row: Row) -> str:
     total, trained = row["total_parameters"], row["trained_parameters"]
     if trained == total:
-        return compact(say, trained)
+        return units.compact(say, trained)
     if not trained:
         return say("none")
-    return f"{compact(say, trained)}<small>{percent(say, trained / total, None)}</small>"
+    return f"{units.compact(say, trained)}<small>{units.percent(say, trained / total, None)}</small>"
 
 
 def _served(say: Language, row: Row) -> str:
-    return f"{milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
+    return f"{units.milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
 
 
 def _column(key: str, title: str, better: str, write: Callable[[Language, float], str]) -> Column:
@@ -76,17 +63,17 @@ COLUMNS: Sequence[Column] = (
     Column("loss", message("loss"), _interval("loss"), "lower"),
     Column("calibration_error", message("ECE"), _interval("calibration_error"), "lower"),
     Column("served_ms", message("ms, as served"), _served, "lower"),
-    _column("p50_ms", message("ms, p50"), "lower", milliseconds),
-    _column("total_parameters", message("parameters"), "lower", compact),
+    _column("p50_ms", message("ms, p50"), "lower", units.milliseconds),
+    _column("total_parameters", message("parameters"), "lower", units.compact),
     Column("trained_parameters", message("trained"), _with_share, "lower"),
-    _column("training_seconds", message("training"), "lower", duration),
-    _column("peak_memory_mb", message("peak memory"), "lower", memory),
-    _column("size_bytes", message("on disk"), "lower", size),
-    _column("p95_ms", message("ms, p95"), "lower", milliseconds),
-    _column("batch_p50_ms", message("ms in 32s"), "lower", milliseconds),
-    _column("samples_per_second", message("texts a second"), "higher", count),
-    _column("training_samples_per_second", message("trained a second"), "higher", count),
-    _column("joules", message("energy"), "lower", energy),
+    _column("training_seconds", message("training"), "lower", units.duration),
+    _column("peak_memory_mb", message("peak memory"), "lower", units.memory),
+    _column("size_bytes", message("on disk"), "lower", units.size),
+    _column("p95_ms", message("ms, p95"), "lower", units.milliseconds),
+    _column("batch_p50_ms", message("ms in 32s"), "lower", units.milliseconds),
+    _column("samples_per_second", message("texts a second"), "higher", units.count),
+    _column("training_samples_per_second", message("trained a second"), "higher", units.count),
+    _column("joules", message("energy"), "lower", units.energy),
 )
 """What the table shows, from left to right."""
 
@@ -148,7 +135,7 @@ def _row(say: Language, row: Row, columns: Sequence[Column], best: Mapping[str, 
         value = row[column.key]
         if value is None:
             # Records from before it was measured, and models to which it doesn't apply.
-            cells.append(MISSING)
+            cells.append(units.MISSING)
             continue
         is_best = row["recipe"] != "majority" and best.get(column.key) == value
         marked, star = (' class="oz-best"', _star(say)) if is_best else ("", "")
@@ -212,7 +199,8 @@ def _say_refit(say: Language, row: Row) -> str:
     if not refit:
         return ""
     accuracy, macro_f1 = (
-        spread(say, one["mean"], one["deviation"]) for one in (refit["test"]["accuracy"], refit["test"]["macro_f1"])
+        units.spread(say, one["mean"], one["deviation"])
+        for one in (refit["test"]["accuracy"], refit["test"]["macro_f1"])
     )
     return say(
         "{model}: settings found by a search, the best of {seeds} seeds on validation; all {seeds}: accuracy "
@@ -230,7 +218,8 @@ def _say_few_shot(say: Language, row: Row) -> str:
     if not rungs:
         return ""
     steps = ", ".join(
-        f"{rung['shots']}: {spread(say, rung['accuracy']['mean'], rung['accuracy']['deviation'])}" for rung in rungs
+        f"{rung['shots']}: {units.spread(say, rung['accuracy']['mean'], rung['accuracy']['deviation'])}"
+        for rung in rungs
     )
     said = say(
         "{model}: accuracy by examples of each class, mean of {draws} draws ± standard deviation: {steps}. Its row is "
@@ -266,8 +255,8 @@ def describe_data(say: Language, data: Mapping[str, Any]) -> str:
         "Trained and tested on <b>{source}</b>: {rows} rows, {test_rows} of them test · fingerprint "
         "<code>{fingerprint}</code>",
         source=source,
-        rows=count(say, data["rows"]),
-        test_rows=count(say, data["test_rows"]),
+        rows=units.count(say, data["rows"]),
+        test_rows=units.count(say, data["test_rows"]),
         fingerprint=escape(data["fingerprint"]),
     )
     return f'<p class="oz-data">{said}{licence}</p>'

@@ -27,9 +27,9 @@ def draw_confusions(say: Language, rows: Sequence[Mapping[str, Any]], labels: Se
 
 
 def _draw_matrix(say: Language, row: Mapping[str, Any], labels: Sequence[str]) -> str:
-    heads = "".join(f'<th scope="col">{render_class(say, label)}</th>' for label in labels)
+    heads = "".join(f'<th scope="col">{render_class(say, label, short=True)}</th>' for label in labels)
     lines = "".join(
-        f'<tr><th scope="row">{render_class(say, label)}</th>'
+        f'<tr><th scope="row">{render_class(say, label, short=True)}</th>'
         f"{''.join(_draw_cell(say, counts, at, at == place) for at in range(len(labels)))}</tr>"
         for place, (label, counts) in enumerate(zip(labels, row["confusion"], strict=True))
     )

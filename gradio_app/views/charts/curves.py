@@ -5,20 +5,7 @@ from functools import partial
 from typing import Any
 
 from gradio_app.languages import Language
-from gradio_app.views.charts.svg import (
-    WIDE,
-    Scale,
-    draw_axis_names,
-    draw_levels,
-    draw_line,
-    draw_svg,
-    draw_ticks,
-    draw_trace,
-    render_figure,
-    render_legend,
-    round_values,
-    write_levels,
-)
+from gradio_app.views.charts import svg
 from gradio_app.views.names import name_figure
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import compact, count, spread
@@ -45,24 +32,24 @@ def draw_curves(say: Language, lines: Mapping[str, Sequence[Row]], figure: str, 
     if not rows:
         return render_empty(say("Nothing is measured yet."))
     places = sorted({row["x"] for row in rows})
-    across, down = _across(places), Scale(*_range(rows, figure), WIDE.upwards)
-    levels = round_values(down.low, down.high, 8)
+    across, down = _across(places), svg.Scale(*_range(rows, figure), svg.WIDE.upwards)
+    levels = svg.round_values(down.low, down.high, 8)
     drawn = ""
     for number, (name, line) in enumerate(lines.items()):
         aside = APART * (number - (len(lines) - 1) / 2)
         spots = [(across(row["x"]) + aside, row) for row in line]
         whiskers = "".join(_whisker(x, row, figure, down) for x, row in spots)
         dots = [(x, down(row[figure]), _title(say, name, row, figure)) for x, row in spots]
-        drawn += draw_trace(number, dots, whiskers)
+        drawn += svg.draw_trace(number, dots, whiskers)
     upwards = name_figure(say, figure)
     says = say("{figure} against {across}, for {series}", figure=upwards, across=across_name, series=", ".join(lines))
     inside = (
-        draw_levels(WIDE, down, levels, write_levels(say, levels))
-        + draw_ticks(WIDE, across, places, partial(compact, say))
-        + draw_axis_names(WIDE, across_name, upwards)
+        svg.draw_levels(svg.WIDE, down, levels, svg.write_levels(say, levels))
+        + svg.draw_ticks(svg.WIDE, across, places, partial(compact, say))
+        + svg.draw_axis_names(svg.WIDE, across_name, upwards)
         + drawn
     )
-    return render_figure(draw_svg(WIDE, says, inside), render_legend(lines), "oz-curve")
+    return svg.render_figure(svg.draw_svg(svg.WIDE, says, inside), svg.render_legend(lines), "oz-curve")
 
 
 def _range(rows: Sequence[Row], figure: str) -> tuple[float, float]:
@@ -75,10 +62,10 @@ def _range(rows: Sequence[Row], figure: str) -> tuple[float, float]:
 
 def _across(places: Sequence[float]) -> Place:
     """A logarithmic axis, with room for zero at its left where there is one."""
-    left, right = WIDE.left + INSET, WIDE.across[1] - INSET
+    left, right = svg.WIDE.left + INSET, svg.WIDE.across[1] - INSET
     positive = [x for x in places if x > 0] or [1.0]
     start = left + (0.12 * (right - left) if places[0] <= 0 else 0.0)
-    scale = Scale(positive[0], positive[-1], (start, right), is_log=True)
+    scale = svg.Scale(positive[0], positive[-1], (start, right), is_log=True)
     return lambda x: scale(x) if x > 0 else left
 
 
@@ -86,7 +73,7 @@ def _whisker(x: float, row: Row, figure: str, down: Place) -> str:
     half = row[f"{figure}_half"]
     if half is None:
         return ""
-    return draw_line("oz-whisker", x, down(row[figure] - half), x, down(row[figure] + half))
+    return svg.draw_line("oz-whisker", x, down(row[figure] - half), x, down(row[figure] + half))
 
 
 def _title(say: Language, name: str, row: Row, figure: str) -> str:

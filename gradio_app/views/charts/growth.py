@@ -5,21 +5,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from gradio_app.languages import Language
-from gradio_app.views.charts.svg import (
-    WIDE,
-    Scale,
-    draw_axis_names,
-    draw_levels,
-    draw_svg,
-    draw_ticks,
-    draw_trace,
-    nice_step,
-    render_figure,
-    render_legend,
-)
+from gradio_app.views.charts import svg
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import compact, count, rounded
 
+FRAME = svg.Frame(720, 340, left=84, right=34, top=14, bottom=62)
+"""Two of them stand side by side, so that their letters are large."""
+TICK_GAP = 76
 INSET = 14
 """Pixels between an end of the axis and the first place."""
 
@@ -41,27 +33,29 @@ def draw_growth(
         return render_empty(say("Nothing is measured yet."))
     xs, ys = [x for x, _ in points], [y for _, y in points]
     levels = enclosing_levels(min(ys), max(ys), linear)
-    pixels = WIDE.left + INSET, WIDE.across[1] - INSET
-    across = Scale(0.0 if linear else min(xs), float(max(xs)) or 1.0, pixels, is_log=not linear)
-    down = Scale(levels[0], levels[-1], WIDE.upwards, is_log=not linear)
+    pixels = FRAME.left + INSET, FRAME.across[1] - INSET
+    across = svg.Scale(0.0 if linear else min(xs), float(max(xs)) or 1.0, pixels, is_log=not linear)
+    down = svg.Scale(levels[0], levels[-1], FRAME.upwards, is_log=not linear)
     drawn = ""
     for place, (name, line) in enumerate(series.items()):
         titles = (say("{name} at {x}: {y}", name=name, x=count(say, x), y=_write(say, y)) for x, y in line)
-        drawn += draw_trace(place, [(across(x), down(y), title) for (x, y), title in zip(line, titles, strict=True)])
+        drawn += svg.draw_trace(
+            place, [(across(x), down(y), title) for (x, y), title in zip(line, titles, strict=True)]
+        )
     says = say("{upwards} by {across}, for {names}", upwards=upwards, across=across_name, names=", ".join(series))
     inside = (
-        draw_levels(WIDE, down, levels, partial(_write, say))
-        + draw_ticks(WIDE, across, sorted(set(xs)), partial(compact, say))
-        + draw_axis_names(WIDE, across_name)
+        svg.draw_levels(FRAME, down, levels, partial(_write, say))
+        + svg.draw_ticks(FRAME, across, sorted(set(xs)), partial(compact, say), TICK_GAP)
+        + svg.draw_axis_names(FRAME, across_name)
         + drawn
     )
-    return render_figure(draw_svg(WIDE, says, inside), render_legend(series), "oz-curve")
+    return svg.render_figure(svg.draw_svg(FRAME, says, inside), svg.render_legend(series), "oz-curve")
 
 
 def enclosing_levels(low: float, high: float, linear: bool) -> list[float]:
     """Round values from below the lowest to above the highest."""
     if linear:
-        step = nice_step(high / 5)
+        step = svg.nice_step(high / 5)
         return [step * place for place in range(math.ceil(high / step) + 1)]
     steps = [
         factor * 10.0**power

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from html import escape
 
 from gradio_app.languages import Language
-from gradio_app.views.charts.svg import Frame, Scale, draw_line, draw_svg, draw_words, escape_title
+from gradio_app.views.charts import svg
 from gradio_app.views.units import count, percent
 
-FRAME = Frame(380, 150, left=6, right=6, top=8, bottom=22)
+FRAME = svg.Frame(380, 150, left=6, right=6, top=8, bottom=22)
 LINES = (("median", "oz-median"), ("p95", "oz-p95"))
 
 
@@ -43,19 +43,21 @@ def draw_histogram(
         tallest: The share that fills the frame, so that groups side by side have one scale.
     """
     rows, end = max(1, sum(heights)), edges[-1] + edges[1] - edges[0]
-    across, down = Scale(0, end, FRAME.across), Scale(0, tallest, FRAME.upwards)
+    across, down = svg.Scale(0, end, FRAME.across), svg.Scale(0, tallest, FRAME.upwards)
     (left, right), (bottom, top) = FRAME.across, FRAME.upwards
     wide = (right - left) / len(edges)
     bars = "".join(
         f'<rect class="oz-block" x="{left + wide * number + 1:.1f}" y="{down(height / rows):.1f}" '
         f'width="{wide - 2:.1f}" height="{bottom - down(height / rows):.1f}">'
-        f"{escape_title(f'{_bin(say, edges, number)}: {count(say, height)} ({percent(say, height / rows, 1)})')}</rect>"
+        f"{svg.draw_title(_say_bin(say, edges, number, height, height / rows))}</rect>"
         for number, height in enumerate(heights)
         if height
     )
-    lines = "".join(draw_line(style, across(spread[key]), top - 6, across(spread[key]), bottom) for key, style in LINES)
+    lines = "".join(
+        svg.draw_line(style, across(spread[key]), top - 6, across(spread[key]), bottom) for key, style in LINES
+    )
     ticks = "".join(
-        draw_words(across(edge), FRAME.height - 7, count(say, edge), "middle" if edge else "start")
+        svg.draw_words(across(edge), FRAME.height - 7, count(say, edge), "middle" if edge else "start")
         for edge in edges[:: -(-len(edges) // 6)]
     )
     says = say(
@@ -67,19 +69,21 @@ def draw_histogram(
         p95=count(say, spread["p95"]),
         longest=count(say, spread["max"]),
     )
-    drawing = draw_svg(FRAME, says, f"{draw_line('oz-grid', left, bottom, right, bottom)}{bars}{lines}{ticks}")
+    drawing = svg.draw_svg(FRAME, says, f"{svg.draw_line('oz-grid', left, bottom, right, bottom)}{bars}{lines}{ticks}")
     return (
         f'<figure class="oz-figure oz-histogram {group.style}"><figcaption><span class="oz-key" aria-hidden="true">'
         f"{group.mark}</span> {escape(group.name)} <small>{escape(group.unit)}</small></figcaption>{drawing}</figure>"
     )
 
 
-def _bin(say: Language, edges: Sequence[int], number: int) -> str:
-    """`20 to 39`, or `260 and more`."""
+def _say_bin(say: Language, edges: Sequence[int], number: int, height: int, share: float) -> str:
+    """`20 to 39: 96 (29.2 %)`, or `260 and more: …` for the last one."""
     first = edges[number]
-    if number == len(edges) - 1:
-        return say("{first} and more", first=count(say, first))
-    last = edges[number + 1] - 1
-    if first == last:
-        return count(say, first)
-    return say("{first} to {last}", first=count(say, first), last=count(say, last))
+    last = edges[number + 1] - 1 if number + 1 < len(edges) else None
+    if last is None:
+        lengths = say("{first} and more", first=count(say, first))
+    elif first == last:
+        lengths = count(say, first)
+    else:
+        lengths = say("{first} to {last}", first=count(say, first), last=count(say, last))
+    return f"{lengths}: {count(say, height)} ({percent(say, share, 1)})"

@@ -6,20 +6,7 @@ from html import escape
 from typing import Any
 
 from gradio_app.languages import Language, message
-from gradio_app.views.charts.svg import (
-    WIDE,
-    Scale,
-    draw_axis_names,
-    draw_levels,
-    draw_steps,
-    draw_svg,
-    draw_ticks,
-    escape_title,
-    nice_step,
-    render_figure,
-    round_values,
-    write_levels,
-)
+from gradio_app.views.charts import svg
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import figure
 
@@ -39,22 +26,22 @@ def draw_history(say: Language, history: Sequence[Mapping[str, Any]], target: in
         return render_empty(say("No trial has reported a loss yet."))
     last = int(max(target - 1, *(row["number"] for row in history), 1))
     low, high = _range([row["loss"] for row in history])
-    across, down = Scale(0, last, WIDE.across), Scale(low, high, WIDE.upwards)
-    levels = round_values(low, high, 8)
+    across, down = svg.Scale(0, last, svg.WIDE.across), svg.Scale(low, high, svg.WIDE.upwards)
+    levels = svg.round_values(low, high, 8)
     axes = (
-        draw_levels(WIDE, down, levels, write_levels(say, levels))
-        + draw_ticks(WIDE, across, range(0, last + 1, max(1, round(nice_step((last + 1) / 6)))), str)
-        + draw_axis_names(WIDE, say("trial"), say("validation loss"))
+        svg.draw_levels(svg.WIDE, down, levels, svg.write_levels(say, levels))
+        + svg.draw_ticks(svg.WIDE, across, range(0, last + 1, max(1, round(svg.nice_step((last + 1) / 6)))), str)
+        + svg.draw_axis_names(svg.WIDE, say("trial"), say("validation loss"))
     )
     # The complete ones last, so that they lie on top.
     dots = "".join(
         f'<circle class="oz-{escape(row["state"])}" cx="{across(row["number"]):.1f}" cy="{down(row["loss"]):.1f}" '
-        f'r="{3.2 if row["state"] == "complete" else 2.2}">{escape_title(_name(say, row))}</circle>'
+        f'r="{3.2 if row["state"] == "complete" else 2.2}">{svg.draw_title(_name(say, row))}</circle>'
         for row in sorted(history, key=lambda row: row["state"] == "complete")
     )
     best = [(across(row["number"]), down(row["best"])) for row in history if row["best"] is not None]
-    return render_figure(
-        draw_svg(WIDE, _says(say, history), f"{axes}{dots}{draw_steps('oz-line', best)}"),
+    return svg.render_figure(
+        svg.draw_svg(svg.WIDE, _says(say, history), f"{axes}{dots}{svg.draw_steps('oz-line', best)}"),
         f'<span class="oz-key oz-complete">●</span> {say("complete")} '
         f'<span class="oz-key oz-pruned">○</span> {say("pruned, last reported loss")} '
         f'<span class="oz-key oz-lowest">━</span> {say("lowest so far.")} '

@@ -9,36 +9,17 @@ from typing import Any
 
 from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
-from gradio_app.views.charts.svg import (
-    MARKS,
-    Frame,
-    Scale,
-    draw_axis_names,
-    draw_levels,
-    draw_line,
-    draw_mark,
-    draw_path,
-    draw_svg,
-    draw_ticks,
-    draw_words,
-    escape_title,
-    nice_step,
-    render_figure,
-    render_legend,
-    round_values,
-    series_style,
-    write_levels,
-)
+from gradio_app.views.charts import svg
 from gradio_app.views.names import name_figure
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import figure as write_figure
 from gradio_app.views.units import rounded
 
-FRAME = Frame(560, 340, left=54, right=16, top=22, bottom=44)
+FRAME = svg.Frame(560, 340, left=54, right=16, top=22, bottom=44)
 INSET = 10
 """Pixels between an end of the axis and the first epoch."""
 ACROSS: Mapping[str, str] = {"epochs": message("epoch"), "seconds": message("seconds of training")}
-MOST = len(MARKS)
+MOST = len(svg.MARKS)
 """Curves that can be told apart."""
 
 
@@ -48,8 +29,8 @@ class _Panel:
 
     figure: str
     name: str
-    across: Scale
-    down: Scale
+    across: svg.Scale
+    down: svg.Scale
 
 
 def draw_panels(say: Language, curves: Sequence[LearningCurve], figure: str, across: str) -> str:
@@ -69,8 +50,8 @@ def draw_panels(say: Language, curves: Sequence[LearningCurve], figure: str, acr
         ("◯", say("overfitting point")),
     ]
     meaning = "".join(f'<span class="oz-key">{sign} {text}</span>' for sign, text in signs)
-    legend = render_legend(curve.name for curve in curves)
-    return render_figure(
+    legend = svg.render_legend(curve.name for curve in curves)
+    return svg.render_figure(
         f'<div class="oz-panels">{panels}</div>',
         f'<div class="oz-keys">{legend}</div><div class="oz-keys">{meaning}</div>',
         "oz-curve oz-learning",
@@ -93,14 +74,14 @@ def _draw_panel(say: Language, curves: Sequence[LearningCurve], figure: str, acr
     panel = _Panel(
         figure,
         name,
-        Scale(1.0 if across == "epochs" else 0.0, max(ends), (FRAME.left + INSET, FRAME.across[1] - INSET)),
-        Scale(min(values) - margin, max(values) + margin, FRAME.upwards),
+        svg.Scale(1.0 if across == "epochs" else 0.0, max(ends), (FRAME.left + INSET, FRAME.across[1] - INSET)),
+        svg.Scale(min(values) - margin, max(values) + margin, FRAME.upwards),
     )
-    levels = round_values(panel.down.low, panel.down.high, 6)
+    levels = svg.round_values(panel.down.low, panel.down.high, 6)
     inside = (
-        draw_levels(FRAME, panel.down, levels, write_levels(say, levels))
-        + draw_ticks(FRAME, panel.across, _ticks(panel.across, across), partial(rounded, say))
-        + draw_axis_names(FRAME, say(ACROSS[across]))
+        svg.draw_levels(FRAME, panel.down, levels, svg.write_levels(say, levels))
+        + svg.draw_ticks(FRAME, panel.across, _ticks(panel.across, across), partial(rounded, say))
+        + svg.draw_axis_names(FRAME, say(ACROSS[across]))
         + "".join(_draw_run(say, curve, place, panel, across) for place, curve in enumerate(curves))
     )
     says = say(
@@ -109,14 +90,14 @@ def _draw_panel(say: Language, curves: Sequence[LearningCurve], figure: str, acr
         across=say(ACROSS[across]),
         models=", ".join(curve.name for curve in curves),
     )
-    return f'<div class="oz-panel"><h3>{name}</h3>{draw_svg(FRAME, says, inside)}</div>'
+    return f'<div class="oz-panel"><h3>{name}</h3>{svg.draw_svg(FRAME, says, inside)}</div>'
 
 
-def _ticks(scale: Scale, across: str) -> list[float]:
+def _ticks(scale: svg.Scale, across: str) -> list[float]:
     """Round places; whole epochs, and the first of them."""
     if across == "seconds":
-        return round_values(0.0, scale.high or 1.0, 6)
-    step = max(1.0, nice_step((scale.high - scale.low) / 6 or 1.0))
+        return svg.round_values(0.0, scale.high or 1.0, 6)
+    step = max(1.0, svg.nice_step((scale.high - scale.low) / 6 or 1.0))
     rest = (step * n for n in range(1, int(scale.high / step) + 1))
     return [scale.low, *(one for one in rest if one > scale.low)]
 
@@ -136,12 +117,12 @@ def _draw_run(say: Language, curve: LearningCurve, place: int, panel: _Panel, ac
         if trained is not None:
             marks += (
                 f'<circle class="oz-dot" cx="{trained[0]:.1f}" cy="{trained[1]:.1f}" r="2.5">'
-                f"{escape_title(_say_trained(say, curve, row, panel))}</circle>"
+                f"{svg.draw_title(_say_trained(say, curve, row, panel))}</circle>"
             )
         if validated is not None:
             marks += _draw_validated(say, curve, row, place, panel, validated)
-    lines = draw_path("oz-trace oz-train", training) + draw_path("oz-trace", validation)
-    return f'<g class="{series_style(place)}">{lines}{marks}</g>'
+    lines = svg.draw_path("oz-trace oz-train", training) + svg.draw_path("oz-trace", validation)
+    return f'<g class="{svg.series_style(place)}">{lines}{marks}</g>'
 
 
 def _say_trained(say: Language, curve: LearningCurve, row: Mapping[str, Any], panel: _Panel) -> str:
@@ -166,12 +147,12 @@ def _draw_validated(
     drawn = ""
     if row["number"] == curve.overfits_from:
         title += f" · {say('overfitting point')}"
-        drawn += draw_line("oz-turn", x, y + 11, x, FRAME.upwards[0])
+        drawn += svg.draw_line("oz-turn", x, y + 11, x, FRAME.upwards[0])
         drawn += f'<circle class="oz-ring" cx="{x:.1f}" cy="{y:.1f}" r="11"/>'
     if row["number"] == curve.best_epoch:
         title += f" · {say('epoch that was kept')}"
-        drawn += draw_words(x, y - 12, "★", style="oz-star")
-    return drawn + draw_mark(place, x, y, title)
+        drawn += svg.draw_words(x, y - 12, "★", style="oz-star")
+    return drawn + svg.draw_mark(place, x, y, title)
 
 
 def _ends(curve: LearningCurve, across: str) -> list[float]:

@@ -8,19 +8,8 @@ from html import escape
 
 from engine.results.inspection import pareto_front
 from gradio_app.languages import Language, message
+from gradio_app.views.charts import svg
 from gradio_app.views.charts.placement import Box, Label, place_labels
-from gradio_app.views.charts.svg import (
-    Frame,
-    Scale,
-    draw_levels,
-    draw_line,
-    draw_steps,
-    draw_svg,
-    draw_words,
-    escape_title,
-    render_figure,
-    round_values,
-)
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import figure, interval, rounded
 
@@ -34,9 +23,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 FONT = 12
 CHARACTER = 0.58 * FONT
 """Width of a letter, about."""
-FRAMES: Mapping[str, tuple[Frame, int]] = {
-    "oz-broad": (Frame(560, 380, left=46, right=12, top=12, bottom=44), 7),
-    "oz-slim": (Frame(350, 440, left=46, right=12, top=12, bottom=44), 5),
+FRAMES: Mapping[str, tuple[svg.Frame, int]] = {
+    "oz-broad": (svg.Frame(560, 380, left=46, right=12, top=12, bottom=44), 7),
+    "oz-slim": (svg.Frame(350, 440, left=46, right=12, top=12, bottom=44), 5),
 }
 """For a wide window and for a phone, one of which is hidden: shown at about its own size, so that its words stay
 readable; and how many ticks there is room for."""
@@ -97,7 +86,7 @@ def draw_scatter(
     absent = f" {say('Not measured, so not drawn: {names}.', names=escape(', '.join(left_out)))}" if left_out else ""
     there = {point.family for point in points}
     legend = "".join(_key(say, family) for family in FAMILIES if family in there)
-    return render_figure(drawings, f"{legend}<br>{told}{absent}", "oz-scatter")
+    return svg.render_figure(drawings, f"{legend}<br>{told}{absent}", "oz-scatter")
 
 
 def _key(say: Language, family: str) -> str:
@@ -109,7 +98,7 @@ def _key(say: Language, family: str) -> str:
     )
 
 
-def _draw(say: Language, plot: _Plot, style: str, frame: Frame, most_ticks: int) -> str:
+def _draw(say: Language, plot: _Plot, style: str, frame: svg.Frame, most_ticks: int) -> str:
     across, down = _scales(plot, frame)
     (left, right), (bottom, top) = frame.across, frame.upwards
     box = (left, top, right, bottom)
@@ -132,32 +121,37 @@ def _draw(say: Language, plot: _Plot, style: str, frame: Frame, most_ticks: int)
         for point, place, label, whisker in zip(plot.points, places, labels, whiskers, strict=True)
     )
     axes = _draw_axes(say, plot, frame, across, down, most_ticks)
-    return draw_svg(frame, plot.says, f"{axes}{line}{draw_steps('oz-front', steps, right)}{marks}", style)
+    return svg.draw_svg(frame, plot.says, f"{axes}{line}{svg.draw_steps('oz-front', steps, right)}{marks}", style)
 
 
-def _scales(plot: _Plot, frame: Frame) -> tuple[Scale, Scale]:
+def _scales(plot: _Plot, frame: svg.Frame) -> tuple[svg.Scale, svg.Scale]:
     costs = [point.cost for point in plot.points]
     margin = math.exp(max(0.06 * math.log(max(costs) / min(costs)), 0.15))
     ends = [end for point in plot.points for end in (point.low, point.high)]
     ends += [] if plot.guess is None else [plot.guess]
     room = max(0.04 * (max(ends) - min(ends)), 0.01)
     return (
-        Scale(min(costs) / margin, max(costs) * margin, frame.across, is_log=True),
-        Scale(min(ends) - room, max(ends) + room, frame.upwards),
+        svg.Scale(min(costs) / margin, max(costs) * margin, frame.across, is_log=True),
+        svg.Scale(min(ends) - room, max(ends) + room, frame.upwards),
     )
 
 
-def _draw_axes(say: Language, plot: _Plot, frame: Frame, across: Scale, down: Scale, most_ticks: int) -> str:
+def _draw_axes(
+    say: Language, plot: _Plot, frame: svg.Frame, across: svg.Scale, down: svg.Scale, most_ticks: int
+) -> str:
     (left, right), (bottom, top) = frame.across, frame.upwards
-    levels = draw_levels(frame, down, round_values(down.low, down.high, 6), partial(figure, say, places=2))
+    levels = svg.draw_levels(frame, down, svg.round_values(down.low, down.high, 6), partial(figure, say, places=2))
     ticks = "".join(
-        draw_line("oz-grid", across(cost), top, across(cost), bottom)
-        + draw_words(across(cost), bottom + 18, rounded(say, cost))
+        svg.draw_line("oz-grid", across(cost), top, across(cost), bottom)
+        + svg.draw_words(across(cost), bottom + 18, rounded(say, cost))
         for cost in _ticks(across.low, across.high, most_ticks)
     )
     # Read at the top of its axis, a name needs no turned letters and no room at the side.
-    cheaper = draw_words(right, frame.height - 8, say("{cost}, cheaper to the left", cost=plot.across), "end")
-    return f"{levels}{ticks}{cheaper}{draw_words(left + 6, top + 12, f'{plot.upwards} ↑', 'start', 'oz-axis-name')}"
+    cheaper = say("{cost}, cheaper to the left", cost=plot.across)
+    if len(cheaper) * CHARACTER > right:
+        cheaper = f"← {plot.across}"
+    name = svg.draw_words(right, frame.height - 8, cheaper, "end")
+    return f"{levels}{ticks}{name}{svg.draw_words(left + 6, top + 12, f'{plot.upwards} ↑', 'start', 'oz-axis-name')}"
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
@@ -171,14 +165,14 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
     return inside[:: math.ceil(len(inside) / most)]
 
 
-def _draw_guess(say: Language, guess: float | None, frame: Frame, down: Scale) -> tuple[str, list[Box]]:
+def _draw_guess(say: Language, guess: float | None, frame: svg.Frame, down: svg.Scale) -> tuple[str, list[Box]]:
     """A line for what the majority class gets, and where its words are."""
     if guess is None:
         return "", []
     left, right = frame.across
     words, y = say("majority class: {value}", value=figure(say, guess, 2)), down(guess)
     box = (right - len(words) * CHARACTER - 4, y - FONT - 4, right, y)
-    return draw_line("oz-guess", left, y, right, y) + draw_words(right - 2, y - 5, words, "end"), [box]
+    return svg.draw_line("oz-guess", left, y, right, y) + svg.draw_words(right - 2, y - 5, words, "end"), [box]
 
 
 def _along(places: Sequence[tuple[float, float]], right: float) -> list[Box]:
@@ -203,10 +197,11 @@ def _draw_model(
     )
     lead = ""
     if label.leads:
-        lead = draw_line("oz-lead", x, y, min(max(x, left), right), min(max(y, top), bottom))
+        lead = svg.draw_line("oz-lead", x, y, min(max(x, left), right), min(max(y, top), bottom))
     return (
         f'<g class="oz-family-{escape(point.family)}{" oz-on-front" if on_front else ""}">{lead}'
-        f"{draw_line('oz-whisker', x, whisker[1], x, whisker[3])}"
+        f"{svg.draw_line('oz-whisker', x, whisker[1], x, whisker[3])}"
         f'<path class="oz-shape" transform="translate({x:.1f} {y:.1f})" d="{FAMILIES[point.family][1]}">'
-        f"{escape_title(title)}</path>{draw_words((left + right) / 2, bottom - 4, point.name, style='oz-label')}</g>"
+        f"{svg.draw_title(title)}</path>"
+        f"{svg.draw_words((left + right) / 2, bottom - 4, point.name, style='oz-label')}</g>"
     )

@@ -13,7 +13,7 @@ from gradio_app.languages import Language
 
 MARKS = ("●", "■", "▲", "◆", "▼", "✚")
 """A sign for each series, so that colour is never the only difference."""
-TICK_GAP = 34
+TICK_GAP = 44
 """Pixels between the middles of two numbers under an axis, at least."""
 
 Place = Callable[[float], float]
@@ -41,7 +41,8 @@ class Frame:
         return self.height - self.bottom, self.top
 
 
-WIDE = Frame(720, 300, left=56, right=14, top=12, bottom=42)
+WIDE = Frame(720, 320, left=60, right=24, top=12, bottom=58)
+"""Shown at half its size on a phone, with letters twice as large, for which there is room below the axis."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def round_values(low: float, high: float, parts: int) -> list[float]:
     return [round(step * n, 9) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def escape_title(text: str) -> str:
+def draw_title(text: str) -> str:
     """What a mark says to those who point at it."""
     return f"<title>{escape(text)}</title>"
 
@@ -86,7 +87,7 @@ def draw_line(style: str, x1: float, y1: float, x2: float, y2: float) -> str:
 def draw_words(x: float, y: float, text: str, anchor: str = "middle", style: str = "", title: str = "") -> str:
     """Words in a drawing: `start`, `middle` or `end` is at x."""
     marked = f'class="{style}" ' if style else ""
-    inside = f"{escape(text)}{escape_title(title) if title else ''}"
+    inside = f"{escape(text)}{draw_title(title) if title else ''}"
     return f'<text {marked}x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{inside}</text>'
 
 
@@ -125,11 +126,13 @@ def write_levels(say: Language, levels: Sequence[float]) -> Callable[[float], st
     return lambda level: say.number(level, f".{places}f")
 
 
-def draw_ticks(frame: Frame, across: Place, values: Sequence[float], write: Callable[[float], str]) -> str:
+def draw_ticks(
+    frame: Frame, across: Place, values: Sequence[float], write: Callable[[float], str], gap: float = TICK_GAP
+) -> str:
     """Numbers under the axis, without those that would touch their neighbour."""
     drawn, last = "", -math.inf
     for value in values:
-        if across(value) - last >= TICK_GAP:
+        if across(value) - last >= gap:
             last = across(value)
             drawn += draw_words(last, frame.upwards[0] + 18, write(value))
     return drawn
