@@ -134,7 +134,7 @@ def draw_ticks(
     for value in values:
         if across(value) - last >= gap:
             last = across(value)
-            drawn += draw_words(last, frame.upwards[0] + 18, write(value))
+            drawn += draw_words(last, frame.upwards[0] + 20, write(value))
     return drawn
 
 
