@@ -16,6 +16,7 @@ from gradio_app.about_tab import create_about_tab
 from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
 from gradio_app.data_tab import create_data_tab
+from gradio_app.front import Front, own_addresses
 from gradio_app.gate import Gate
 from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.install import install_routes
@@ -23,6 +24,7 @@ from gradio_app.languages import NAMES, Language, get_language
 from gradio_app.linking import bring_back
 from gradio_app.models_tab import create_models_tab
 from gradio_app.nli_tab import create_nli_tab
+from gradio_app.origins import Address
 from gradio_app.quiet import QuietBlocks
 from gradio_app.served import OwnLanguage
 from gradio_app.sessions import CAPACITY, keep_little, keep_no_diary
@@ -96,7 +98,13 @@ def _create_endpoints(context: Context) -> None:
 
 
 def launch(
-    app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), routes: Sequence[BaseRoute] = (), **more: Any
+    app: gr.Blocks,
+    host: str,
+    port: int,
+    blocked: Sequence[Path] = (),
+    routes: Sequence[BaseRoute] = (),
+    names: Sequence[Address] = (),
+    **more: Any,
 ) -> None:
     """Serve the page without holding the thread; no file under `blocked` is ever served.
 
@@ -106,6 +114,7 @@ def launch(
         port: Port to listen on.
         blocked: Folders that are out of reach.
         routes: That go before the page's own.
+        names: Under which it is reached, beside the address it listens on.
         more: Options of Gradio's `launch`, such as `auth`, `share` and `mcp_server`.
     """
     own: dict[str, Any] = {"share": False, "mcp_server": False, "pwa": True, "state_session_capacity": CAPACITY}
@@ -135,13 +144,14 @@ def launch(
         ),
         css_paths=sorted(ASSETS.glob("*.css")),
         head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
-        app_kwargs={
-            "routes": [*install_routes(), *routes],
+        _app=Front(
+            own_addresses(host, port, names),
+            routes=[*install_routes(), *routes],
             # The page is half a megabyte of text; streams of answers are left alone.
-            "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
+            middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
             # Gradio's own list of addresses is no secret, but is nobody's business either.
-            "openapi_url": None,
-        },
+            openapi_url=None,
+        ),
         favicon_path=ASSETS / "icon.svg",
         **(own | more),
     )
