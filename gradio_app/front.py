@@ -25,7 +25,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-class Front(App):  # type: ignore[misc]
+class Front(App):
     """Gradio's application, which answers its own page and programs, and no other site's page.
 
     It stands before all middleware: Gradio's tells every site that it may read every answer, wherever the host isn't
@@ -83,7 +83,9 @@ def read_request(scope: Scope, root_path: str = "") -> Asked:
         headers.getlist("host"),
         headers.get("x-forwarded-host", "").partition(",")[0].strip(),
         headers.getlist("origin"),
-        *(headers.get(f"sec-fetch-{name}", "") for name in ("site", "mode", "dest")),
+        headers.get("sec-fetch-site", ""),
+        headers.get("sec-fetch-mode", ""),
+        headers.get("sec-fetch-dest", ""),
         path in PAGES or path == DASHBOARD or path.startswith(f"{DASHBOARD}/"),
     )
 
