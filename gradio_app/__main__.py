@@ -11,7 +11,6 @@ from engine import terminal
 from engine.errors import OdzeraError
 from engine.hub import client
 from engine.paths import default_places
-from gradio_app.server.origins import read_names
 from gradio_app.server.options import (
     is_public,
     is_readable_by_others,
@@ -20,6 +19,7 @@ from gradio_app.server.options import (
     why_no_mcp,
     why_not_free,
 )
+from gradio_app.server.origins import read_names
 from gradio_app.server.stubs import import_gradio
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from engine.data.tasks import NLI, SLANG
 from engine.data.uploads import MAX_MEGABYTES
 from engine.errors import OdzeraError
 from gradio_app.context import Context
-from gradio_app.server.front import Front, own_addresses
 from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.languages import NAMES, Language, get_language
-from gradio_app.server.origins import Address
 from gradio_app.server.errors import QuietBlocks
+from gradio_app.server.front import Front, own_addresses
 from gradio_app.server.gate import Gate
+from gradio_app.server.origins import Address
 from gradio_app.server.pages import OwnLanguage
 from gradio_app.server.pwa import install_routes
 from gradio_app.server.sessions import CAPACITY, keep_little, keep_no_diary

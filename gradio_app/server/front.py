@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from gradio_app.server.origins import Address, Asked, Own, read_address, why_refused
 from gradio_app.server.gate import PAGES, path_of
 from gradio_app.server.options import is_public
+from gradio_app.server.origins import Address, Asked, Own, read_address, why_refused
 
 DASHBOARD = "/dashboard"
 PARENTS = ("https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space")

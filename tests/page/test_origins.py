@@ -11,16 +11,16 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
-from conftest import free_port
 
 from engine.errors import OdzeraError
 from engine.paths import Places
 from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
+from gradio_app.server.dashboard import mount_dashboard
 from gradio_app.server.front import own_addresses
 from gradio_app.server.origins import Address, Asked, Own, read_address, read_names, why_refused
-from gradio_app.server.dashboard import mount_dashboard
+from support.servers import free_port
 
 EVIL = "https://evil.example"
 PORT = 7860

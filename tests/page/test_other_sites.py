@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from conftest import free_port, places_in
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from engine.paths import Places
@@ -20,6 +19,8 @@ from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import Context, open_context
 from gradio_app.server.dashboard import mount_dashboard
+from support.models import places_in
+from support.servers import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 REBOUND = "rebound.evil.example"
