@@ -19,6 +19,7 @@ from gradio_app.server.options import (
     why_no_mcp,
     why_not_free,
 )
+from gradio_app.server.origins import read_names
 from gradio_app.server.stubs import import_gradio
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main() -> None:
     started = time.perf_counter()
     arguments = parse_arguments()
     try:
-        users = read_users(arguments.auth)
+        users, names = read_users(arguments.auth), read_names(arguments.allow_host)
     except OdzeraError as error:
         terminal.fail(str(error))
         sys.exit(2)
@@ -76,7 +77,8 @@ def main() -> None:
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
     blocked = [places.checkpoints, places.store.parent]
     more: dict[str, Any] = {"auth": users, "share": arguments.share, "mcp_server": arguments.mcp}
-    launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), inbrowser=arguments.open, **more)
+    more |= {"names": names, "inbrowser": arguments.open}
+    launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), **more)
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{arguments.port}"
     terminal.note(f"Odzera is on {address} ({time.perf_counter() - started:.1f} s). Ctrl-C stops it.")
