@@ -21,7 +21,7 @@ LIST_SECONDS = 10.0
 MARKS = ".odzera"
 """Folder beside a repository's snapshots: a file for each commit that was verified, and what has come of others."""
 BEGUN = ".begun"
-"""Ending of the mark of a commit that this program has brought a file to or taken a wrong one from, but not finished."""
+"""Ending of the mark of a commit that this program has brought a file to, or taken one from, but not finished."""
 PART = ".part"
 """Ending of a file's first bytes; its name is the hash of the whole file, so another file's bytes never follow them."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
