@@ -92,7 +92,7 @@ class Incoming:
 
         for name in sorted(set(names) - self.verified):
             if not HASH.fullmatch(self.hashes[name]):
-                raise HubError(f"{self.repo_id}: {hub.endpoint()} names no hash of {name}, so it can't be verified.")
+                raise HubError(f"{self.repo_id}: {client.endpoint()} names no hash of {name}, so it can't be verified.")
             brought = None
             if not (self.folder / name).exists():
                 brought = self._download(name)
@@ -123,7 +123,7 @@ class Incoming:
             return None
         part = self.storage / MARKS / (blob.name + PART)
         part.parent.mkdir(parents=True, exist_ok=True)
-        url = hf_hub_url(self.repo_id, name, repo_type=self.kind, revision=self.commit, endpoint=hub.endpoint())
+        url = hf_hub_url(self.repo_id, name, repo_type=self.kind, revision=self.commit, endpoint=client.endpoint())
         # Compressed on the way, the rest of a file couldn't be put behind its start.
         headers = build_hf_headers() | {"Accept-Encoding": "identity"}
         try:
