@@ -26,7 +26,7 @@ WEIGHTS = b"".join(number.to_bytes(4, "big") for number in range(1_250_000))
 CHUNK = 100_000
 """Bytes after which the library writes what has come; it takes 10 MiB where it isn't told otherwise."""
 FETCH = """
-import sys
+from engine.hub import cache, client
 with client.one_line_errors("tiny/heavy"), cache.incoming("tiny/heavy", "main") as repository:
     repository.fetch(repository.hashes)
 """

@@ -116,7 +116,7 @@ class Incoming:
         """
         from huggingface_hub import hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils._headers import build_hf_headers
 
         blob = self.storage / "blobs" / self.hashes[name]
         if blob.exists():
