@@ -8,9 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine import terminal
+from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.hub import client
-from engine.paths import default_places
+from engine.paths import default_places, say_no_models
 from gradio_app.server.options import (
     is_public,
     is_readable_by_others,
@@ -72,6 +73,9 @@ def main() -> None:
     context = open_context(places, storage, PREFIX, public)
     for line in context.notes:
         terminal.note(line)
+    for task in TASKS.values():
+        if not context.models(task):
+            terminal.note(say_no_models(places.checkpoints, task.name))
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
