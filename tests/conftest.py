@@ -13,6 +13,7 @@ from engine.store import Store
 from engine.training.recipes import RECIPES
 from support.loopback_uploads import WritableHub
 from support.models import cut, places_in, tiny_recipe, train_model
+from support.shared import made_once
 from support.tiny_repos import slang_set, tiny_models
 
 
@@ -55,14 +56,19 @@ def places(tmp_path: Path) -> Places:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: TaskData) -> Places:
     """Places with four small trained models for each task: majority, tfidf, scratch, and a second scratch."""
-    places = places_in(tmp_path_factory.mktemp("trained"))
-    store = Store.open(places.store)
-    for data in (slang, nli):
-        for name in ("majority", "tfidf"):
-            train_model(RECIPES[name], data, places, store)
-        train_model(tiny_recipe(), data, places, store)
-        train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
-    return places
+
+    def train_all(folder: Path) -> None:
+        places = places_in(folder)
+        store = Store.open(places.store)
+        for data in (slang, nli):
+            for name in ("majority", "tfidf"):
+                train_model(RECIPES[name], data, places, store)
+            train_model(tiny_recipe(), data, places, store)
+            train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
+        # What stands in the journal goes into the file, so that the file is the same before and after a look at it.
+        store.db.close()
+
+    return places_in(made_once(tmp_path_factory, "trained", train_all))
 
 
 @pytest.fixture

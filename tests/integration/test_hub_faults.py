@@ -1,5 +1,6 @@
-"""What goes wrong with a hub: one clear line each, and nothing half-written in the cache."""
+"""What goes wrong with a hub: one clear line each, and nothing half-written where it would be used."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from engine.models.backbones import get_backbone
 from engine.models.heads import Head
 from engine.models.pretrained import open_backbone
 from engine.paths import ROOT
-from support.loopback_hub import Fault, LoopbackHub
+from support.loopback_hub import Fault, LoopbackHub, git_hash
 from support.tiny_repos import slang_set
 
 TOKEN = "hf_" + "secret" * 4
@@ -34,20 +35,46 @@ def cached() -> list[str]:
     return [str(path.relative_to(root)) for path in files if not path.name.endswith((".lock", "CACHEDIR.TAG"))]
 
 
-def refused(name: str = "tiny/gpt2", get: Callable[[], object] | None = None) -> str:
-    """The one line with which opening a backbone, or what else is to be had, is refused; it leaves nothing behind."""
-    before = cached()
+def require_verified(new: set[str]) -> None:
+    """Raise unless files that came into the cache are whole and right, or lie where no library looks for files."""
+    root = Path(constants.HF_HUB_CACHE).parent
+    for path in (root / one for one in new):
+        _, repository, kind, *_ = path.relative_to(root).parts
+        if kind == cache.MARKS:
+            assert path.name.endswith((cache.BEGUN, cache.PART)), "a commit was marked as whole"
+        elif kind == ".no_exist":
+            assert path.read_bytes() == b""
+        else:
+            assert kind in ("blobs", "snapshots")
+            blob = path.resolve()
+            assert blob.parent == root / "hub" / repository / "blobs"
+            assert blob.name in (git_hash(blob.read_bytes()), hashlib.sha256(blob.read_bytes()).hexdigest())
+
+
+def refused(name: str = "tiny/gpt2", get: Callable[[], object] | None = None, kept: bool = False) -> str:
+    """The one line with which opening a backbone, or what else is to be had, is refused.
+
+    It takes nothing away and leaves nothing behind but, where something is `kept`, what came whole.
+    """
+    before = set(cached())
     with pytest.raises(HubError) as caught:
         get() if get else open_backbone(get_backbone(name), Head(), False, 3)
     assert "\n" not in str(caught.value)
-    assert cached() == before
+    new = set(cached()) - before
+    assert before <= set(cached())
+    assert bool(new) == kept
+    require_verified(new)
     return str(caught.value)
 
 
 def works(name: str = "tiny/gpt2") -> None:
     """Opening a backbone works; the cache has it as a whole."""
-    open_backbone(get_backbone(name), Head(), False, 3)
-    assert not [path for path in cached() if path.endswith(".incomplete")]
+    backbone = get_backbone(name)
+    open_backbone(backbone, Head(), False, 3)
+    found = cache.find_snapshot(backbone.repo_id, backbone.revision)
+    assert found is not None
+    assert (found.whole, found.begun) == (True, False)
+    assert not [path for path in cached() if path.endswith((".incomplete", cache.PART))]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +96,7 @@ def test_each_refusal_is_a_line_of_its_own_and_the_next_attempt_is_right(
     connected: LoopbackHub, fault: Fault, says: str
 ) -> None:
     connected.faults.append(fault)
-    line = refused()
+    line = refused(kept=fault.path in ("model.safetensors", "/cdn/"))
     assert line.startswith("tiny/gpt2: ")
     assert says.format(endpoint=connected.endpoint) in line
     connected.faults.clear()
@@ -141,9 +168,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_cut_connection_leaves_nothing_half_written(connected: LoopbackHub) -> None:
+def test_a_cut_connection_leaves_nothing_half_written_to_be_used(connected: LoopbackHub) -> None:
     connected.faults.append(Fault("/cdn/", cut=1_000))
-    assert refused() == "tiny/gpt2: the connection was cut midway and nothing was kept; try again."
+    line = refused(kept=True)
+    assert (
+        line == "tiny/gpt2: the connection was cut midway; what came is kept, and the same command goes on from there."
+    )
     connected.faults.clear()
     works()
 
@@ -164,8 +194,9 @@ def test_a_file_with_a_wrong_hash_is_named_and_deleted(
 ) -> None:
     whole = tiny["gpt2"][name]
     connected.faults.append(Fault(f"/{name}", content=whole[:-2] + b" }"))
-    line = refused()
+    line = refused(kept=name != "config.json")
     assert line.startswith(f"tiny/gpt2: {name} isn't the file that the hub describes")
+    assert not [path for path in cached() if path.endswith((name, cache.PART))]
     connected.faults.clear()
     works()
 
@@ -189,7 +220,7 @@ def test_a_hub_that_doesnt_answer_in_time_is_one_line(connected: LoopbackHub, mo
     assert refused() == "tiny/gpt2: the hub didn't answer in time; try again later."
 
 
-def test_a_download_that_is_stopped_leaves_nothing_half_written(connected: LoopbackHub) -> None:
+def test_a_download_that_is_stopped_keeps_what_is_whole_and_isnt_used(connected: LoopbackHub) -> None:
     def stopped() -> None:
         with cache.incoming("tiny/gpt2", "main") as repository:
             repository.fetch(["config.json", "model.safetensors"])
@@ -197,7 +228,15 @@ def test_a_download_that_is_stopped_leaves_nothing_half_written(connected: Loopb
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
-    assert cached() == []
+    require_verified(set(cached()))
+    found = cache.find_snapshot("tiny/gpt2", connected.repositories["model", "tiny/gpt2"].refs["main"])
+    assert found is not None
+    assert (found.whole, found.begun) == (False, True)
+    with pytest.raises(HubError, match="isn't on this machine"):
+        locate(get_backbone("tiny/gpt2"), found.commit, download=False)
+    connected.asked.clear()
+    works()
+    assert [one.path for one in connected.asked if one.cdn or one.path.endswith("/config.json")] == []
 
 
 def test_a_failed_download_leaves_what_was_there_before(
@@ -206,7 +245,7 @@ def test_a_failed_download_leaves_what_was_there_before(
     works()
     newer = connected.add("model", "tiny/gpt2", tiny["gpt2"] | {"vocab.txt": b"a newer file"})
     connected.faults.append(Fault("vocab.txt", 500, method="GET"))
-    refused(f"tiny/gpt2@{newer}")
+    refused(f"tiny/gpt2@{newer}", kept=True)
     works()
 
 
@@ -254,7 +293,9 @@ def test_code_of_a_repository_is_never_run(
     files = tiny["bert"] | {"config.json": json.dumps(config).encode(), "modeling_odd.py": marker_code(marker)}
     connected.add("model", "tiny/odd", files)
     if kind == "odd":
-        assert refused("tiny/odd") == ("tiny/odd is made of code of its own, and code from a repository is never run.")
+        assert refused("tiny/odd", kept=True) == (
+            "tiny/odd is made of code of its own, and code from a repository is never run."
+        )
         assert connected.paths("/cdn/") == []
     else:
         # Of an architecture that transformers has itself, it is opened without its code.
@@ -317,7 +358,7 @@ def test_an_index_that_names_missing_shards_is_one_line(
 ) -> None:
     files = {name: one for name, one in tiny["llama"].items() if "00002" not in name}
     connected.add("model", "tiny/part", files)
-    assert "names weights that the repository doesn't have" in refused("tiny/part")
+    assert "names weights that the repository doesn't have" in refused("tiny/part", kept=True)
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -327,7 +368,7 @@ def test_an_index_that_names_missing_shards_is_one_line(
         (Fault("/api/datasets/", 401, "RepoNotFound"), "shows no such repository without a login"),
         (Fault("/train.csv", 429, headers={"Retry-After": "0"}, method="GET", times=1), ""),
         (Fault("/train.csv", 500, method="GET"), "the hub has a fault of its own (HTTP 500)"),
-        (Fault("/train.csv", cut=300, method="GET"), "the connection was cut midway and nothing was kept; try again."),
+        (Fault("/train.csv", cut=300, method="GET"), "the connection was cut midway; what came is kept, and the same"),
         (Fault("/test.csv", content=b"tekst,sentyment\nAle sztos,2\n"), "data/test.csv isn't the file that the hub"),
         (Fault("/README.md", 403, "GatedRepo"), "accept its terms on {endpoint}/datasets/jziebura/polish"),
     ],
@@ -338,15 +379,17 @@ def test_a_data_set_is_refused_in_one_line_and_read_whole_the_next_time(
 ) -> None:
     connected.faults.append(fault)
     if says:
-        assert says.format(endpoint=connected.endpoint) in refused(get=lambda: load(SLANG, "hub"))
+        assert says.format(endpoint=connected.endpoint) in refused(
+            get=lambda: load(SLANG, "hub"), kept=".csv" in fault.path
+        )
     connected.faults = connected.faults if not says else []
     assert len(load(SLANG, "hub").frame) == 60
-    assert not [path for path in cached() if "incomplete" in path]
+    assert not [path for path in cached() if "incomplete" in path or path.endswith((cache.PART, cache.BEGUN))]
 
 
 def test_a_data_set_without_data_is_one_line(connected: LoopbackHub) -> None:
     connected.add("dataset", SLANG.hub.repo_id, {"README.md": b"# To come"})
-    assert refused(get=lambda: load(SLANG, "hub")).endswith("has no data files that can be read.")
+    assert refused(get=lambda: load(SLANG, "hub"), kept=True).endswith("has no data files that can be read.")
 
 
 @pytest.mark.parametrize("place", ["hf://datasets/tiny/elsewhere@main/data/test.csv", "{local}", "../test.csv"])
@@ -357,5 +400,6 @@ def test_a_data_set_reads_nothing_outside_its_repository(connected: LoopbackHub,
     files = slang_set()
     files["README.md"] = files["README.md"].replace(b"data/test.csv", place.format(local=local).encode())
     connected.add("dataset", SLANG.hub.repo_id, files)
-    line = refused(get=lambda: load(SLANG, "hub"))
+    line = refused(get=lambda: load(SLANG, "hub"), kept=True)
+    assert [path for path in cached() if path.endswith(".csv")] == []
     assert "Data files don't belong to" in line or line.endswith("has no data files that can be read.")

@@ -137,7 +137,8 @@ def test_a_guests_cookie_is_no_use_to_other_sites(guest: httpx.Client) -> None:
     elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
     assert guest.get("/config", headers=elsewhere).status_code == 403
     assert guest.post("/gradio_api/queue/join", json={"data": []}, headers=elsewhere).status_code == 403
-    assert guest.get("/config", headers=elsewhere | {"Sec-Fetch-Site": "same-origin"}).status_code == 200
+    here = {"Origin": str(guest.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    assert guest.get("/config", headers=elsewhere | here).status_code == 200
 
 
 def test_after_logging_out_the_cookie_is_worth_nothing(guest: httpx.Client) -> None:
@@ -198,6 +199,13 @@ def run_page(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_name_that_cannot_be_one_stops_the_start() -> None:
+    result = run_page("--allow-host", "https://page.example")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "NAME or NAME:PORT" in result.stderr
+
+
 def test_without_its_package_the_mcp_server_says_what_to_install() -> None:
     try:
         import mcp  # noqa: F401
@@ -247,6 +255,7 @@ def test_language_models_are_served_the_two_endpoints_as_tools(trained: Places) 
 def test_everything_that_lets_strangers_in_is_off_by_default() -> None:
     given = parse_arguments([])
     assert (given.host, given.auth, given.share, given.mcp, given.open) == ("127.0.0.1", None, False, False, False)
+    assert given.allow_host == []
 
 
 def test_the_command_hands_every_option_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -255,12 +264,14 @@ def test_the_command_hands_every_option_on(monkeypatch: pytest.MonkeyPatch, tmp_
     runner = CliRunner()
     users = str(tmp_path / "users")
     options = ["--host", "0.0.0.0", "--port", "7861", "--no-export", "--open", "--auth", users, "--share", "--mcp"]  # noqa: S104
+    options += ["--allow-host", "page.example", "--allow-host", "door.example:8443"]
     assert runner.invoke(commands, ["app", *options]).exit_code == 0
     assert runner.invoke(commands, ["app"]).exit_code == 0
     full, plain = (parse_arguments(program[3:]) for program in started)
     assert vars(full) == {
         "host": "0.0.0.0",  # noqa: S104
         "port": 7861,
+        "allow_host": ["page.example", "door.example:8443"],
         "export": False,
         "open": True,
         "auth": Path(users),

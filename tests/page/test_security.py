@@ -230,20 +230,21 @@ def test_answers_carry_headers_that_keep_browsers_careful(visitor: httpx.Client)
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert "x-frame-options" not in headers, "a Space is shown in a frame"
-    policy = visitor.get("/").headers["content-security-policy"]
-    assert "frame-ancestors 'self' https://huggingface.co" in policy
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert "script-src 'self'" in visitor.get("/dashboard/").headers["content-security-policy"]
 
 
 def test_another_site_may_not_read_a_page_on_this_machine(visitor: httpx.Client) -> None:
     for origin in ("https://elsewhere.example", "null", "http://127.0.0.1.elsewhere.example"):
         answer = visitor.get("/config", headers={"Origin": origin})
-        assert answer.headers.get("access-control-allow-origin") not in (origin, "*")
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_large_body_is_refused_before_it_is_read(page: gr.Blocks) -> None:
     with socket.create_connection(("127.0.0.1", page.server_port), timeout=20) as wire:
-        head = f"POST /gradio_api/queue/join HTTP/1.1\r\nHost: a\r\nContent-Length: {50 * 2**20}\r\n\r\n"
+        host = f"127.0.0.1:{page.server_port}"
+        head = f"POST /gradio_api/queue/join HTTP/1.1\r\nHost: {host}\r\nContent-Length: {50 * 2**20}\r\n\r\n"
         wire.sendall(head.encode())
         assert b"413" in wire.recv(200).partition(b"\r\n")[0]
 

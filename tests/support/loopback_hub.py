@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".parquet", ".model", ".onnx")
 """Endings of files that are kept apart from git (LFS) and named by their SHA-256."""
+
+PIECE = 1 << 16
+"""Bytes that are sent at a time."""
 
 
 def git_hash(content: bytes) -> str:
@@ -79,12 +82,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, of which `cut` bytes are sent before the connection breaks."""
+    """A response, of which `cut` bytes are sent before the connection breaks, `hold` seconds later."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: int | None = None
+    hold: float = 0.0
 
 
 @dataclass
@@ -101,6 +105,10 @@ class Fault:
     """Sent in place of the file, under its right name."""
     wait: float = 0.0
     """Seconds before the answer."""
+    hold: float = 0.0
+    """Seconds between the last byte before the cut and the breaking of the connection."""
+    whole: bool = False
+    """The whole file is sent to one who asks for the rest."""
     method: str = ""
     times: int = 1_000
     """How many requests it meets."""
@@ -131,6 +139,9 @@ class LoopbackHub:
         """Tokens of accounts that exist and may not."""
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
+        self.sent: list[tuple[str, int]] = []
+        """Path and length of each piece of a body that was sent."""
+        self._closing = threading.Event()
         self._servers = [Server(("127.0.0.1", 0), self._handler(cdn)) for cdn in (False, True)]
         self.endpoint, self.cdn = (f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers)
         for server in self._servers:
@@ -139,6 +150,7 @@ class LoopbackHub:
 
     def close(self) -> None:
         """Stop answering."""
+        self._closing.set()
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -152,7 +164,21 @@ class LoopbackHub:
         """Paths asked for that contain `part`."""
         return [one.path for one in self.asked if part in one.path and method in one.method]
 
+    def bytes_sent(self, part: str = "") -> int:
+        """How many bytes were sent in answer to requests for paths that contain `part`."""
+        return sum(count for path, count in self.sent if part in path)
+
     # Answering.
+
+    def send(self, out: BinaryIO, asked: Asked, answer: Answer) -> None:
+        """Send a body piece by piece, so that only what a client takes before it hangs up is counted."""
+        body = memoryview(answer.body)[: answer.cut]
+        for start in range(0, len(body), PIECE):
+            piece = body[start : start + PIECE]
+            # Counted first: who has a file may look at once.
+            self.sent.append((asked.path, len(piece)))
+            out.write(piece)
+        self._closing.wait(answer.hold)
 
     def answer(self, asked: Asked) -> Answer:
         """The answer to a request, after what is to go wrong with it."""
@@ -285,7 +311,7 @@ class LoopbackHub:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(answer.body[: answer.cut])
+                    hub.send(self.wfile, asked, answer)
                 if answer.cut is not None:
                     self.close_connection = True
 
@@ -310,17 +336,19 @@ def as_json(value: Any) -> Answer:
 
 
 def _bytes(asked: Asked, content: bytes, fault: Fault | None, headers: Mapping[str, str]) -> Answer:
-    """A file, or the rest of it from the byte that the request names."""
-    cut = None
-    if fault is not None:
-        content = content if fault.content is None else fault.content
-        cut = fault.cut
-    wanted = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("range", ""))
-    if wanted is None:
-        return Answer(200, headers, content, cut)
-    start = int(wanted[1])
-    part = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-    return Answer(206, {**headers, **part}, content[start:], None if cut is None else max(0, cut - start))
+    """A file, or the rest of it from the byte that the request names, unless it is another file by now (`If-Range`)."""
+    fault = fault or Fault("")
+    content = content if fault.content is None else fault.content
+    headers = {**headers, "Accept-Ranges": "bytes"}
+    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.headers.get("range", ""))
+    if wanted is None or fault.whole or asked.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        return Answer(200, headers, content, fault.cut, fault.hold)
+    start, end = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+    if start > end:
+        return Answer(416, {**headers, "Content-Range": f"bytes */{len(content)}"})
+    part = {"Content-Range": f"bytes {start}-{end}/{len(content)}"}
+    cut = None if fault.cut is None else max(0, fault.cut - start)
+    return Answer(206, {**headers, **part}, content[start : end + 1], cut, fault.hold)
 
 
 def _described(content: bytes, name: str, hash_name: str) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def test_a_plural_has_all_forms_of_its_language(code: str) -> None:
 
 
 def test_words_inside_formatted_strings_are_found() -> None:
-    source = """f"<p>{say('one')} {say.plural('{n} a', '{n} b', 3)}</p>"\nX = message("two")\nSaid("three {n}", n=1)"""
+    source = (
+        """f"<p>{say('one')} {say.plural('{n} a', '{n} b', 3)}</p>"\nX = message("two")\nMessage("three {n}", n=1)"""
+    )
     assert sorted(texts for texts, _ in find_texts(source)) == [("one",), ("three {n}",), ("two",), ("{n} a", "{n} b")]
 
 

@@ -19,7 +19,7 @@ from engine.errors import CheckpointError, TextError
 from engine.evaluation.metrics import Floats
 from engine.models.methods import ParameterCount
 from engine.paths import Places
-from engine.serving import answers as serving
+from engine.serving import registry as module
 from engine.serving.answers import MAX_CHARACTERS, Answer, Failure, check_input, classify_all, in_order
 from engine.serving.registry import Registry, _Opened
 from engine.serving.runtime import Served, open_served
@@ -219,7 +219,7 @@ def held(registry: Registry, checkpoint: Checkpoint) -> Gate:
 
 
 def test_a_slow_model_holds_up_no_answer_of_the_others(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "cores", lambda: 2)
+    monkeypatch.setattr(module, "cores", lambda: 2)
     registry = Registry(trained.checkpoints)
     models = registry.models("slang")
     slow = held(registry, models[0])
@@ -234,7 +234,7 @@ def test_a_slow_model_holds_up_no_answer_of_the_others(trained: Places, monkeypa
 def test_waiting_for_a_free_core_is_told_apart_from_a_models_own_time(
     trained: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "cores", lambda: 1)
+    monkeypatch.setattr(module, "cores", lambda: 1)
     registry = Registry(trained.checkpoints)
     first, second = registry.models("slang")[:2]
     registry.classifier(second)
@@ -250,7 +250,7 @@ def test_waiting_for_a_free_core_is_told_apart_from_a_models_own_time(
 
 
 def test_a_visitor_who_has_left_keeps_nobody_waiting(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "cores", lambda: 1)
+    monkeypatch.setattr(module, "cores", lambda: 1)
     registry = Registry(trained.checkpoints)
     first, second, third = registry.models("slang")[:3]
     registry.classifier(first)
@@ -286,7 +286,7 @@ def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: 
         served = open_served(*given)
         return dataclasses.replace(served, classifier=SlowStart(served.classifier, 0.5))
 
-    monkeypatch.setattr(serving, "open_served", slowly)
+    monkeypatch.setattr(module, "open_served", slowly)
     registry = Registry(trained.checkpoints)
     start = time.perf_counter()
     (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [registry.find("slang", "majority")])
