@@ -9,7 +9,7 @@ from engine.errors import DataError
 FAMILIES: Mapping[str, str] = {
     "scratch": "trained from scratch",
     "pretrained": "pretrained, then adapted",
-    "frozen": "pretrained, not trained",
+    "frozen": "pretrained, left frozen",
     "baseline": "baseline",
 }
 """A row's family → what it is called."""
