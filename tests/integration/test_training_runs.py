@@ -166,7 +166,7 @@ def test_a_process_that_dies_is_told_and_another_run_may_start(page: Context) ->
     assert files_in(page.training._places) == before
     shown = show_run(page, ENGLISH)
     assert 'data-state="failed"' in shown
-    assert "exit code -9" in shown
+    assert "exit code −9" in shown
 
 
 def test_what_the_engine_says_of_a_failure_is_shown(home: Places, tmp_path: Path) -> None:
