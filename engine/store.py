@@ -1,4 +1,4 @@
-"""The store: what was measured, in one SQLite file. It keeps row ids and numbers, never a user's text."""
+"""The store: runs, epochs and test predictions in one SQLite file. It keeps ids and numbers, never a user's text."""
 
 import json
 import sqlite3

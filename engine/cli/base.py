@@ -1,4 +1,4 @@
-"""What all commands share: the program, its options, and errors as one line."""
+"""The program `odzera`: its shared options, and errors as one line."""
 
 import inspect
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The options that name a data set and say how to read it, once for all commands that have them."""
+"""The options that name a data set and its columns, declared once for all commands that read data."""
 
 import inspect
 from collections.abc import Callable

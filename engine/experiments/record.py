@@ -1,4 +1,4 @@
-"""The record of an experiment: a trained model scored and timed, its checkpoint and its row in the store."""
+"""The record of an experiment: a trained model's scores and latency, its checkpoint, and its row in the store."""
 
 import dataclasses
 import json

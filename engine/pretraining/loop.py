@@ -1,4 +1,4 @@
-"""Pretraining a small causal language model: packed text in, events out; its callers decide what to do with them."""
+"""Pretraining of a small causal language model: packed text goes in, events come out, and callers write the files."""
 
 import math
 import time

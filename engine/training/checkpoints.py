@@ -1,4 +1,4 @@
-"""Checkpoints: only what was trained, as safetensors, with a manifest that proves and explains it."""
+"""Checkpoints: the trained weights alone, as safetensors, with a manifest that describes and verifies them."""
 
 import hashlib
 import json
