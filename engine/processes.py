@@ -1,4 +1,4 @@
-"""Independent work in processes of its own, a few at a time; none of them outlives its parent's call."""
+"""Independent jobs in child processes, a few at a time; none of them outlives its parent's call."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""What was measured where: every set of figures that is shown, with its machine, its time, and how to get it again."""
+"""The provenance of every figure that is shown: its machine, its time, and the command that measures it again."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from engine.processes import cores
 from engine.serving.exports import find_export, has_network
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.serving.scheduler import Scheduler
-from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
+from engine.training.checkpoints import Checkpoint, list_checkpoints, pick_named, read_checkpoint
 from engine.training.classifiers import Classifier
 from engine.training.few_shot import open_zero_shot
 from engine.training.shared_weights import SharedWeights
@@ -107,7 +107,7 @@ class Registry:
         return sorted(found, key=lambda one: one.manifest["run"]["record"]["latency"]["p50_ms"])
 
     def find(self, task: str, name: str) -> Checkpoint:
-        """A model by `NAME`, `NAME@FINGERPRINT` (or its beginning) or the path of its folder; the latest of several.
+        """A task's model by its name (see `pick_named`) or the path of its folder; the latest of several.
 
         Raises:
             CheckpointError: There is none.
@@ -117,13 +117,10 @@ class Registry:
             if given.task != task:
                 raise CheckpointError(f"The model in {name} is for {given.task}, not for {task}.")
             return given
-        model, _, fingerprint = name.partition("@")
-        found = [
-            one for one in self._checkpoints[task] if one.name == model and one.fingerprint.startswith(fingerprint)
-        ]
+        found = pick_named(self._checkpoints[task], name)
         if found:
             return found[-1]
-        damaged = [line for line in self.refused[task] if f" {model}@" in line]
+        damaged = [line for line in self.refused[task] if f" {name.partition('@')[0]}@" in line]
         if damaged:
             raise CheckpointError(damaged[0])
         names = sorted({one.name for one in self._checkpoints[task]})
@@ -131,6 +128,28 @@ class Registry:
             f"There is no trained model '{name}' for {task}. Trained: {', '.join(names) or 'none'}. "
             f"Train one: odzera train RECIPE --task {task}"
         )
+
+    def find_any(self, name: str) -> Checkpoint:
+        """A model of either task, by `TASK/NAME` or as `find` takes it.
+
+        Raises:
+            CheckpointError: There is none, or there is one for each task.
+        """
+        task, _, rest = name.partition("/")
+        if task in TASKS and rest:
+            return self.find(task, rest)
+        found, reasons = [], []
+        for one in TASKS:
+            try:
+                found.append(self.find(one, name))
+            except CheckpointError as error:
+                reasons.append(str(error))
+        if not found:
+            raise CheckpointError(" ".join(reasons))
+        if len(found) > 1:
+            choices = " or ".join(f"{one.task}/{name}" for one in found)
+            raise CheckpointError(f"'{name}' is trained for several tasks; say which: {choices}.")
+        return found[0]
 
     def untouched(self, models: Sequence[Checkpoint]) -> list[Untouched]:
         """The backbones that `models` were trained on, each once, but for those whose zero-shot model is among them."""

@@ -20,7 +20,7 @@ from engine.data.find_rows import FOLDER, bundled, find_rows
 from engine.data.sources import SAMPLE_LICENCE, SAMPLES_DIR, TaskData
 from engine.data.tasks import SPLITS, TASKS, Task
 from engine.errors import OdzeraError
-from engine.results.data_record import Recorded, read_recorded
+from engine.results.data_record import DataRecord, read_data_record
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import data as views
@@ -43,7 +43,7 @@ class Chosen:
     fingerprint: str
     licence: str
     rows: TaskData | None
-    recorded: Recorded | None
+    recorded: DataRecord | None
 
     @property
     def is_sample(self) -> bool:
@@ -86,10 +86,10 @@ def _folder(context: Context) -> Path | None:
     return context.places.checkpoints.parent / FOLDER if context.places else None
 
 
-def _recorded(context: Context, task: Task, fingerprint: str) -> Recorded | None:
+def _recorded(context: Context, task: Task, fingerprint: str) -> DataRecord | None:
     try:
         runs = context.store.runs(task.name, fingerprint)
-        return read_recorded(runs[-1], task) if runs else None
+        return read_data_record(runs[-1], task) if runs else None
     except (OdzeraError, KeyError, ValueError, TypeError):
         return None
 

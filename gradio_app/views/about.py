@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from engine.results.environment import Surroundings
+from engine.results.environment import Environment
 from engine.results.provenance import Measured
 from gradio_app.languages import Language, message
 from gradio_app.views.links import render_link
@@ -113,7 +113,7 @@ def _versions(say: Language, one: Measured) -> str:
     return f"{escape(', '.join(first))}{folded}"
 
 
-def render_surroundings(say: Language, around: Surroundings) -> str:
+def render_environment(say: Language, around: Environment) -> str:
     """Versions, and the machine that the page runs on."""
     rows = [
         (say("Processor or GPU"), around.device),

@@ -26,8 +26,9 @@ from engine.training.cost.compare import CostRequest, _configurations, compare, 
 from engine.training.cost.measure import MB, PROGRAM_MB, Configuration, measure, needed_mb
 from engine.training.cost.options import OPTIONS, get_option, with_option
 from engine.training.cost.workload import BATCHINGS, Workload, make_batches, make_workload, plan_epoch
+from engine.training.parameter_counts import count_recipe
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.recipes import RECIPES
 from support.models import tiny_recipe
 
 TINY = Backbone(

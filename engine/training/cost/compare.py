@@ -1,4 +1,4 @@
-"""What training costs, recipe against recipe: each measured in a process of its own, in turns, and what explains it."""
+"""Training costs of recipes compared, each measured in a process of its own, in turns; and what differences rest on."""
 
 import statistics
 from collections.abc import Callable, Sequence

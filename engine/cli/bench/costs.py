@@ -1,4 +1,4 @@
-"""What the command line shows of what training costs."""
+"""The tables of what training costs, and what they say in plain sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from engine.cli.output import seconds
+from engine.cli.formats import count, duration, measured, percent, ratio
 from engine.terminal import note, out, print_json
 
 TITLES = {"weights": "weights", "cast_weights": "cast", "program": "program", "unexplained": "rest"}
@@ -60,12 +60,12 @@ def _times(rows: Sequence[Mapping[str, Any]]) -> Table:
             row["option"],
             f"{row['batch_size']}{f'×{times}' if times > 1 else ''}",
             row["precision"],
-            f"{row['padding']:.0%}",
-            *(_short(row["phases"][phase]) for phase in ("forward", "backward", "optimizer")),
-            _short(row["seconds_per_step"]),
-            _number(row["samples_per_second"]),
-            f"{'about ' if row['extrapolated'] else ''}{seconds(row['seconds_per_epoch'])}",
-            _ratio(row["speed_ratio"]),
+            percent(row["padding"]),
+            *(measured(row["phases"][phase]) for phase in ("forward", "backward", "optimizer")),
+            measured(row["seconds_per_step"]),
+            measured(row["samples_per_second"]),
+            f"{'about ' if row['extrapolated'] else ''}{duration(row['seconds_per_epoch'])}",
+            ratio(row["speed_ratio"]),
         )
     return table
 
@@ -74,10 +74,8 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Table:
     parts = list(rows[0]["split_mb"])
     table = _table([*(TITLES.get(part, part) for part in parts), "peak MB", "memory"])
     for row in rows:
-        sizes = (f"{row['split_mb'][part]:,.0f}" for part in parts)
-        table.add_row(
-            row["recipe"], row["option"], *sizes, f"{row['peak_memory_mb']:,.0f}", _ratio(row["memory_ratio"])
-        )
+        sizes = (count(row["split_mb"][part]) for part in parts)
+        table.add_row(row["recipe"], row["option"], *sizes, count(row["peak_memory_mb"]), ratio(row["memory_ratio"]))
     return table
 
 
@@ -87,14 +85,6 @@ def _table(columns: Sequence[str]) -> Table:
         left = name in ("recipe", "option", "precision")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "option")
     return table
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
@@ -107,7 +97,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         one = next(row for row in rows if row["recipe"] == recipe)
         yield (
-            f"{recipe}: {one['rows']:,} texts an epoch, {one['mean_tokens']:.0f} tokens on average; lengths by "
+            f"{recipe}: {count(one['rows'])} texts an epoch, {one['mean_tokens']:.0f} tokens on average; lengths by "
             f"{'its own tokenizer' if one['lengths_by'] == 'its own' else one['lengths_by']}"
         )
     yield (
@@ -120,9 +110,11 @@ def conclude(comparison: Mapping[str, Any]) -> Iterator[str]:
     """The comparison in plain sentences."""
     name, first = comparison["recipe"], comparison["against"]
     reported = comparison.get("reported")
-    claim = f"; published: {reported['memory_ratio']:.2f} and {reported['speed_ratio']:.1f} times" if reported else ""
+    claim = (
+        f"; published: {ratio(reported['memory_ratio'])} and {reported['speed_ratio']:.1f} times" if reported else ""
+    )
     yield (
-        f"{name} ({comparison['option']}): {comparison['memory_ratio']:.2f} of {first}'s peak memory, "
+        f"{name} ({comparison['option']}): {ratio(comparison['memory_ratio'])} of {first}'s peak memory, "
         f"{comparison['speed_ratio']:.1f} times its speed an epoch{claim}."
     )
     if "goal" not in comparison:
@@ -138,12 +130,8 @@ def _conclude_one(found: Mapping[str, Any], goal: str, base: str, unit: str) -> 
         yield f"The goal, {goal} of {base}, is reached."
         return
     parts = " and ".join(
-        f"{PLAIN.get(one['part'], one['part'])} {_number(one['size'])} ({base}: {_number(one['first'])})"
+        f"{PLAIN.get(one['part'], one['part'])} {measured(one['size'])} ({base}: {measured(one['first'])})"
         for one in found["kept_by"]
     )
     by = f" Reached with: {', '.join(found['reached_by'])}." if found["reached_by"] else " Nothing measured reaches it."
-    yield f"The goal, {goal} of {base}, leaves {_number(found['room'])} {unit}, and takes: {parts}.{by}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else _short(value)
+    yield f"The goal, {goal} of {base}, leaves {measured(found['room'])} {unit}, and takes: {parts}.{by}"
