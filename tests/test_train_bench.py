@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -275,17 +275,17 @@ def test_the_command_measures_each_recipe_in_turns_and_compares(few: TaskData, t
         assert one["split_mb"]["program"] > 100
 
 
-def here(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
-    """`run_all` in this process, where the tiny backbone is known."""
+def here(work: Callable[..., Any], *given: Any) -> Any:
+    """`call_apart` in this process, where the tiny backbone is known."""
     with one_thread():
-        yield from ((place, work(*given)) for place, given in enumerate(arguments))
+        return work(*given)
 
 
 def test_the_table_fits_120_columns(
     few: TaskData, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "out", Console(highlight=False, width=120))
-    monkeypatch.setattr(compare, "run_all", here)
+    monkeypatch.setattr("engine.training.cost.compare.call_apart", here)
     result = measure_costs(CostRequest([FULL, LORA], few, "cpu", ("padded", "grouped"), 64, steps=1, rounds=2))
     assert [len(one["rounds_seconds_per_step"]) for one in result["rows"]] == [2, 2, 2, 2]
     for one in result["rows"]:
@@ -309,7 +309,7 @@ def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
 
 
 def test_what_doesn_t_fit_into_memory_is_not_begun(few: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "free_memory_mb", lambda device: 4000.0)
+    monkeypatch.setattr("engine.training.cost.compare.free_memory_mb", lambda device: 4000.0)
     with pytest.raises(RecipeError, match=r"bielik-last3 \(grouped\) needs about .* GB of memory, and 3.9 GB are free"):
         measure_costs(CostRequest([RECIPES["bielik-last3"]], few, "cpu", ("grouped",)))
 

@@ -1,14 +1,15 @@
-"""Commands that measure: the search, a training step, what training costs, and the page under load."""
+"""Commands that measure: answers, training, the search, a training step, how cost grows, and the page under load."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from engine import terminal
 from engine.cli import costs_output as shown_costs
-from engine.cli import studies_output as shown
 from engine.cli.base import (
     ChangeOption,
     JsonOption,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     no_args_is_help=True,
-    help="Measure the search against what else one would use, a step's operators, and what training a recipe costs.",
+    help="Measure answers, training and the search against what else one would use, and the page under load.",
 )
 app.add_typer(bench, name="bench")
 
@@ -38,6 +39,24 @@ def _whatever_task(recipes: Sequence[str], task: "Task") -> "list[Recipe]":
 
     tasks = {name: get_task(one.tasks[0]) for name, one in RECIPES.items()}
     return [get_recipe(name, tasks.get(name, task)) for name in recipes]
+
+
+def _command() -> str:
+    """The command that is running, for the record: options that aren't the default, and files without their folders."""
+    context = click.get_current_context()
+    words = ["odzera", "bench", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if parameter.name == "as_json" or value in (None, [], (), parameter.get_default(context)):
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        option = [max(parameter.opts, key=len)] if isinstance(parameter, click.Option) else []
+        words += option if value is True else [word for one in values for word in (*option, _without_folder(one))]
+    return shlex.join(words)
+
+
+def _without_folder(value: Any) -> str:
+    return Path(value).name if Path(str(value)).is_absolute() or Path(str(value)).exists() else str(value)
 
 
 @bench.command(name="search")
@@ -52,20 +71,22 @@ def bench_search(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Race the search against `Trainer.hyperparameter_search`: same settings, data, seed and epochs, in turns.
+    """Measure the search against `Trainer.hyperparameter_search`: same settings, data, seed and epochs, in turns.
 
     Takes about a quarter of an hour on two cores. Leave the machine alone meanwhile.
 
     Example: `odzera bench search --source small_train.csv`
     """
-    from engine.bench.search import BenchRequest, race_searches
+    from engine.bench.search import SearchBenchmark, benchmark_searches
+    from engine.cli.bench_output import show_record
     from engine.data.sources import load
     from engine.data.tasks import get_task
 
     data = load(get_task(task), source)
-    with terminal.waiting("racing", as_json):
-        rows_found = list(race_searches(BenchRequest(data, trials, epochs, rounds, rows, cores(), seed)))
-    shown.show_rows(rows_found, as_json)
+    request = SearchBenchmark(data, trials, epochs, rounds, rows, cores(), seed, _command())
+    with terminal.progress_bar("searching", as_json) as tick:
+        result = benchmark_searches(request, tick)
+    show_record(result, as_json)
 
 
 @bench.command(name="pruners")
@@ -83,16 +104,17 @@ def bench_pruners(
     """
     import tempfile
 
-    from engine.bench.search import race_pruners
+    from engine.bench.search import benchmark_pruners
+    from engine.cli.bench_output import show_record
     from engine.data.sources import load
     from engine.data.tasks import get_task
     from engine.search.study import SearchRequest
 
     with tempfile.TemporaryDirectory() as folder:
         request = SearchRequest(load(get_task(task), source), folder, minutes=minutes, seed=seed)
-        with terminal.waiting("racing", as_json):
-            rows_found = list(race_pruners(request, ("asha", "hyperband"), Path(folder)))
-    shown.show_rows(rows_found, as_json)
+        with terminal.waiting("searching", as_json):
+            result = benchmark_pruners(request, ("asha", "hyperband"), Path(folder), _command())
+    show_record(result, as_json)
 
 
 @bench.command(name="step")
@@ -102,11 +124,12 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
 
     Example: `odzera bench step`
     """
-    from engine.bench.step_profile import profile_step
+    from engine.bench.step_profile import profile_training
+    from engine.cli.bench_output import show_record
     from engine.data.sources import load
     from engine.data.tasks import get_task
 
-    shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)
+    show_record(profile_training(load(get_task(task), source), command=_command()), as_json)
 
 
 @bench.command(name="classify")
@@ -123,24 +146,23 @@ def bench_classify(
     threads: Annotated[int | None, typer.Option(help="Threads of every system; all cores when missing.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Race answers against `transformers.pipeline`: same weights and texts, in turns, beside the machine's floor.
+    """Measure answers against `transformers.pipeline`: same weights and texts, in turns, beside the roofline.
 
     Weights are random, as they change neither time nor memory. Leave the machine alone meanwhile.
 
     Example: `odzera bench classify scratch-3m4 minilm-full --rounds 5`
     """
-
-    from engine.bench.against_pipeline import RACED, RaceRequest, race_classifiers
-    from engine.cli.bench_output import show_race
+    from engine.bench.against_pipeline import DEFAULT_RECIPES, PipelineBenchmark, benchmark_answers
+    from engine.cli.bench_output import show_answers
     from engine.data.tasks import get_task
 
     chosen = get_task(task)
-    named = _whatever_task(recipes or RACED, chosen)
+    named = _whatever_task(recipes or DEFAULT_RECIPES, chosen)
     loaded = given.load(chosen)
-    request = RaceRequest(named, loaded, threads or cores(), rounds, texts)
-    with terminal.progress_bar("racing", as_json) as tick:
-        result = race_classifiers(request, tick)
-    show_race(result, as_json)
+    request = PipelineBenchmark(named, loaded, threads or cores(), rounds, texts, _command())
+    with terminal.progress_bar("answering", as_json) as tick:
+        result = benchmark_answers(request, tick)
+    show_answers(result, as_json)
 
 
 @bench.command(name="train")
@@ -167,7 +189,7 @@ def bench_train(
     against_trainer: Annotated[
         bool,
         typer.Option(
-            "--against-trainer", help="Race our loop against transformers.Trainer on the data itself, on the CPU."
+            "--against-trainer", help="Measure our loop against transformers.Trainer on the data itself, on the CPU."
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(help="Epochs of each run against the Trainer.")] = 2,
@@ -182,8 +204,8 @@ def bench_train(
 
     Example: `odzera bench train mbert-full mbert-lora --rows 8484`
     """
-    from engine.bench.against_trainer import TrainRace, race_training
-    from engine.cli.bench_output import show_training_race
+    from engine.bench.against_trainer import TrainerBenchmark, benchmark_training
+    from engine.cli.bench_output import show_training
     from engine.data.sources import cut_train
     from engine.data.tasks import get_task
     from engine.training.build import choose_device
@@ -197,12 +219,13 @@ def bench_train(
     on = choose_device(device)
     loaded = given.load(chosen)
     if against_trainer:
-        with terminal.progress_bar("racing", as_json) as tick:
-            raced = race_training(TrainRace(named, cut_train(loaded, rows), epochs, rounds), tick)
-        show_training_race(raced, as_json)
+        benchmark = TrainerBenchmark(named, cut_train(loaded, rows), epochs, rounds, command=_command())
+        with terminal.progress_bar("training", as_json) as tick:
+            result = benchmark_training(benchmark, tick)
+        show_training(result, as_json)
         return
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
-    request = CostRequest(named, loaded, on, options, rows, steps, rounds)
+    request = CostRequest(named, loaded, on, options, rows, steps, rounds, _command())
     with terminal.progress_bar("measuring", as_json) as tick:
         result = measure_costs(request, tick)
     shown_costs.show_costs(result, as_json)
@@ -226,8 +249,8 @@ def bench_growth(
 
     Example: `odzera bench growth --figure length --figure models`
     """
-    from engine.bench.scaling import GROWN, measure_growth
-    from engine.cli.bench_output import show_growth
+    from engine.bench.scaling import DEFAULT_RECIPES, measure_scaling
+    from engine.cli.bench_output import show_scaling
     from engine.data.tasks import get_task
     from engine.errors import DataError
     from engine.paths import default_places
@@ -237,11 +260,11 @@ def bench_growth(
     if unknown:
         raise DataError(f"There is no figure '{unknown[0]}'. Figures: {', '.join(AXES)}.")
     chosen = get_task(task)
-    named = _whatever_task(recipes or GROWN, chosen)
+    named = _whatever_task(recipes or DEFAULT_RECIPES, chosen)
     loaded = given.load(chosen)
     with terminal.progress_bar("measuring", as_json) as tick:
-        result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)
-    show_growth(result, as_json)
+        result = measure_scaling(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick, _command())
+    show_scaling(result, as_json)
 
 
 @bench.command(name="app")
@@ -256,27 +279,33 @@ def bench_app(
         int | None, typer.Option(help="Go on until so many questions are asked, instead; for memory, 10000.")
     ] = None,
     url: Annotated[str, typer.Option(help="A page that is running already; its own is started when missing.")] = "",
+    runs: Annotated[int, typer.Option(help="How often; figures are their medians.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the texts, and of who asks what when.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the page under load: visitors at once, over HTTP, each asking every model about texts of either task.
 
-    Visitors open the page, ask five times by Gradio's own queue as a browser does, and open it anew. Its own server
-    runs in a process of its own, beside the visitors: export the models first, and leave the machine alone meanwhile.
+    Visitors open the page, ask five times by Gradio's own queue as a browser does, and open it anew. Models that aren't
+    exported yet are exported first. Each run starts a server of its own, in a process beside the visitors: leave the
+    machine alone meanwhile; what other programs did is told.
 
     Example: `odzera bench app --users 50 --seconds 60`
     """
     from contextlib import nullcontext
 
-    from engine.bench.page import Server, measure_app, serve_page
-    from engine.bench.page_visitors import Crowd
+    from engine.bench.page import Server, benchmark_page, export_models, serve_page
+    from engine.bench.page_visitors import Load
     from engine.cli.bench_output import show_load
     from engine.errors import DataError
+    from engine.paths import default_places
 
-    if users < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
-        raise DataError("At least one visitor asks once, and no time is negative.")
-    crowd = Crowd(users, seconds, requests, think, seed)
-    page = nullcontext(Server(url.rstrip("/"))) if url else serve_page()
-    with page as server, terminal.progress_bar("asking", as_json) as tick:
-        result = measure_app(server, crowd, tick)
+    if min(users, runs) < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
+        raise DataError("At least one visitor asks once, at least once, and no time is negative.")
+    load = Load(users, seconds, requests, think, seed)
+    if not url:
+        with terminal.waiting("exporting models", as_json):
+            export_models(default_places().checkpoints)
+    with terminal.progress_bar("asking", as_json) as tick:
+        server = nullcontext(Server(url.rstrip("/")))
+        result = benchmark_page(lambda: server if url else serve_page(), load, runs, tick, _command())
     show_load(result, as_json)

@@ -1,22 +1,49 @@
-"""Races of classifiers on the terminal."""
+"""What the command line shows of benchmarks."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
+from engine.cli.studies_output import show_rows
 from engine.terminal import note, out, print_json
 
 
-def show_race(result: Mapping[str, Any], as_json: bool) -> None:
-    """Each system's milliseconds, throughput and memory, beside the pipeline's and the floor."""
+def show_record(result: Mapping[str, Any], as_json: bool) -> None:
+    """The rows of a benchmark as they are, and where they were measured."""
+    if as_json:
+        print_json(result)
+        return
+    show_rows(result["rows"], as_json)
+    note(f"{_where(result)}; {result['source']} ({result['fingerprint']}).")
+    _tell_failures(result)
+
+
+def _where(result: Mapping[str, Any]) -> str:
+    """Processor, cores, and what else the machine did."""
+    machine, share = result["machine"], result["others_cpu_share"]
+    others = "" if share is None else f"; other programs took {share:.0%} of its time"
+    return f"{machine['device_name']}, {machine['cores']} cores{others}"
+
+
+def _tell_failures(result: Mapping[str, Any]) -> None:
+    for name, reason in result.get("failures", {}).items():
+        note(f"not measured: {name}: {reason}")
+
+
+def _times(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def show_answers(result: Mapping[str, Any], as_json: bool) -> None:
+    """Each system's milliseconds, throughput and memory, beside the pipeline's and the roofline."""
     if as_json:
         print_json(result)
         return
     table = Table(box=None, header_style="bold")
     for title in ("recipe", "system"):
         table.add_column(title)
-    for title in ("p50 ms", "p95", "times", "texts/s", "times", "MB", "floor ms", "times"):
+    for title in ("p50 ms", "p95", "times", "texts/s", "times", "MB", "roofline ms", "times"):
         table.add_column(title, justify="right")
     last = ""
     for row in result["rows"]:
@@ -25,19 +52,18 @@ def show_race(result: Mapping[str, Any], as_json: bool) -> None:
             row["system"],
             f"{row['p50_ms']:.2f}",
             f"{row['p95_ms']:.2f}",
-            f"{row['times_pipeline']:.1f}",
+            _times(row["times_pipeline"]),
             f"{row['texts_per_second']:.0f}",
-            f"{row['times_padded']:.1f}",
+            _times(row["times_padded"]),
             f"{row['memory_mb']:.0f}",
             f"{row['floor_ms']:.2f}",
             f"{row['times_floor']:.1f}",
-            end_section=False,
         )
         last = row["recipe"]
     out.print(table)
     floor, machine = result["floor"], result["machine"]
     note(
-        f"{machine['device_name']}, {machine['threads']} threads; {result['rounds']} rounds in turns, "
+        f"{_where(result)}; {machine['threads']} threads, {result['rounds']} rounds in turns, "
         f"{result['source']} ({result['fingerprint']}), random weights."
     )
     note(
@@ -46,16 +72,17 @@ def show_race(result: Mapping[str, Any], as_json: bool) -> None:
         "libraries included."
     )
     note(
-        f"Floor: reading the weights at {floor['gigabytes_per_second']:.1f} GB/s or multiplying at "
+        f"Roofline: reading the weights at {floor['gigabytes_per_second']:.1f} GB/s or multiplying at "
         f"{floor['gigaflops']:.0f} GFLOP/s ({floor['int8_gigaops']:.0f} in 8 bits), measured here; times: p50 over it."
     )
     for row in result["rows"]:
         if row["published"] and row["system"] == "pipeline":
             told = row["published"]
             note(f"{row['recipe']}: its authors had {told['ms']} ms a sample, on other hardware.")
+    _tell_failures(result)
 
 
-def show_training_race(result: Mapping[str, Any], as_json: bool) -> None:
+def show_training(result: Mapping[str, Any], as_json: bool) -> None:
     """Each system's epochs an hour, and the loss that it ends with."""
     if as_json:
         print_json(result)
@@ -70,7 +97,7 @@ def show_training_race(result: Mapping[str, Any], as_json: bool) -> None:
             row["recipe"],
             row["system"],
             f"{row['epochs_per_hour']:,.0f}",
-            "" if row["times_trainer"] is None else f"{row['times_trainer']:.2f}",
+            _times(row["times_trainer"], 2),
             f"{row['loss']:.3f} ± {row['loss_deviation']:.3f}",
             f"{row['accuracy']:.3f}",
         )
@@ -78,13 +105,14 @@ def show_training_race(result: Mapping[str, Any], as_json: bool) -> None:
     for name, says in result["systems"].items():
         note(f"{name}: {says}.")
     note(
-        f"{result['machine']['device_name']}; {result['source']} ({result['fingerprint']}), {result['train_rows']:,} "
+        f"{_where(result)}; {result['source']} ({result['fingerprint']}), {result['train_rows']:,} "
         f"train rows, {result['epochs']} epochs with an evaluation each, {result['rounds']} seeds in turns: medians of "
         "time, means of loss ± standard deviation."
     )
+    _tell_failures(result)
 
 
-def show_growth(result: Mapping[str, Any], as_json: bool) -> None:
+def show_scaling(result: Mapping[str, Any], as_json: bool) -> None:
     """Each figure's points, and whether it grows faster than its cause."""
     if as_json:
         print_json(result)
@@ -102,7 +130,8 @@ def show_growth(result: Mapping[str, Any], as_json: bool) -> None:
         out.print(table)
         for one, exponent in result["exponents"][name].items():
             note(f"{one}: grows with the power {exponent} at the end (1 is linear).")
-    note(f"{result['machine']['device_name']}; {result['source']} ({result['fingerprint']}).")
+    note(f"{_where(result)}; {result['source']} ({result['fingerprint']}).")
+    _tell_failures(result)
 
 
 def show_load(result: Mapping[str, Any], as_json: bool) -> None:
@@ -129,10 +158,14 @@ def show_load(result: Mapping[str, Any], as_json: bool) -> None:
             table.add_row(who, what, *(f"{times[name]:,.0f}" for name in ("p50", "p95", "p99", "max")))
     out.print(table)
     note(
-        f"{result['answered']:,} questions in {result['seconds']:.0f} s, {result['per_second']:.1f} a second; each "
-        f"visitor reads {crowd['think']:g} s on average before asking again. {result['machine']['device_name']}; load "
-        f"before: {', '.join(f'{one:.1f}' for one in result['load_average_before'])}."
+        f"{result['answered']:,.0f} questions in {result['seconds']:.0f} s, {result['per_second']:.1f} a second; each "
+        f"visitor reads {crowd['think']:g} s on average before asking again. {_where(result)}."
     )
+    for number, run in enumerate(result["runs"], start=1):
+        if len(result["runs"]) > 1 and run["full_ms"]:
+            share = run["others_cpu_share"]
+            others = "" if share is None else f", others {share:.0%} of the processor"
+            note(f"run {number} of {len(result['runs'])}: p95 of all answers {run['full_ms']['p95']:,.0f} ms{others}.")
     for reason, count in result["errors"].items():
         note(f"{count} times: {reason}.")
     memory = result["memory_mb"]

@@ -77,4 +77,4 @@ def call_apart(work: Callable[..., Result], *given: Any) -> Result:
         OdzeraError: It raised one, or its process died.
     """
     ((_, result),) = run_all(work, [given], workers=1)
-    return result  # type: ignore[no-any-return]
+    return result
