@@ -121,7 +121,7 @@ def _of_file(file: Path) -> Measured | None:
             # A race may be several runs, each on its own data.
             about = (plain.get("runs") or [plain])[0]
             recipes = " ".join(dict.fromkeys(str(row["recipe"]) for row in plain.get("rows", ())))
-            command = command.format(recipes=recipes, task=about.get("task", "slang"))
+            command = str(plain.get("command") or command.format(recipes=recipes, task=about.get("task", "slang")))
         else:
             what, command = KINDS[plain["kind"]]
             about, command = plain, command.format(task=plain["task"])
