@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.cli import costs_output as shown
 from engine.data.sources import TaskData
-from engine.errors import RecipeError
+from engine.errors import OdzeraError, RecipeError
 from engine.machine import one_thread
 from engine.models import backbones
 from engine.models.backbones import Backbone
@@ -295,6 +295,20 @@ def test_the_table_fits_120_columns(
     assert max(map(len, lines[:12])) <= 120
     assert sum("about 24 min 1 s" in line for line in lines) == 4
     assert not any("…" in line for line in lines)
+
+
+def test_a_recipe_that_fails_leaves_the_others(few: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_lora(work: Callable[..., Any], configuration: Configuration) -> Any:
+        if configuration.recipe.name == "lora":
+            raise OdzeraError("There is no room.")
+        return here(work, configuration)
+
+    monkeypatch.setattr("engine.training.cost.compare.call_apart", fail_for_lora)
+    result = measure_costs(CostRequest([FULL, LORA], few, "cpu", ("grouped",), 64, steps=1, rounds=2, command="x"))
+    assert [row["recipe"] for row in result["rows"]] == ["full"]
+    assert result["failures"] == {"lora (grouped)": "There is no room."}
+    assert result["comparisons"] == []
+    assert result["command"] == "x"
 
 
 def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:

@@ -1,4 +1,4 @@
-"""Our training loop against `transformers.Trainer`: the same model, data, batch size, rate and epochs."""
+"""A benchmark trains the same model by our loop and by `transformers.Trainer`: same data, batches, rate, epochs."""
 
 import dataclasses
 import statistics

@@ -1,4 +1,4 @@
-"""The page under load: a server of its own, visitors at once, medians of several runs, and whether goals are met."""
+"""A load benchmark starts the page, sends visitors at once, and takes the medians of several runs."""
 
 import asyncio
 import os

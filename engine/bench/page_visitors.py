@@ -1,4 +1,4 @@
-"""Visitors of the page, as its server sees them: they open it and ask by Gradio's own queue, over real HTTP."""
+"""Visitors open the page and ask by Gradio's own queue, over real HTTP, as a browser does."""
 
 import asyncio
 import json

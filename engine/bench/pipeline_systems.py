@@ -1,4 +1,4 @@
-"""Systems that answer texts with the same weights: `transformers.pipeline`, PyTorch as it serves here, and graphs."""
+"""Systems answer texts with the same weights: `transformers.pipeline`, PyTorch as it serves here, and graphs."""
 
 import gc
 import time

@@ -1,4 +1,4 @@
-"""How cost grows: milliseconds with length, throughput with the batch, training with rows, memory with models."""
+"""A benchmark measures how cost grows: with a text's length, the batch, the train rows, and the open models."""
 
 import gc
 import tempfile

@@ -1,4 +1,4 @@
-"""The search: pruners against each other, and the whole of it against `Trainer.hyperparameter_search`."""
+"""Benchmarks run the search with several pruners, and against `Trainer.hyperparameter_search`."""
 
 import dataclasses
 import os

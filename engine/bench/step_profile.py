@@ -1,4 +1,4 @@
-"""Where the time of one training step goes, operator by operator."""
+"""A profile shows where the time of one training step goes, operator by operator."""
 
 import statistics
 from functools import partial

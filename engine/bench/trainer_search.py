@@ -1,4 +1,4 @@
-"""What one would otherwise write: `Trainer.hyperparameter_search` on GPT-2 of the same shapes."""
+"""`Trainer.hyperparameter_search` runs a study's trials on GPT-2 of the same shapes, as one would otherwise do it."""
 
 import tempfile
 from typing import Any

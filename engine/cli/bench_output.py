@@ -16,7 +16,7 @@ def show_record(result: Mapping[str, Any], as_json: bool) -> None:
         return
     show_rows(result["rows"], as_json)
     note(f"{_where(result)}; {result['source']} ({result['fingerprint']}).")
-    _tell_failures(result)
+    tell_failures(result)
 
 
 def _where(result: Mapping[str, Any]) -> str:
@@ -26,7 +26,8 @@ def _where(result: Mapping[str, Any]) -> str:
     return f"{machine['device_name']}, {machine['cores']} cores{others}"
 
 
-def _tell_failures(result: Mapping[str, Any]) -> None:
+def tell_failures(result: Mapping[str, Any]) -> None:
+    """What couldn't be measured, and why."""
     for name, reason in result.get("failures", {}).items():
         note(f"not measured: {name}: {reason}")
 
@@ -79,7 +80,7 @@ def show_answers(result: Mapping[str, Any], as_json: bool) -> None:
         if row["published"] and row["system"] == "pipeline":
             told = row["published"]
             note(f"{row['recipe']}: its authors had {told['ms']} ms a sample, on other hardware.")
-    _tell_failures(result)
+    tell_failures(result)
 
 
 def show_training(result: Mapping[str, Any], as_json: bool) -> None:
@@ -109,7 +110,7 @@ def show_training(result: Mapping[str, Any], as_json: bool) -> None:
         f"train rows, {result['epochs']} epochs with an evaluation each, {result['rounds']} seeds in turns: medians of "
         "time, means of loss ± standard deviation."
     )
-    _tell_failures(result)
+    tell_failures(result)
 
 
 def show_scaling(result: Mapping[str, Any], as_json: bool) -> None:
@@ -131,7 +132,7 @@ def show_scaling(result: Mapping[str, Any], as_json: bool) -> None:
         for one, exponent in result["exponents"][name].items():
             note(f"{one}: grows with the power {exponent} at the end (1 is linear).")
     note(f"{_where(result)}; {result['source']} ({result['fingerprint']}).")
-    _tell_failures(result)
+    tell_failures(result)
 
 
 def show_load(result: Mapping[str, Any], as_json: bool) -> None:

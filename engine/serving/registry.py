@@ -1,4 +1,4 @@
-"""The trained models of a folder: which there are, and each one opened once."""
+"""The registry knows the trained models of a folder and opens each of them once."""
 
 import statistics
 import threading
