@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from engine import terminal
@@ -41,16 +40,15 @@ def _whatever_task(recipes: Sequence[str], task: "Task") -> "list[Recipe]":
     return [get_recipe(name, tasks.get(name, task)) for name in recipes]
 
 
-def _command() -> str:
+def _command(context: typer.Context) -> str:
     """The command that is running, for the record: options that aren't the default, and files without their folders."""
-    context = click.get_current_context()
     words = ["odzera", "bench", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params.get(str(parameter.name))
         if parameter.name == "as_json" or value in (None, [], (), parameter.get_default(context)):
             continue
         values = value if isinstance(value, list | tuple) else [value]
-        option = [max(parameter.opts, key=len)] if isinstance(parameter, click.Option) else []
+        option = [max(parameter.opts, key=len)] if parameter.param_type_name == "option" else []
         words += option if value is True else [word for one in values for word in (*option, _without_folder(one))]
     return shlex.join(words)
 
@@ -62,6 +60,7 @@ def _without_folder(value: Any) -> str:
 @bench.command(name="search")
 @friendly
 def bench_search(
+    context: typer.Context,
     task: TaskArgument = "slang",
     source: SourceOption = "sample",
     trials: Annotated[int, typer.Option(help="Trials of each system.")] = 20,
@@ -83,7 +82,7 @@ def bench_search(
     from engine.data.tasks import get_task
 
     data = load(get_task(task), source)
-    request = SearchBenchmark(data, trials, epochs, rounds, rows, cores(), seed, _command())
+    request = SearchBenchmark(data, trials, epochs, rounds, rows, cores(), seed, _command(context))
     with terminal.progress_bar("searching", as_json) as tick:
         result = benchmark_searches(request, tick)
     show_record(result, as_json)
@@ -92,6 +91,7 @@ def bench_search(
 @bench.command(name="pruners")
 @friendly
 def bench_pruners(
+    context: typer.Context,
     task: TaskArgument = "slang",
     source: SourceOption = "sample",
     minutes: Annotated[float, typer.Option(help="Time of each pruner, on a core of its own.")] = 8,
@@ -113,13 +113,15 @@ def bench_pruners(
     with tempfile.TemporaryDirectory() as folder:
         request = SearchRequest(load(get_task(task), source), folder, minutes=minutes, seed=seed)
         with terminal.waiting("searching", as_json):
-            result = benchmark_pruners(request, ("asha", "hyperband"), Path(folder), _command())
+            result = benchmark_pruners(request, ("asha", "hyperband"), Path(folder), _command(context))
     show_record(result, as_json)
 
 
 @bench.command(name="step")
 @friendly
-def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as_json: JsonOption = False) -> None:
+def bench_step(
+    context: typer.Context, task: TaskArgument = "slang", source: SourceOption = "sample", as_json: JsonOption = False
+) -> None:
     """Show where the time of one training step of the decoder goes, operator by operator.
 
     Example: `odzera bench step`
@@ -129,13 +131,14 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
     from engine.data.sources import load
     from engine.data.tasks import get_task
 
-    show_record(profile_training(load(get_task(task), source), command=_command()), as_json)
+    show_record(profile_training(load(get_task(task), source), command=_command(context)), as_json)
 
 
 @bench.command(name="classify")
 @friendly
 @reads_data
 def bench_classify(
+    context: typer.Context,
     given: Given,
     recipes: Annotated[
         list[str] | None, typer.Argument(help="Recipes; scratch-3m4, minilm-full, gpt2-last1 and mbert-full if none.")
@@ -159,7 +162,7 @@ def bench_classify(
     chosen = get_task(task)
     named = _whatever_task(recipes or DEFAULT_RECIPES, chosen)
     loaded = given.load(chosen)
-    request = PipelineBenchmark(named, loaded, threads or cores(), rounds, texts, _command())
+    request = PipelineBenchmark(named, loaded, threads or cores(), rounds, texts, _command(context))
     with terminal.progress_bar("answering", as_json) as tick:
         result = benchmark_answers(request, tick)
     show_answers(result, as_json)
@@ -169,6 +172,7 @@ def bench_classify(
 @friendly
 @reads_data
 def bench_train(
+    context: typer.Context,
     recipes: Annotated[list[str], typer.Argument(help="Recipes; the others are compared with the first.")],
     given: Given,
     task: Annotated[str, typer.Option("--task", help="slang or nli; nli where the first recipe is for both.")] = "",
@@ -219,13 +223,13 @@ def bench_train(
     on = choose_device(device)
     loaded = given.load(chosen)
     if against_trainer:
-        benchmark = TrainerBenchmark(named, cut_train(loaded, rows), epochs, rounds, command=_command())
+        benchmark = TrainerBenchmark(named, cut_train(loaded, rows), epochs, rounds, command=_command(context))
         with terminal.progress_bar("training", as_json) as tick:
             result = benchmark_training(benchmark, tick)
         show_training(result, as_json)
         return
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
-    request = CostRequest(named, loaded, on, options, rows, steps, rounds, _command())
+    request = CostRequest(named, loaded, on, options, rows, steps, rounds, _command(context))
     with terminal.progress_bar("measuring", as_json) as tick:
         result = measure_costs(request, tick)
     shown_costs.show_costs(result, as_json)
@@ -235,6 +239,7 @@ def bench_train(
 @friendly
 @reads_data
 def bench_growth(
+    context: typer.Context,
     given: Given,
     recipes: Annotated[
         list[str] | None, typer.Argument(help="Recipes; scratch-3m4 and minilm-full if none. The first is trained.")
@@ -263,13 +268,16 @@ def bench_growth(
     named = _whatever_task(recipes or DEFAULT_RECIPES, chosen)
     loaded = given.load(chosen)
     with terminal.progress_bar("measuring", as_json) as tick:
-        result = measure_scaling(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick, _command())
+        result = measure_scaling(
+            named, loaded, default_places().checkpoints, tuple(figure or AXES), tick, _command(context)
+        )
     show_scaling(result, as_json)
 
 
 @bench.command(name="app")
 @friendly
 def bench_app(
+    context: typer.Context,
     users: Annotated[int, typer.Option(help="Visitors at once.")] = 50,
     seconds: Annotated[float, typer.Option(help="For how long they ask.")] = 60,
     think: Annotated[
@@ -307,5 +315,5 @@ def bench_app(
             export_models(default_places().checkpoints)
     with terminal.progress_bar("asking", as_json) as tick:
         server = nullcontext(Server(url.rstrip("/")))
-        result = benchmark_page(lambda: server if url else serve_page(), load, runs, tick, _command())
+        result = benchmark_page(lambda: server if url else serve_page(), load, runs, tick, _command(context))
     show_load(result, as_json)

@@ -36,9 +36,9 @@ def describe_end(code: int | None) -> Message:
     return Message("The process was ended by a signal ({signal}).", signal=name)
 
 
-def kill_tree(pid: int | None) -> None:
+def kill_tree(pid: int) -> None:
     """Kill a process and all that it started."""
-    with suppress(psutil.Error, TypeError, ValueError):
+    with suppress(psutil.Error):
         root = psutil.Process(pid)
         # The process itself comes last, as it may be this one.
         for process in (*root.children(recursive=True), root):
@@ -124,7 +124,7 @@ class Child:
 
     def kill(self) -> None:
         """Kill it and all that it started; `join` waits for its end."""
-        if self.is_alive():
+        if self.pid is not None and self.is_alive():
             kill_tree(self.pid)
 
     def join(self, seconds: float | None = None) -> None:
