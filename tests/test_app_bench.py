@@ -146,7 +146,7 @@ def test_the_command_measures_a_page_that_is_running(server: Server) -> None:
     assert result["others_cpu_share"] is None
     assert len(result["runs"]) == 2
     assert result["answered"] == sum(run["answered"] for run in result["runs"]) / 2
-    assert result["command"].endswith("--users 2 --seconds 1.0 --think 0.0 --runs 2")
+    assert result["command"] == f"odzera bench app --users 2 --seconds 1.0 --think 0.0 --url {server.url} --runs 2"
     assert result["goals"]["memory_mb"]["met"] is None
     table = CliRunner().invoke(commands, ["bench", "app", *options])
     assert "every model's, nli" in table.stdout
