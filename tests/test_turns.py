@@ -6,11 +6,12 @@ import time
 
 import pytest
 
-from engine.bench.turns import BenchRecord, Clocks, measure_apart, read_clocks, share_of_others
+from engine.bench.turns import BenchRecord, measure_apart
 from engine.data.sources import TaskData
 from engine.errors import OdzeraError, RecipeError
 from engine.evaluation.turns import Turns, order_turns, take_turns, time_calls
 from engine.processes import call_apart
+from engine.processes.others import Clocks, read_clocks, share_of_others
 
 
 class Fake:

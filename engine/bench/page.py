@@ -19,11 +19,11 @@ import numpy as np
 import psutil
 
 from engine.bench.page_visitors import TIMEOUT, Load, Waits, ask, make_texts, open_page, send_visitors
-from engine.bench.turns import BenchRecord, OtherWork
+from engine.bench.turns import BenchRecord
 from engine.errors import OdzeraError
 from engine.evaluation.turns import Tick, take_turns
 from engine.paths import ROOT
-from engine.processes import Program, run_program
+from engine.processes import OtherWork, Program, run_program
 from engine.serving.registry import Registry
 
 SINGLE = 20

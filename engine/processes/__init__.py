@@ -6,10 +6,12 @@ No child outlives its parent, even one that is killed: each watches for its pare
 from engine.processes.calls import call_apart, cores, run_all
 from engine.processes.child import Child, be_nice, describe_end
 from engine.processes.launch import one_voice
+from engine.processes.others import OtherWork
 from engine.processes.program import Program, run_program
 
 __all__ = [
     "Child",
+    "OtherWork",
     "Program",
     "be_nice",
     "call_apart",

@@ -12,7 +12,7 @@ from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.evaluation.turns import Tick, take_turns
 from engine.machine import free_memory_mb, now
-from engine.processes import call_apart
+from engine.processes import OtherWork, call_apart, cores
 from engine.training.cost.measure import Configuration, measure, needed_mb
 from engine.training.cost.options import DEFAULT_OPTIONS, OPTIONS, Option, get_option, with_option
 from engine.training.cost.workload import make_workload
@@ -66,6 +66,7 @@ def measure_costs(request: CostRequest, tick: Tick | None = None) -> dict[str, A
         raise RecipeError("--rounds and --rows are at least 1, and --steps is at least 0.")
     todo = _configurations(request)
     _require_memory(todo, request.device)
+    others = OtherWork()
     found = take_turns(range(len(todo)), request.rounds, lambda place, _: call_apart(measure, todo[place]), tick)
     table = [_median(found.results[place]) for place in sorted(found.results)]
     _compare_with(table, request.recipes[0])
@@ -74,7 +75,8 @@ def measure_costs(request: CostRequest, tick: Tick | None = None) -> dict[str, A
         "source": request.data.source,
         "fingerprint": request.data.fingerprint,
         "rounds": request.rounds,
-        "machine": next(iter(found.results.values()))[0]["machine"],
+        "machine": next(iter(found.results.values()))[0]["machine"] | {"cores": cores()},
+        "others_cpu_share": others.share(),
         "created": now(),
         "version": __version__,
         "command": request.command,
