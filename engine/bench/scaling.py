@@ -68,7 +68,7 @@ def measure_scaling(
         name: {one: round(_exponent(points), 2) for one, points in grown.items() if len(points) > 1}
         for name, grown in series.items()
     }
-    failures = {" ".join(filter(None, map(str, name))): reason for name, reason in found.failures.items()}
+    failures = {" ".join(str(part) for part in name if part): reason for name, reason in found.failures.items()}
     axes = {name: AXES[name] for name in series}
     return record.close(axes=axes, series=series, exponents=exponents, failures=failures)
 
