@@ -334,7 +334,7 @@ def worker_of(pid: int) -> int:
 
 SEARCH = """
 import sys
-from engine import hub; hub.be_quiet()
+from engine.hub import client; client.be_quiet()
 from engine.data.sources import load
 from engine.data.tasks import SLANG
 from engine.search.study import SearchRequest
