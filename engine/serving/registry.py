@@ -1,17 +1,18 @@
-"""The trained models of a folder: which there are, and each one opened once."""
+"""The registry knows the trained models of a folder and opens each of them once."""
 
 import statistics
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.data.tasks import TASKS, get_task
 from engine.errors import CheckpointError, OdzeraError
-from engine.processes import cores
-from engine.serving.exports import find_export, has_network
+from engine.processes import call_apart, cores
+from engine.serving.exports import export_by_path, find_export, has_network
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.serving.scheduler import Scheduler
 from engine.training.checkpoints import Checkpoint, list_checkpoints, pick_named, read_checkpoint
@@ -211,6 +212,21 @@ class Registry:
     def waits_for_export(self, checkpoint: Checkpoint) -> bool:
         """Whether a model could be served by another runtime than PyTorch, and hasn't been exported yet."""
         return has_network(checkpoint) and find_export(checkpoint) is None
+
+    def export_missing(self) -> Iterator[Checkpoint]:
+        """Export every model that is shown first and isn't exported yet, one at a time.
+
+        Each is made in a process of its own, so that this one keeps its memory small and its threads free.
+
+        Yields:
+            Models that have just been exported; those that can't be stay as they are.
+        """
+        for task in TASKS:
+            for checkpoint in self.models(task):
+                with suppress(OdzeraError):
+                    if self.waits_for_export(checkpoint):
+                        call_apart(export_by_path, checkpoint.folder)
+                        yield checkpoint
 
     def renew(self, checkpoint: Checkpoint) -> None:
         """Open a model anew, after it was exported; it answers as before meanwhile.

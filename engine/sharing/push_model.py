@@ -1,4 +1,4 @@
-"""A trained model, put on the Hub with its card."""
+"""A push uploads a trained model to the Hub, with its card."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes into a Space: the packages, chosen checkpoints with what they stand on, graphs, figures and a study."""
+"""A Space's files: the packages, chosen checkpoints with what they stand on, graphs, figures and a study."""
 
 import hashlib
 import json

@@ -162,11 +162,11 @@ def test_a_process_that_dies_is_told_and_another_run_may_start(page: Context) ->
     for _ in range(2):
         assert start_run(page, ENGLISH, "slang", "majority", "", *UNCHANGED) == ""
         os.kill(page.training._process.pid, signal.SIGKILL)
-        assert wait_for(page, "failed").reason.startswith("The process ended by itself (exit code -9)")
+        assert wait_for(page, "failed").reason.startswith("The process was killed (SIGKILL)")
     assert files_in(page.training._places) == before
     shown = show_run(page, ENGLISH)
     assert 'data-state="failed"' in shown
-    assert "exit code −9" in shown
+    assert "The process was killed (SIGKILL)" in shown
 
 
 def test_what_the_engine_says_of_a_failure_is_shown(home: Places, tmp_path: Path) -> None:

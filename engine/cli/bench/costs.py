@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from engine.cli.bench.record import tell_failures
 from engine.cli.formats import count, duration, measured, percent, ratio
 from engine.terminal import note, out, print_json
 
@@ -34,6 +35,7 @@ def show_costs(result: Mapping[str, Any], as_json: bool) -> None:
     out.print(_memory(rows))
     for line in _remarks(result):
         note(line)
+    tell_failures(result)
     for comparison in result["comparisons"]:
         for sentence in conclude(comparison):
             out.print(escape(sentence), soft_wrap=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     no_args_is_help=True,
-    help="Measure the search against what else one would use, a step's operators, and what training a recipe costs.",
+    help="Measure answers, training and the search against what else one would use, and the page under load.",
 )
 app.add_typer(bench, name="bench")
 

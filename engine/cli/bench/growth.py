@@ -7,6 +7,7 @@ import typer
 
 from engine.cli.base import JsonOption, friendly
 from engine.cli.bench.group import bench, whatever_task
+from engine.cli.bench.record import describe_place, running_command, tell_failures
 from engine.cli.formats import count
 from engine.cli.source import Given, reads_data
 from engine.terminal import make_table, note, out, print_json, progress_bar
@@ -16,6 +17,7 @@ from engine.terminal import make_table, note, out, print_json, progress_bar
 @friendly
 @reads_data
 def bench_growth(
+    context: typer.Context,
     given: Given,
     recipes: Annotated[
         list[str] | None, typer.Argument(help="Recipes; scratch-3m4 and minilm-full if none. The first is trained.")
@@ -30,7 +32,7 @@ def bench_growth(
 
     Example: `odzera bench growth --figure length --figure models`
     """
-    from engine.bench.scaling import GROWN, measure_growth
+    from engine.bench.scaling import DEFAULT_RECIPES, measure_scaling
     from engine.data.tasks import get_task
     from engine.errors import DataError
     from engine.paths import default_places
@@ -40,14 +42,17 @@ def bench_growth(
     if unknown:
         raise DataError(f"There is no figure '{unknown[0]}'. Figures: {', '.join(AXES)}.")
     chosen = get_task(task)
-    named = whatever_task(recipes or GROWN, chosen)
+    named = whatever_task(recipes or DEFAULT_RECIPES, chosen)
     loaded = given.load(chosen)
     with progress_bar("measuring", as_json) as tick:
-        result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)
-    show_growth(result, as_json)
+        places = default_places()
+        result = measure_scaling(
+            named, loaded, places.checkpoints, tuple(figure or AXES), tick, running_command(context)
+        )
+    show_scaling(result, as_json)
 
 
-def show_growth(result: Mapping[str, Any], as_json: bool) -> None:
+def show_scaling(result: Mapping[str, Any], as_json: bool) -> None:
     """Each figure's points, and whether it grows faster than its cause."""
     if as_json:
         print_json(result)
@@ -63,4 +68,5 @@ def show_growth(result: Mapping[str, Any], as_json: bool) -> None:
         out.print(table)
         for one, exponent in result["exponents"][name].items():
             note(f"{one}: grows with the power {exponent} at the end (1 is linear).")
-    note(f"{result['machine']['device_name']}; {result['source']} ({result['fingerprint']}).")
+    note(f"{describe_place(result)}; {result['source']} ({result['fingerprint']}).")
+    tell_failures(result)

@@ -1,19 +1,21 @@
 """`odzera bench app`: the page under many visitors at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from engine.cli.base import JsonOption, friendly
 from engine.cli.bench.group import bench
-from engine.cli.formats import count, milliseconds
-from engine.terminal import make_table, note, out, print_json, progress_bar
+from engine.cli.bench.record import describe_place, running_command
+from engine.cli.formats import count, milliseconds, percent
+from engine.terminal import make_table, note, out, print_json, progress_bar, waiting
 
 
 @bench.command(name="app")
 @friendly
 def bench_app(
+    context: typer.Context,
     users: Annotated[int, typer.Option(help="Visitors at once.")] = 50,
     seconds: Annotated[float, typer.Option(help="For how long they ask.")] = 60,
     think: Annotated[
@@ -23,28 +25,34 @@ def bench_app(
         int | None, typer.Option(help="Go on until so many questions are asked, instead; for memory, 10000.")
     ] = None,
     url: Annotated[str, typer.Option(help="A page that is running already; its own is started when missing.")] = "",
+    runs: Annotated[int, typer.Option(help="How often; figures are their medians.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the texts, and of who asks what when.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the page under load: visitors at once, over HTTP, each asking every model about texts of either task.
 
-    Visitors open the page, ask five times by Gradio's own queue as a browser does, and open it anew. Its own server
-    runs in a process of its own, beside the visitors: export the models first, and leave the machine alone meanwhile.
+    Visitors open the page, ask five times by Gradio's own queue as a browser does, and open it anew. Models that aren't
+    exported yet are exported first. Each run starts a server of its own, in a process beside the visitors: leave the
+    machine alone meanwhile; what other programs did is told.
 
     Example: `odzera bench app --users 50 --seconds 60`
     """
     from contextlib import nullcontext
 
-    from engine.bench.page import Server, measure_app, serve_page
-    from engine.bench.page_visitors import Crowd
+    from engine.bench.page import Server, benchmark_page, export_models, serve_page
+    from engine.bench.page_visitors import Load
     from engine.errors import DataError
+    from engine.paths import default_places
 
-    if users < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
-        raise DataError("At least one visitor asks once, and no time is negative.")
-    crowd = Crowd(users, seconds, requests, think, seed)
-    page = nullcontext(Server(url.rstrip("/"))) if url else serve_page()
-    with page as server, progress_bar("asking", as_json) as tick:
-        result = measure_app(server, crowd, tick)
+    if min(users, runs) < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
+        raise DataError("At least one visitor asks once, at least once, and no time is negative.")
+    load = Load(users, seconds, requests, think, seed)
+    if not url:
+        with waiting("exporting models", as_json):
+            export_models(default_places().checkpoints)
+    with progress_bar("asking", as_json) as tick:
+        server = nullcontext(Server(url.rstrip("/")))
+        result = benchmark_page(lambda: server if url else serve_page(), load, runs, tick, running_command(context))
     show_load(result, as_json)
 
 
@@ -69,9 +77,10 @@ def show_load(result: Mapping[str, Any], as_json: bool) -> None:
     out.print(table)
     note(
         f"{count(result['answered'])} questions in {result['seconds']:.0f} s, {result['per_second']:.1f} a second; "
-        f"each visitor reads {crowd['think']:g} s on average before asking again. {result['machine']['device_name']}; "
-        f"load before: {', '.join(f'{one:.1f}' for one in result['load_average_before'])}."
+        f"each visitor reads {crowd['think']:g} s on average before asking again. "
+        f"{describe_place(result)}."
     )
+    _tell_runs(result["runs"])
     for reason, times in result["errors"].items():
         note(f"{times} times: {reason}.")
     memory = result["memory_mb"]
@@ -83,3 +92,13 @@ def show_load(result: Mapping[str, Any], as_json: bool) -> None:
         if one["is"] is not None:
             met = "reached" if one["met"] else "missed"
             note(f"{met}: {one['goal']}: {one['is']:,g}, at most {one['at_most']:,g}.")
+
+
+def _tell_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Each of several runs by itself: their spread is what a median hides."""
+    for number, run in enumerate(runs, start=1):
+        if len(runs) > 1 and run["full_ms"]:
+            share = run["others_cpu_share"]
+            others = "" if share is None else f", others {percent(share)} of the processor"
+            p95 = milliseconds(run["full_ms"]["p95"], 0)
+            note(f"run {number} of {len(runs)}: p95 of all answers {p95} ms{others}.")

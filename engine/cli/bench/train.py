@@ -1,4 +1,4 @@
-"""`odzera bench train`: what training costs, and our loop raced against `transformers.Trainer`."""
+"""`odzera bench train`: what training costs, and our loop against `transformers.Trainer`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -8,6 +8,7 @@ import typer
 from engine.cli.base import ChangeOption, JsonOption, friendly
 from engine.cli.bench.costs import show_costs
 from engine.cli.bench.group import bench
+from engine.cli.bench.record import describe_place, running_command, tell_failures
 from engine.cli.formats import count, figure, ratio, spread
 from engine.cli.source import Given, reads_data
 from engine.terminal import make_table, note, out, print_json, progress_bar
@@ -17,6 +18,7 @@ from engine.terminal import make_table, note, out, print_json, progress_bar
 @friendly
 @reads_data
 def bench_train(
+    context: typer.Context,
     recipes: Annotated[list[str], typer.Argument(help="Recipes; the others are compared with the first.")],
     given: Given,
     task: Annotated[str, typer.Option("--task", help="slang or nli; nli where the first recipe is for both.")] = "",
@@ -37,7 +39,7 @@ def bench_train(
     against_trainer: Annotated[
         bool,
         typer.Option(
-            "--against-trainer", help="Race our loop against transformers.Trainer on the data itself, on the CPU."
+            "--against-trainer", help="Measure our loop against transformers.Trainer on the data itself, on the CPU."
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(help="Epochs of each run against the Trainer.")] = 2,
@@ -52,7 +54,7 @@ def bench_train(
 
     Example: `odzera bench train mbert-full mbert-lora --rows 8484`
     """
-    from engine.bench.against_trainer import TrainRace, race_training
+    from engine.bench.against_trainer import TrainerBenchmark, benchmark_training
     from engine.data.sources import cut_train
     from engine.data.tasks import get_task
     from engine.training.build import choose_device
@@ -66,18 +68,19 @@ def bench_train(
     on = choose_device(device)
     loaded = given.load(chosen)
     if against_trainer:
-        with progress_bar("racing", as_json) as tick:
-            raced = race_training(TrainRace(named, cut_train(loaded, rows), epochs, rounds), tick)
-        show_training_race(raced, as_json)
+        benchmark = TrainerBenchmark(named, cut_train(loaded, rows), epochs, rounds, command=running_command(context))
+        with progress_bar("training", as_json) as tick:
+            result = benchmark_training(benchmark, tick)
+        show_training(result, as_json)
         return
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
-    request = CostRequest(named, loaded, on, options, rows, steps, rounds)
+    request = CostRequest(named, loaded, on, options, rows, steps, rounds, running_command(context))
     with progress_bar("measuring", as_json) as tick:
         result = measure_costs(request, tick)
     show_costs(result, as_json)
 
 
-def show_training_race(result: Mapping[str, Any], as_json: bool) -> None:
+def show_training(result: Mapping[str, Any], as_json: bool) -> None:
     """Each system's epochs an hour, and the loss that it ends with."""
     if as_json:
         print_json(result)
@@ -97,7 +100,8 @@ def show_training_race(result: Mapping[str, Any], as_json: bool) -> None:
     for name, says in result["systems"].items():
         note(f"{name}: {says}.")
     note(
-        f"{result['machine']['device_name']}; {result['source']} ({result['fingerprint']}), "
+        f"{describe_place(result)}; {result['source']} ({result['fingerprint']}), "
         f"{count(result['train_rows'])} train rows, {result['epochs']} epochs with an evaluation each, "
         f"{result['rounds']} seeds in turns: medians of time, means of loss ± standard deviation."
     )
+    tell_failures(result)
