@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from engine.search.objective import Objective, TrialFailed, explain
 from engine.search.search_space import starting_points
 from engine.search.storage import open_storage
 from engine.search.study import REASON, WORKER, SearchRequest, open_study
-from engine.search.workers import requeue, search, work
+from engine.search.workers import requeue, run_trial, search, work
 
 SMALL = starting_points()[0] | {"vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 1, "epochs": 4}
 KEPT = {
@@ -241,6 +241,90 @@ def test_a_worker_that_was_killed_is_replaced(few: TaskData, address: str) -> No
     assert (standing.finished, standing.running) == (6, 0)
     failed = open_study(request).get_trials(states=(TrialState.FAIL,))
     assert [trial.user_attrs[REASON] for trial in failed] == ["its worker was stopped; its settings were queued again"]
+
+
+def fail_from_outside(address: str, trial_id: int) -> None:
+    """Record a trial as failed, as another worker does with one whose heartbeat is overdue."""
+    open_storage(address).set_trial_state_values(trial_id, state=TrialState.FAIL)
+
+
+@pytest.mark.parametrize("moment", ["reporting", "ending", "pruned", "failing"])
+def test_a_trial_that_others_held_for_dead_is_dropped(few: TaskData, address: str, moment: str) -> None:
+    study = study_with(request_of(few, address))
+
+    def objective(trial: optuna.Trial) -> float:
+        fail_from_outside(address, trial._trial_id)
+        if moment == "reporting":
+            trial.report(0.5, 1)
+        if moment == "pruned":
+            raise optuna.TrialPruned
+        if moment == "failing":
+            raise ValueError("no such rate")
+        return 0.5
+
+    assert run_trial(study, objective) == 0
+    assert run_trial(study, lambda trial: 0.4) is None
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_what_a_storage_says_is_not_hidden_by_optunas_assertion(
+    few: TaskData, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_with(request_of(few, address))
+
+    def full(*_: object, **__: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(study._storage), "set_trial_state_values", full)
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            run_trial(study, lambda trial: 0.4)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(study, interrupts)
+
+
+def interrupts(trial: optuna.Trial) -> float:
+    """A person who presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_a_heartbeat_that_cant_be_kept_ends_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise optuna.exceptions.StorageInternalError("database is locked")
+
+    opened = open_storage(address)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "record_heartbeat", locked)
+    opened.record_heartbeat(1)
+
+
+def test_a_search_whose_running_trials_are_failed_from_outside_ends_exactly(few: TaskData, address: str) -> None:
+    request = request_of(few, address, trials=5, workers=2)
+    study = open_study(request)
+    failed: set[int] = set()
+    for standing in search(request):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if len(failed) < 3 and WORKER in trial.user_attrs:
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):
+                    fail_from_outside(address, trial._trial_id)
+                    failed.add(trial.number)
+    assert (standing.finished, standing.running) == (5, 0)
+    assert 1 <= standing.dropped <= len(failed)
+
+
+@pytest.mark.slow
+def test_a_worker_that_slept_past_its_heartbeats_goes_on(few: TaskData, address: str) -> None:
+    request = request_of(few, address, trials=12, workers=2, heartbeat=1, grace=3)
+    asleep: tuple[int, float] | None = None
+    slept = False
+    for standing in search(request):
+        if asleep and time.monotonic() > asleep[1]:
+            os.kill(asleep[0], signal.SIGCONT)
+            asleep, slept = None, True
+        elif not slept and not asleep and standing.running == 2:
+            asleep = (worker_of(os.getpid()), time.monotonic() + 12)
+            os.kill(asleep[0], signal.SIGSTOP)
+    assert slept
+    assert (standing.finished, standing.running) == (12, 0)
 
 
 @pytest.mark.slow

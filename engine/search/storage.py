@@ -3,7 +3,7 @@
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -44,6 +44,15 @@ class Retry(RetryHeartbeatStaleTrialCallback):
         """Queue `trial` again, unless it has been queued too often."""
         trial.user_attrs = {}
         super().__call__(study, trial)
+
+
+class Storage(RDBStorage):
+    """Optuna's storage, in which a heartbeat that can't be kept is made up for by the next one."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Keep a running trial's sign of life; a thread of its own calls it, where an error would end all of them."""
+        with suppress(*TROUBLE):
+            super().record_heartbeat(trial_id)
 
 
 class Lock(Protocol):
@@ -104,7 +113,7 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT_SECONDS, grace: int = GRA
         with hold(open_lock(text)):
             if url.drivername == "sqlite":
                 _use_wal(Path(str(url.database)))
-            return RDBStorage(
+            return Storage(
                 url.render_as_string(hide_password=False),
                 engine_kwargs=arguments,
                 heartbeat_interval=heartbeat,
