@@ -301,7 +301,7 @@ def test_a_search_whose_running_trials_are_failed_from_outside_ends_exactly(few:
     request = request_of(few, address, trials=5, workers=2)
     study = open_study(request)
     failed: set[int] = set()
-    for standing in search(request):
+    for standing in search(request):  # noqa: B007 (the last one is looked at)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if len(failed) < 3 and WORKER in trial.user_attrs:
                 with suppress(optuna.exceptions.UpdateFinishedTrialError):

@@ -53,8 +53,8 @@ def follow_search(standings: "Iterable[Standing]", name: str, trials: int, quiet
 def _explain_dropped(times: int) -> str:
     trials = "1 trial was" if times == 1 else f"{times} trials were"
     return (
-        f"{trials} held for dead while still running, and queued again: probably the clock jumped or the machine slept; "
-        "a slow disk does it too"
+        f"{trials} held for dead while still running, and queued again: "
+        "probably the clock jumped or the machine slept; a slow disk does it too"
     )
 
 

@@ -128,12 +128,19 @@ def explained(text: str) -> Iterator[None]:
     try:
         yield
     except TROUBLE as error:
-        cause = error.__cause__ or getattr(error, "orig", None) or error
+        cause = _database_error(error)
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         password = parse_url(text).password
         if password:
             reason = reason.replace(str(password), "***")
         raise StoreError(f"The studies in {show_url(text)} can't be used: {reason.rstrip('.')}.") from None
+
+
+def _database_error(error: BaseException) -> BaseException:
+    """What the database itself said, below the errors that were made of it."""
+    while (below := getattr(error, "orig", None) or error.__cause__) is not None:
+        error = below
+    return error
 
 
 def _use_wal(path: Path) -> None:

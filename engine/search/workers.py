@@ -246,8 +246,8 @@ def _work(request: SearchRequest, token: str, parent: int, messages: Connection)
 def run_trial(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -> int | None:
     """Run the next trial, unless others record its end meanwhile.
 
-    A worker that slept, or whose clock or disk made it miss its heartbeats, is held for dead: the others record its trial
-    as failed and queue its settings again, so the worker drops the trial.
+    A worker that slept, or whose clock or disk made it miss its heartbeats, is held for dead: the others record its
+    trial as failed and queue its settings again, so the worker drops the trial.
 
     Returns:
         The number of the trial that was dropped, or None.
@@ -265,8 +265,9 @@ def run_trial(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -
         # AssertionError that hides the storage's error (optuna 5470).
         if begun and study._storage.get_trial(begun[0]._trial_id).state.is_finished():
             return begun[0].number
-        hidden = error.__context__
-        raise (hidden if isinstance(hidden, TROUBLE) else error) from None
+        if isinstance(error.__context__, TROUBLE):
+            raise error.__context__  # noqa: B904 (what it hid keeps its own cause)
+        raise
     return None
 
 
