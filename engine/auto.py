@@ -8,6 +8,6 @@ It registers Odzera's architectures with the Auto classes, so that no code from 
     model = AutoModelForSequenceClassification.from_pretrained("owner/name")
 """
 
-from engine.models import decoder, published, published_baselines
+from engine.models import decoder
 
 __all__ = ["decoder", "published", "published_baselines"]

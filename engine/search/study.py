@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import SearchError
+from engine.machine import describe_machine
 from engine.search.search_space import SPACE, grid, space_digest, starting_points
 from engine.search.storage import (
     GRACE_SECONDS,
@@ -28,7 +29,6 @@ from engine.search.storage import (
     open_storage,
     parse_url,
 )
-from engine.training.resources import describe_machine
 
 PACKAGES = ("optuna", "optuna-dashboard", "torch", "transformers", "tokenizers")
 REASON = "reason"

@@ -8,13 +8,13 @@ import numpy as np
 
 from engine.data.tasks import get_task
 from engine.errors import ExportError
-from engine.models.graphs import GraphNetwork, Tables
 from engine.models.methods import ParameterCount
 from engine.models.networks import Network
+from engine.models.onnx_graphs import GraphNetwork, Tables
 from engine.serving.exports import TOKENIZER, Export, Holder, find_export, has_network
 from engine.training.checkpoints import Checkpoint
-from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
-from engine.training.sharing import SharedWeights
+from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint
+from engine.training.shared_weights import SharedWeights
 
 
 @dataclass(frozen=True)

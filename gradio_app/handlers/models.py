@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.data.tasks import TASKS, Task
-from engine.serving import inspection
+from engine.results import inspection
 from gradio_app.context import Context
 from gradio_app.languages import Language, message
 from gradio_app.views import breakdown, cards, confusion, mistakes, scatter, significance, tables
