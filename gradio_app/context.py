@@ -6,24 +6,25 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.serving.registry import Registry, Untouched
-
-from engine.bench.scaling import read_growth
 from engine.data.polish.glossary import Glossary
 from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
 from engine.experiments.background import TrainingRuns
 from engine.experiments.curves import AXES, Curve, list_curves
+from engine.explain.why import Explainer
 from engine.machine import serve_on_one_thread
 from engine.paths import ROOT, Places
 from engine.processes import run_all
 from engine.results.comparison import open_results
 from engine.results.inspection import find_texts
+from engine.results.scaling import read_growth
 from engine.search.report import StudyView, list_studies
 from engine.serving.exports import export_by_path, has_network
+from engine.serving.registry import Registry, Untouched
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from gradio_app.cache import Results
@@ -55,6 +56,11 @@ class Context:
     """Where models and results are kept; nothing new is made without it."""
     training: TrainingRuns | None = None
     """Starts training runs; none can be started without it."""
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What asks the models why."""
+        return Explainer(self.registry)
 
     def data_choices(self, task: str, say: Language) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
@@ -193,5 +199,5 @@ def open_context(places: Places, storage: str = "", dashboard: str = "", public:
     refused = [line for lines in registry.refused.values() for line in lines if line not in notes]
     curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
     lines = [*notes, *refused, *list_curves(curves)[1]]
-    training = TrainingRuns(places, registry, store)
+    training = TrainingRuns(places, store, registry.refresh)
     return Context(registry, store, lines, storage, dashboard, curves, public=public, places=places, training=training)

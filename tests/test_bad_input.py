@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from conftest import places_in
-from engine.serving.registry import Registry
 from typer.testing import CliRunner
 
 from engine.cli import app
 from engine.data.tasks import SLANG
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from gradio_app.context import open_context

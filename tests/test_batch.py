@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.serving.registry import Registry
 from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef
 from typer.testing import CliRunner
 
@@ -44,6 +43,7 @@ from engine.serving.batch_results import (
     summarise,
     voters,
 )
+from engine.serving.registry import Registry
 from engine.training.checkpoints import WEIGHTS, Checkpoint
 
 TEXTS = ["ale sztos, brawo", "znowu, niestety; lipa", 'mówi "spoko" i tyle', "o której\tjutro?", "=SUMA(A1)"]

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from engine.serving.registry import Registry
 
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
+from engine.serving.registry import Registry
 from gradio_app.languages import get_language
 from gradio_app.views.cards import (
     SHORT,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import places_in, tiny_recipe, train_model
-from engine.serving.registry import Registry
 from safetensors.numpy import load_file
 
 from engine.data.sources import TaskData
 from engine.errors import CheckpointError, OdzeraError
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import (
     FORMAT,

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import cut, places_in, saved_decoder, train_model
-from engine.serving.registry import Registry, _Opened
 
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
@@ -23,6 +22,7 @@ from engine.models.methods import ParameterCount
 from engine.paths import Places
 from engine.serving import answers as serving
 from engine.serving.answers import MAX_CHARACTERS, Answer, Failure, check_input, classify_all, in_order
+from engine.serving.registry import Registry, _Opened
 from engine.serving.runtime import Served, open_served
 from engine.store import Store
 from engine.training.checkpoints import MANIFEST, WEIGHTS, Checkpoint

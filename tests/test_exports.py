@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import cut, places_in, saved_decoder, tiny_recipe, train_model
-from engine.serving.registry import Registry
 from typer.testing import CliRunner
 
 from engine.cli import app
@@ -29,6 +28,7 @@ from engine.paths import Places
 from engine.serving import exports
 from engine.serving.answers import Answer, classify_all, in_order
 from engine.serving.exports import EXPORT, RUNTIMES, find_export, has_network, make_export
+from engine.serving.registry import Registry
 from engine.serving.runtime import Graphs, open_served
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import cut, places_in, saved_decoder, train_model
-from engine.serving.registry import Registry
 
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
@@ -24,6 +23,7 @@ from engine.models.zero_shot.answerers import EntailmentModel, Frozen
 from engine.models.zero_shot.embedding import Embedder, LogisticModel, SimilarityModel
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import read_checkpoint
 from engine.training.classifiers import open_checkpoint, open_nli

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine.serving.registry import Registry
 
 from engine.data.sources import TaskData
 from engine.paths import Places
+from engine.serving.registry import Registry
 from engine.serving.zerogpu import LEAST_ROWS, ROWS_A_CALL, GpuRegistry, OnGpu, lend
 
 

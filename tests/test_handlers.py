@@ -11,7 +11,6 @@ from typing import Any
 import optuna
 import pytest
 from conftest import places_in, train_model
-from engine.serving.registry import Registry
 from optuna.trial import TrialState
 
 from engine.data.sources import load
@@ -21,6 +20,7 @@ from engine.experiments.curves import Curve, write_curve
 from engine.paths import Places
 from engine.search.search_space import SPACE, starting_points
 from engine.search.storage import open_storage
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import places_in
-from engine.serving.registry import Registry
 from scipy.stats import binomtest
 from sklearn import metrics as reference
 
@@ -29,6 +28,7 @@ from engine.results.comparison import compare_models
 from engine.results.csv_export import to_csv
 from engine.results.inspection import class_figures, confident_mistakes, find_texts, language_figures, pareto_front
 from engine.serving.exports import EXPORT, export_key, exports_root
+from engine.serving.registry import Registry
 from engine.serving.runtime import served_latency
 from engine.store import Predictions, Store
 

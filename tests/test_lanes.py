@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine.serving.registry import Registry
 
 from engine.data.tasks import SLANG
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all, classify_in_bursts
+from engine.serving.registry import Registry
 from engine.serving.runtime import Served
 from engine.serving.scheduler import SLOW_MS, Scheduler
 

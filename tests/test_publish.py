@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import places_in, tiny_recipe, train_model
-from engine.serving.registry import Registry
 from huggingface_hub.utils import _http
 from loopback_hub import Fault
 from loopback_uploads import WritableHub, front_matter
@@ -28,9 +27,11 @@ from engine.errors import CheckpointError, ExportError, HubError
 from engine.hub.upload import Target, Upload, push
 from engine.models.methods import Method
 from engine.paths import ROOT, Places
+from engine.serving.registry import Registry
 from engine.sharing.model_card import EXAMPLES
 from engine.sharing.model_folder import RECORD, write_model
 from engine.sharing.push_model import find_model, model_files, push_model
+from engine.sharing.space import MARKS
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.classifiers import open_checkpoint
@@ -38,7 +39,7 @@ from engine.training.classifiers import open_checkpoint
 TOKEN = "hf_" + "loopback" * 4
 NAME = "tester/thing"
 SHIPPED = Places(ROOT / "checkpoints", ROOT / "studies" / "none.db", ROOT / "checkpoints" / ".training")
-TARGET = Target("model", NAME, RECORD)
+TARGET = Target("model", NAME, (RECORD,))
 FILES = {"README.md": b"---\nlicense: mit\n---\n", RECORD: b"{}", "model.safetensors": b"weights"}
 
 
@@ -300,6 +301,14 @@ def test_a_repository_of_something_else_is_left_alone(hub: WritableHub) -> None:
     with pytest.raises(HubError, match="holds other files than Odzera's"):
         send()
     assert hub.uploads() == []
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_space_is_known_by_where_its_builder_lies_now_or_lay_before(hub: WritableHub, mark: str) -> None:
+    hub.add("space", NAME, {"README.md": b"---\n---\n", mark: b"", "app.py": b""})
+    plan = push(Target("space", NAME, MARKS, "cpu-basic"), {"README.md": b"new"}, dry_run=True)
+    assert plan.deleted == (*sorted(("app.py", mark)),)
+    assert not plan.new
 
 
 @pytest.mark.parametrize("name", ["thing", "a/b/c", "tester/thing@main", "../x/y", "tester/"])

@@ -19,7 +19,6 @@ import gradio
 import httpx
 import pytest
 from conftest import free_port, places_in, saved_decoder, tiny_recipe, train_model
-from engine.serving.registry import Registry
 from gradio_client import Client
 from loopback_uploads import WritableHub, faults_of_space, front_matter
 from packaging.markers import default_environment
@@ -32,6 +31,7 @@ from engine.errors import OdzeraError, SpaceError
 from engine.paths import ROOT, Places
 from engine.search.shipped import SHIPPED, default_storage
 from engine.serving.exports import find_export, make_export
+from engine.serving.registry import Registry
 from engine.sharing import space
 from engine.sharing.space import Built, build_space
 from engine.sharing.space_files import PACKAGES

@@ -23,8 +23,7 @@ from engine.models.backbones import Backbone
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.training.build import build_random
-from engine.training.cost import compare
-from engine.training.cost.compare import CostRequest, compare, measure_costs
+from engine.training.cost.compare import CostRequest, _configurations, compare, measure_costs
 from engine.training.cost.measure import MB, PROGRAM_MB, Configuration, measure, needed_mb
 from engine.training.cost.options import OPTIONS, get_option, with_option
 from engine.training.cost.workload import BATCHINGS, Workload, make_batches, make_workload, plan_epoch
@@ -300,7 +299,7 @@ def test_the_table_fits_120_columns(
 
 def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
     def names(recipe: Recipe) -> set[str]:
-        todo = compare._configurations(CostRequest([recipe], few, "cpu", ("all",)))
+        todo = _configurations(CostRequest([recipe], few, "cpu", ("all",)))
         return {one.option.name for one in todo}
 
     assert names(LORA) == set(OPTIONS)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from conftest import cut, places_in, train_model
-from engine.serving.registry import Registry
 from filelock import FileLock
 
 from engine.data.sources import TaskData, load
@@ -22,6 +21,7 @@ from engine.errors import RecipeError
 from engine.experiments.background import Progress, TrainingRuns
 from engine.experiments.plan import SMALL, estimate_small, free_name, make_plan, small_recipes
 from engine.paths import Places
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.recipes import RECIPES
 from gradio_app.app import build_app
@@ -49,7 +49,7 @@ def rows_file(tmp_path_factory: pytest.TempPathFactory, slang: TaskData) -> Path
 def open_page(places: Places, source: str) -> Context:
     """The page's context, whose runs train on a small file."""
     context = open_context(places)
-    return dataclasses.replace(context, training=TrainingRuns(places, context.registry, context.store, source))
+    return dataclasses.replace(context, training=TrainingRuns(places, context.store, context.registry.refresh, source))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def follow(context: Context) -> tuple[list[str], str]:
 def test_a_cancelled_run_ends_at_once_and_leaves_nothing(page: Context) -> None:
     before = files_in(page.training._places)
     # The bundled sample, so that an epoch takes a while.
-    context = dataclasses.replace(page, training=TrainingRuns(page.training._places, page.registry, page.store))
+    context = dataclasses.replace(page, training=TrainingRuns(page.training._places, page.store, page.registry.refresh))
     assert start_run(context, ENGLISH, "slang", "scratch", "my-own", *UNCHANGED) == ""
     wait_for(context, "training")
     pid = context.training._process.pid

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from conftest import cut, places_in, saved_decoder, train_model
-from engine.serving.registry import Registry
 from typer.testing import CliRunner
 
 from engine.cli import app
@@ -18,6 +17,7 @@ from engine.models.methods import Method
 from engine.paths import Places
 from engine.results.comparison import compare_models, describe_few_shot
 from engine.serving.answers import Answer, Failure, classify_all, in_order
+from engine.serving.registry import Registry
 from engine.store import Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.recipe import Recipe

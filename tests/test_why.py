@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import cut, places_in, saved_decoder, tiny_recipe, train_model
-from engine.serving.registry import Registry
 
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import TextError
 from engine.evaluation.attribution import Completeness
 from engine.explain.eager import EagerModels
-from engine.explain.why import MOST_WORDS, WAYS, Explanation, Passage, explain_all, read_passage
+from engine.explain.why import MOST_WORDS, WAYS, Explainer, Explanation, Passage, explain_all, read_passage
 from engine.messages import Message
 from engine.models.zero_shot.answerers import Frozen
 from engine.paths import Places
 from engine.serving.answers import Failure, classify_all
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
@@ -69,7 +69,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, few: TaskData, nli: TaskData
 def ask(registry: Registry, task: Task, way: str, *texts: str) -> dict[str, Explanation | Failure]:
     """Every model's explanation, by name."""
     given = texts or TEXTS[task.name]
-    return {one.model: one for one in explain_all(registry, task, given, registry.models(task.name), way)}
+    return {one.model: one for one in explain_all(Explainer(registry), task, given, registry.models(task.name), way)}
 
 
 @pytest.mark.parametrize("way", list(WAYS))
@@ -161,8 +161,9 @@ def test_every_kind_of_model_can_leave_words_out(kinds: Places) -> None:
 def test_networks_that_read_the_text_in_one_pass_are_looked_into_and_others_say_why_not(
     kinds: Places, way: str
 ) -> None:
-    registry = Registry(kinds.checkpoints)
-    found = ask(registry, SLANG, way)
+    explainer = Explainer(Registry(kinds.checkpoints))
+    models = explainer.registry.models("slang")
+    found = {one.model: one for one in explain_all(explainer, SLANG, TEXTS["slang"], models, way)}
     refused = {name: one.reason for name, one in found.items() if isinstance(one, Failure)}
     assert set(refused) == {"mini-zero", "nli-zero"}
     assert "inside a prompt" in refused["mini-zero"]
@@ -177,7 +178,7 @@ def test_networks_that_read_the_text_in_one_pass_are_looked_into_and_others_say_
             assert one.completeness.error <= max(0.02, 0.03 * abs(one.completeness.total)), name
         else:
             assert sum(map(sum, one.values)) + one.rest == pytest.approx(1, abs=1e-5), name
-    assert len(registry.eager) == 6
+    assert len(explainer.eager) == 6
 
 
 def test_a_network_too_large_is_named_with_its_size(context: Context) -> None:
@@ -257,7 +258,7 @@ def test_words_that_a_network_cant_read_are_told(context: Context) -> None:
 )
 def test_what_will_not_do_gets_one_notice(context: Context, way: str, text: str, says: str) -> None:
     with pytest.raises(TextError, match=says):
-        explain_all(context.registry, SLANG, (text,), [], way)
+        explain_all(context.explainer, SLANG, (text,), [], way)
     (page,) = explain(context, ENGLISH, SLANG, None, way, text)
     assert 'class="oz-notice"' in page
     assert says in page
@@ -370,10 +371,11 @@ def test_the_bundled_small_decoder_is_explained_within_two_seconds(bundled: Regi
         "trzeba było wracać na nogach przez deszcz"
     )
     model = bundled.find("slang", "scratch")
+    explainer = Explainer(bundled)
     # Opening isn't part of it.
-    list(explain_all(bundled, SLANG, (text,), [model], way))
+    list(explain_all(explainer, SLANG, (text,), [model], way))
     start = time.perf_counter()
-    (one,) = explain_all(bundled, SLANG, (text,), [model], way)
+    (one,) = explain_all(explainer, SLANG, (text,), [model], way)
     assert isinstance(one, Explanation)
     assert sum(map(len, one.passage.named())) >= 25
     assert time.perf_counter() - start < 2

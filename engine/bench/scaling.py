@@ -1,7 +1,6 @@
 """How cost grows: milliseconds with length, throughput with the batch, training with rows, memory with models."""
 
 import gc
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from engine.machine import describe_machine, now, resident_memory_mb
 from engine.models.networks import Logits
 from engine.models.onnx_graphs import GraphNetwork, prepare, trace
 from engine.processes import run_all
+from engine.results.scaling import AXES, BATCH_LENGTH
 from engine.serving.exports import time_in_turns
 from engine.serving.registry import Registry
 from engine.training.build import build_random
@@ -29,16 +29,8 @@ GROWN = ("scratch-3m4", "minilm-full")
 """Recipes measured where none are named."""
 LENGTHS = (8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
-BATCH_LENGTH = 32
 ROWS = (1000, 2000, 4000, 8000, 16_000, 28_000)
 CALLS = 9
-AXES = {
-    "length": ("tokens of a text", "ms"),
-    "batch": (f"texts of {BATCH_LENGTH} tokens in a batch", "texts/s"),
-    "rows": ("train rows", "seconds an epoch"),
-    "models": ("models open", "MB resident"),
-}
-"""Each figure's axes."""
 
 
 def measure_growth(
@@ -95,18 +87,6 @@ def measure_growth(
     }
 
 
-def read_growth(folders: Sequence[Path]) -> dict[str, Any] | None:
-    """What `odzera bench growth --json` wrote as `growth.json` to the first folder that has one; None if none has."""
-    for folder in folders:
-        try:
-            found = json.loads((folder / "growth.json").read_text(encoding="utf-8"))
-            if set(found["series"]) <= set(AXES) and found["axes"].keys() == found["exponents"].keys():
-                return dict(found)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return None
-
-
 def _exponent(points: Sequence[tuple[float, float]]) -> float:
     """Of the power law through the last two points: 1 is linear."""
     (before_x, before), (last_x, last) = points[-2:]
@@ -141,7 +121,7 @@ def train_epoch(recipe: Recipe, data: TaskData, rows: int) -> float:
 
 
 def open_models(checkpoints: Path, task: str) -> list[tuple[float, float]]:
-    """Resident megabytes after each model of the registry, as it is served; zero models are Python and its libraries."""
+    """Resident megabytes after each model is opened, as it is served; zero models are Python and its libraries."""
     return list(_open_one_by_one(Registry(checkpoints), task))
 
 

@@ -14,7 +14,7 @@ __all__ = [
     "batch",
     "bench",
     "curves",
-    "exporting",
+    "export",
     "main",
     "models",
     "pretraining",

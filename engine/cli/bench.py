@@ -226,11 +226,12 @@ def bench_growth(
 
     Example: `odzera bench growth --figure length --figure models`
     """
-    from engine.bench.scaling import AXES, GROWN, measure_growth
+    from engine.bench.scaling import GROWN, measure_growth
     from engine.cli.bench_output import show_growth
     from engine.data.tasks import get_task
     from engine.errors import DataError
     from engine.paths import default_places
+    from engine.results.scaling import AXES
 
     unknown = [name for name in figure or () if name not in AXES]
     if unknown:

@@ -71,6 +71,6 @@ def examine(places: Places) -> list[Finding]:
     free = shutil.disk_usage(places.checkpoints.parent).free / 2**30
     findings.append(Finding("disk", free > 1, f"{free:.1f} GiB free", needed=False))
     reachable = client.is_reachable()
-    says = f"{client.endpoint()} {'answers' if reachable else 'can not be reached; the bundled data and models need no hub'}"
-    findings.append(Finding("hub", reachable, says, needed=False))
+    says = "answers" if reachable else "can not be reached; the bundled data and models need no hub"
+    findings.append(Finding("hub", reachable, f"{client.endpoint()} {says}", needed=False))
     return findings

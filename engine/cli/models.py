@@ -174,7 +174,7 @@ def evaluate(
     wanted = split or ("test" if source in ("sample", "hub") else "all")
     loaded = load_for_evaluation(chosen, source, given.options, wanted)
     with terminal.progress_bar("scoring", as_json) as tick:
-        result = evaluate_model(registry, checkpoint, loaded, wanted, tick)
+        result = evaluate_model(registry.classifier(checkpoint), checkpoint, loaded, wanted, tick)
     output.show_evaluation(result, as_json)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from engine.data.sources import SAMPLE, load
-from engine.data.tasks import get_task
+from engine.data.tasks import TASKS, get_task
 from engine.errors import CheckpointError, OdzeraError, RecipeError
 from engine.experiments.plan import Plan, estimate_small, list_taken, make_plan
 from engine.experiments.record import Finished, Request, adopt_checkpoints
@@ -28,9 +28,8 @@ from engine.hub import client
 from engine.messages import Message
 from engine.paths import Places
 from engine.processes import cores, run_all
-from engine.serving.registry import Registry
 from engine.store import Store, epoch_row
-from engine.training.checkpoints import require_writable
+from engine.training.checkpoints import read_checkpoint, require_writable
 from engine.training.loop import Epoch
 
 STAGING = "page"
@@ -76,18 +75,20 @@ class TrainingRuns:
     is deleted with the folder otherwise. So a run may be killed at any moment.
     """
 
-    def __init__(self, places: Places, registry: Registry, store: Store, source: str = SAMPLE) -> None:
-        """Take the places where models are kept, and those to tell of a new one.
+    def __init__(
+        self, places: Places, store: Store, on_new: Callable[[str], None] = lambda task: None, source: str = SAMPLE
+    ) -> None:
+        """Take the places where models are kept, and who is told of a new one.
 
         Args:
             places: Where models and results are kept.
-            registry: Models that answer; a new one is put on it.
             store: Results; those of a new model are added.
+            on_new: Called with the task of each new model, once its files are in their place.
             source: What is trained on: `sample`, or a path.
         """
         self._places = places
-        self._registry = registry
         self._store = store
+        self._on_new = on_new
         self._source = source
         self._guard = threading.Lock()
         self._estimating = threading.Lock()
@@ -101,7 +102,7 @@ class TrainingRuns:
 
     def plan(self, task: object, recipe: object, name: object = "", **changes: object) -> Plan:
         """See `engine.experiments.plan.make_plan`; the names that are taken are those here."""
-        known = isinstance(task, str) and task in self._registry.refused
+        known = isinstance(task, str) and task in TASKS
         taken = list_taken(self._places.checkpoints, self._store, get_task(str(task))) if known else ()
         return make_plan(task, recipe, name, taken, **changes)
 
@@ -238,7 +239,7 @@ class TrainingRuns:
             self._progress = dataclasses.replace(self._progress, **news)
 
     def _keep(self, made: Path) -> dict[str, Any]:
-        """Move the model to the others, and tell the registry and the store."""
+        """Move the model to the others, add its results to the store, and tell of it."""
         task = get_task(made.parent.name)
         folder = self._places.checkpoints / task.name / made.name
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -246,8 +247,8 @@ class TrainingRuns:
             raise CheckpointError(Message("A model called {name} has come meanwhile.", name=made.name))
         os.rename(made, folder)
         adopt_checkpoints(self._store, self._places.checkpoints, task)
-        self._registry.refresh(task.name)
-        manifest = self._registry.find(task.name, made.name).manifest
+        self._on_new(task.name)
+        manifest = read_checkpoint(folder).manifest
         test = manifest["run"]["record"]["scores"]["test"]
         return {
             "state": "done",

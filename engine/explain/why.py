@@ -13,6 +13,7 @@ from engine.data.tokens import locate_tokens
 from engine.errors import CheckpointError, OdzeraError, TextError
 from engine.evaluation.attribution import Completeness, centred_logits, covered, merge_tokens, occlude, occlusion
 from engine.evaluation.metrics import Floats
+from engine.explain.eager import EagerModels
 from engine.explain.gradients import attention_flow, integrated_gradients, stand_in_for_words
 from engine.explain.words import Span, cut_words, leave_out_each, split_words
 from engine.messages import Message
@@ -154,8 +155,17 @@ def read_passage(task: Task, texts: Sequence[str]) -> Passage:
     return Passage(kept, words, in_all - sum(map(len, words)))
 
 
+@dataclass(frozen=True)
+class Explainer:
+    """Trained models that can be asked why."""
+
+    registry: Registry
+    eager: EagerModels = field(default_factory=EagerModels)
+    """Networks to look into, opened when somebody asks."""
+
+
 def explain_all(
-    registry: Registry, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched], way: str
+    explainer: Explainer, task: Task, texts: Sequence[str], models: Sequence[Checkpoint | Untouched], way: str
 ) -> Iterator[Explanation | Failure]:
     """Ask `models` why, as many at a time as there are cores; each explanation comes as soon as it is ready.
 
@@ -164,13 +174,13 @@ def explain_all(
     """
     if way not in WAYS:
         raise TextError(f"There is no way '{str(way)[:40]}' of asking why. Ways: {', '.join(WAYS)}.")
-    return _explanations(registry, task, read_passage(task, texts), models, way)
+    return _explanations(explainer, task, read_passage(task, texts), models, way)
 
 
 def _explanations(
-    registry: Registry, task: Task, passage: Passage, models: Sequence[Checkpoint | Untouched], way: str
+    explainer: Explainer, task: Task, passage: Passage, models: Sequence[Checkpoint | Untouched], way: str
 ) -> Iterator[Explanation | Failure]:
-    waiting = [registry.pool.submit(_explain, registry, task, passage, model, way) for model in models]
+    waiting = [explainer.registry.pool.submit(_explain, explainer, task, passage, model, way) for model in models]
     try:
         for future in as_completed(waiting):
             yield future.result()
@@ -181,11 +191,11 @@ def _explanations(
 
 
 def _explain(
-    registry: Registry, task: Task, passage: Passage, model: Checkpoint | Untouched, way: str
+    explainer: Explainer, task: Task, passage: Passage, model: Checkpoint | Untouched, way: str
 ) -> Explanation | Failure:
     try:
-        classifier = registry.classifier(model)
-        return EXPLAINERS[way](_Question(registry, task, passage, model, classifier))
+        classifier = explainer.registry.classifier(model)
+        return EXPLAINERS[way](_Question(explainer, task, passage, model, classifier))
     except Exception as error:
         # A model that fails on this text must not keep the others from answering.
         known = isinstance(error, OdzeraError)
@@ -196,7 +206,7 @@ def _explain(
 class _Question:
     """What is asked of whom."""
 
-    registry: Registry
+    explainer: Explainer
     task: Task
     passage: Passage
     model: Checkpoint | Untouched
@@ -273,7 +283,7 @@ def _look_inside(question: _Question, way: str) -> Explanation:
     if isinstance(model, Untouched):
         raise CheckpointError(Message("It was never trained for this, so its own zero-shot model is the one to ask."))
     chosen = int(question.classifier.probabilities([passage.texts])[0].argmax())
-    with question.registry.eager.look_into(model, LARGEST[way]) as eager:
+    with question.explainer.eager.look_into(model, LARGEST[way]) as eager:
         start = time.perf_counter()
         texts, words = passage.texts, passage.words
         if eager.joined:

@@ -11,6 +11,8 @@ from typing import Any
 
 from engine.errors import HubError, OdzeraError
 
+HUB_NAME = re.compile(r"(?P<repo_id>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w-][\w.-]*(?:/[\w-][\w.-]*)*))?")
+"""`owner/name` or `owner/name@revision`, where a revision may be `refs/pr/2`."""
 PROBE_SECONDS = 4.0
 _probed: dict[str, bool] = {}
 

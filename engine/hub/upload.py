@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.errors import HubError
 from engine.hub import client
-from engine.models.backbones import HUB_NAME
 
 KEPT = (".gitattributes",)
 """Files of the Hub's own."""
@@ -22,8 +21,8 @@ class Target:
     kind: str
     """`model` or `space`."""
     repo_id: str
-    mark: str
-    """A file by which a repository is known to be one of ours."""
+    marks: tuple[str, ...]
+    """Files, any of which tells that a repository is one of ours."""
     flavour: str = ""
     """Hardware that a new Space asks for."""
 
@@ -80,7 +79,7 @@ def check_name(repo_id: str) -> None:
     Raises:
         HubError: It isn't.
     """
-    match = HUB_NAME.fullmatch(repo_id)
+    match = client.HUB_NAME.fullmatch(repo_id)
     if match is None or match["revision"]:
         raise HubError(f"'{repo_id}' is no name of a repository; give USER/NAME.")
 
@@ -144,7 +143,7 @@ def _look(api: Any, target: Target) -> _There | None:
 
 def _require_ours(target: Target, there: _There) -> None:
     """Raise where a repository holds files of something else, which would be overwritten."""
-    if target.mark not in there.hashes and set(there.hashes) - set(MADE):
+    if not set(target.marks) & set(there.hashes) and set(there.hashes) - set(MADE):
         raise HubError(
             f"{target.link} holds other files than Odzera's, and they would be lost; choose another name, or delete "
             "them there."

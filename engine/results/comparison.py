@@ -11,9 +11,9 @@ from engine.errors import DataError, StoreError
 from engine.evaluation.significance import calibration_interval, holm, mcnemar
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
-from engine.serving.registry import Registry
 from engine.store import DataSet, Predictions, Run, Store
 from engine.training.checkpoints import Checkpoint
+from engine.training.classifiers import Classifier
 from engine.training.loop import Tick
 from engine.training.recipes import RECIPES, count_recipe
 
@@ -223,18 +223,23 @@ def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) 
 
 
 def evaluate_model(
-    registry: Registry, checkpoint: Checkpoint, data: TaskData, split: str, tick: Tick | None = None
+    classifier: Classifier, checkpoint: Checkpoint, data: TaskData, split: str, tick: Tick | None = None
 ) -> dict[str, Any]:
-    """Score a trained model on a split of any labelled data; `tick` hears how many rows are done.
+    """Score a trained model on a split of any labelled data.
+
+    Args:
+        classifier: The opened model.
+        checkpoint: What it was opened from.
+        data: Labelled rows.
+        split: `train`, `validation`, `test` or `all`.
+        tick: Hears how many rows are done.
 
     Raises:
         DataError: The split has no rows.
-        OdzeraError: The model can't be opened.
     """
     rows = data.split(split)
     if not len(rows):
         raise DataError(f"{data.source} has no {split} rows.")
-    classifier = registry.classifier(checkpoint)
     probabilities = classifier.probabilities(data.texts(split), tick)
     languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
     scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)

@@ -1,6 +1,5 @@
 """A closer look at trained models: what they get wrong, per class and language, and which are worth their cost."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,9 +9,7 @@ from engine.data.sources import SAMPLE, load
 from engine.data.tasks import Task, get_task
 from engine.errors import OdzeraError
 from engine.evaluation.significance import class_f1_intervals, wilson_interval
-from engine.serving.exports import EXPORT, RUNTIMES, export_key, exports_root, has_network
 from engine.store import Predictions
-from engine.training.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -134,24 +131,3 @@ def _sample_texts(task_name: str) -> tuple[str, Mapping[str, tuple[str, ...]]]:
     except OdzeraError:
         return "", {}
     return data.fingerprint, dict(zip(data.split("test")["id"], data.texts("test"), strict=True))
-
-
-def served_latency(checkpoint: Checkpoint) -> tuple[str, float] | None:
-    """The runtime that answers for a model now, and its milliseconds; None where there is no such time.
-
-    For a network it is the median of one call on a text of 32 tokens, measured when it was exported; a baseline is
-    served as it was timed after training. A model that calls a network several times for a text has none.
-    """
-    if checkpoint.recipe.kind == "baseline":
-        return "numpy", float(checkpoint.manifest["run"]["record"]["latency"]["p50_ms"])
-    if checkpoint.recipe.kind == "frozen" or not has_network(checkpoint):
-        return None
-    folder = exports_root(checkpoint) / export_key(checkpoint)
-    try:
-        manifest = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
-        runtime = manifest["serves"]
-        # Whoever opens the graphs checks what is in them; whether they are there is enough for a table.
-        whole = all((folder / name).stat().st_size == listed["bytes"] for name, listed in manifest["files"].items())
-        return (runtime, float(manifest["runtimes"][runtime]["p50_ms"])) if whole and runtime in RUNTIMES else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

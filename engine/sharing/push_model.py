@@ -32,7 +32,7 @@ def push_model(places: Places, name: str, repo_id: str, private: bool = False, d
         HubError: The hub refuses or can't be reached.
     """
     files = model_files(places, find_model(Registry(places.checkpoints), name), repo_id)
-    return push_files(Target("model", repo_id, RECORD), files, private, dry_run)
+    return push_files(Target("model", repo_id, (RECORD,)), files, private, dry_run)
 
 
 def model_files(places: Places, checkpoint: Checkpoint, repo_id: str) -> dict[str, bytes]:

@@ -19,6 +19,8 @@ from engine.sharing.space_files import MARK, Contents, collect
 from engine.sharing.space_hardware import Hardware
 
 MOST_BYTES = 200_000_000
+MARKS = ("engine/sharing/space.py", "engine/serving/space.py")
+"""Files that tell a Space of ours; the second one is in those built before 0.7."""
 
 
 @dataclass(frozen=True)
@@ -136,5 +138,5 @@ def push_space(
         built = build_space(Path(folder) / "space", places, hardware, models, own_studies)
         root = built.folder
         files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        target = Target("space", repo_id, "engine/sharing/space.py", hardware.flavour)
+        target = Target("space", repo_id, MARKS, hardware.flavour)
         return built, push(target, files, private, dry_run)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engine.serving.registry import Untouched
-
 from engine.data.tasks import Task
 from engine.errors import CheckpointError, OdzeraError
 from engine.serving.answers import Answer, Failure, classify_all, classify_in_bursts, in_order
+from engine.serving.registry import Untouched
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language

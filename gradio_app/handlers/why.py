@@ -26,7 +26,7 @@ def explain(
     models = [one for one in known if chosen is None or one.name in chosen]
     try:
         given = [text or "" for text in texts]
-        explanations = explain_all(context.registry, task, given, models, way)
+        explanations = explain_all(context.explainer, task, given, models, way)
         passage = read_passage(task, given)
     except OdzeraError as error:
         yield render_notice(say.again(error.args[0]))
