@@ -44,7 +44,7 @@ class StudySummary:
     """The best finite value of a complete trial; None where there are several objectives."""
     best_params: Mapping[str, Any] = field(default_factory=dict)
     first_id: int = 0
-    """Number of its first trial in the storage; with `name` and `study_id` it tells a study from one that replaced it."""
+    """Number of its first trial in the storage: a study that took another's place has another one."""
 
     @property
     def finished(self) -> int:
@@ -126,15 +126,17 @@ def known_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that Odzera records; those of other names and those of another kind are left out."""
     kept: dict[str, Any] = {}
     for name, value in attributes.items():
-        if name in TEXTS and isinstance(value, str):
-            kept[name] = value
-        elif name in NUMBERS and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+        if (name in TEXTS and isinstance(value, str)) or (name in NUMBERS and _is_count(value)):
             kept[name] = value
         elif name == "versions" and isinstance(value, dict):
             kept[name] = {str(package): str(number) for package, number in value.items()}
         elif name == "rows" and isinstance(value, dict):
             kept[name] = {str(split): count for split, count in value.items() if isinstance(count, int)}
     return kept
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def _extremes(connection: Connection) -> tuple[dict[int, float], dict[int, float]]:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from gradio_app.languages import Language, message
-from gradio_app.views.wording import compact, name_figure, percent
+from gradio_app.views.wording import compact, foreign, name_figure, percent
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 42
@@ -17,18 +17,26 @@ STATES = {"complete": message("complete"), "pruned": message("pruned")}
 """How a trial ended, where it has a loss."""
 
 
-def draw_history(say: Language, history: Sequence[Mapping[str, Any]], target: int) -> str:
-    """Validation loss of every trial by number, and the lowest of the complete ones so far as a line.
+MANY = 1000
+"""More trials than this are drawn without a title each: only those that were the best so far keep theirs."""
+
+
+def draw_history(
+    say: Language, history: Sequence[Mapping[str, Any]], target: int, metric: str = "", maximize: bool = False
+) -> str:
+    """The value of every trial by number, and the best of the complete ones so far as a line.
 
     Args:
         say: The page's language.
-        history: Rows with `number`, `state` (`complete` or `pruned`), `loss` and `best`.
+        history: Rows with `number`, `state` (`complete` or `pruned`), `loss` and `best`, all finite.
         target: Trials that the study is to have; the axis reaches that far.
+        metric: Words for the value, instead of the validation loss.
+        maximize: Whether a larger value is better.
     """
     if not history:
         return f'<p class="oz-empty">{say("No trial has reported a loss yet.")}</p>'
     last = int(max(target - 1, *(row["number"] for row in history), 1))
-    low, high = _range([row["loss"] for row in history])
+    low, high = _range([row["loss"] for row in history], maximize)
 
     def across(number: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * number / last
@@ -37,35 +45,66 @@ def draw_history(say: Language, history: Sequence[Mapping[str, Any]], target: in
         share: float = (min(max(loss, low), high) - low) / (high - low)
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)
 
-    dots = "".join(
-        f'<circle class="oz-{escape(row["state"])}" cx="{across(row["number"]):.1f}" cy="{down(row["loss"]):.1f}" '
-        f'r="{3.2 if row["state"] == "complete" else 2.2}"><title>{_title(say, row)}</title></circle>'
-        for row in sorted(history, key=lambda row: row["state"] == "complete")
-    )
-    best = [(across(row["number"]), down(row["best"])) for row in history if row["best"] is not None]
+    records = _records(history)
     line = ""
-    if best:
-        steps = [f"M{best[0][0]:.1f},{best[0][1]:.1f}"]
-        steps += [f"H{x:.1f}V{y:.1f}" for x, y in best[1:]]
-        line = f'<path class="oz-line" d="{"".join(steps)}"/>'
-    final = next((row["best"] for row in reversed(history) if row["best"] is not None), None)
-    says = (
-        say.plural("Validation loss of {n} trial", "Validation loss of {n} trials", len(history))
-        if final is None
-        else say.plural(
-            "Validation loss of {n} trial; the lowest is {loss}",
-            "Validation loss of {n} trials; the lowest is {loss}",
-            len(history),
-            loss=say.number(final, ".4f"),
-        )
+    if records:
+        steps = [f"M{across(records[0]['number']):.1f},{down(records[0]['best']):.1f}"]
+        steps += [f"H{across(row['number']):.1f}V{down(row['best']):.1f}" for row in records[1:]]
+        line = f'<path class="oz-line" d="{"".join(steps)}H{across(history[-1]["number"]):.1f}"/>'
+    dots = _dots(say, history if len(history) <= MANY else records, across, down)
+    if len(history) > MANY:
+        dots = "".join(_bare_dots(state, history, across, down) for state in ("pruned", "complete")) + dots
+    says = _describe_history(say, len(history), records[-1]["best"] if records else None, metric)
+    best = say("highest so far.") if maximize else say("lowest so far.")
+    edge = (
+        say("Values below the axis lie on its lower edge.")
+        if maximize
+        else say("Losses above the axis lie on its upper edge.")
     )
     return (
         f'<figure class="oz-figure"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(says)}">'
-        f"{_axes(say, low, high, last, across, down)}{dots}{line}</svg>"
+        f"{_axes(say, low, high, last, across, down, metric)}{dots}{line}</svg>"
         f'<figcaption class="oz-note"><span class="oz-key oz-complete">●</span> {say("complete")} '
         f'<span class="oz-key oz-pruned">○</span> {say("pruned, last reported loss")} '
-        f'<span class="oz-key oz-lowest">━</span> {say("lowest so far.")} '
-        f"{say('Losses above the axis lie on its upper edge.')}</figcaption></figure>"
+        f'<span class="oz-key oz-lowest">━</span> {best} {edge}</figcaption></figure>'
+    )
+
+
+def _records(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The trials that were the best so far when they ended."""
+    found: list[Mapping[str, Any]] = []
+    for row in history:
+        if row["best"] is not None and (not found or row["best"] != found[-1]["best"]):
+            found.append(row)
+    return found
+
+
+def _dots(say: Language, rows: Sequence[Mapping[str, Any]], across: Any, down: Any) -> str:
+    return "".join(
+        f'<circle class="oz-{escape(row["state"])}" cx="{across(row["number"]):.1f}" cy="{down(row["loss"]):.1f}" '
+        f'r="{3.2 if row["state"] == "complete" else 2.2}"><title>{_title(say, row)}</title></circle>'
+        for row in sorted(rows, key=lambda row: row["state"] == "complete")
+    )
+
+
+def _bare_dots(state: str, rows: Sequence[Mapping[str, Any]], across: Any, down: Any) -> str:
+    """Dots of one state as one path of lines without length, one a pixel: a page of thousands stays light."""
+    places = {(round(across(row["number"])), round(down(row["loss"]))) for row in rows if row["state"] == state}
+    marks = "".join(f"M{x},{y}h0" for x, y in sorted(places))
+    return f'<path class="oz-dots oz-{state}" d="{marks}"/>' if marks else ""
+
+
+def _describe_history(say: Language, count: int, best: float | None, metric: str) -> str:
+    if metric:
+        words = say.plural("{metric} of {n} trial", "{metric} of {n} trials", count, metric=metric)
+        return words if best is None else f"{words}; {say('the best is {value}', value=say.number(best, '.6g'))}"
+    if best is None:
+        return say.plural("Validation loss of {n} trial", "Validation loss of {n} trials", count)
+    return say.plural(
+        "Validation loss of {n} trial; the lowest is {loss}",
+        "Validation loss of {n} trials; the lowest is {loss}",
+        count,
+        loss=say.number(best, ".4f"),
     )
 
 
@@ -81,7 +120,7 @@ def draw_shares(say: Language, shares: Mapping[str, float]) -> str:
         return f'<p class="oz-empty">{say("Importances need at least four complete trials.")}</p>'
     largest = max(shares.values()) or 1.0
     bars = "".join(
-        f'<div class="oz-bar"><span>{escape(name)}</span><span class="oz-share">{percent(say, share, 1)}</span>'
+        f'<div class="oz-bar"><span>{foreign(name)}</span><span class="oz-share">{percent(say, share, 1)}</span>'
         f'<span class="oz-track"><span class="oz-fill oz-positive" style="width:{share / largest:.1%}"></span></span>'
         "</div>"
         for name, share in shares.items()
@@ -89,21 +128,30 @@ def draw_shares(say: Language, shares: Mapping[str, float]) -> str:
     return f'<div class="oz-bars">{bars}</div>'
 
 
-def _range(losses: Sequence[float]) -> tuple[float, float]:
-    """From below the lowest loss to what nineteen in twenty stay under: a few that diverge don't flatten the rest."""
-    finite = sorted(loss for loss in losses if math.isfinite(loss))
-    low, high = finite[0], finite[math.ceil(0.95 * len(finite)) - 1]
-    margin = max((high - low) * 0.06, 0.005)
-    return low - margin, high + margin
+def _range(values: Sequence[float], maximize: bool = False) -> tuple[float, float]:
+    """From beyond the best value to what nineteen in twenty reach, and no further than thrice the way to the median.
+
+    So neither a few that diverge nor many that were pruned early flatten the rest.
+    """
+    sign = -1.0 if maximize else 1.0
+    ranked = sorted(sign * value for value in values)
+    best, most = ranked[0], ranked[math.ceil(0.95 * len(ranked)) - 1]
+    usual = ranked[len(ranked) // 2] - best
+    if usual > 0:
+        most = min(most, best + 3 * usual)
+    # Half a thousandth of the size, where all are alike: numbers far from zero have few digits left for less.
+    margin = max((most - best) * 0.06, 0.005, abs(best) * 5e-4)
+    low, high = best - margin, most + margin
+    return (-high, -low) if maximize else (low, high)
 
 
-def _axes(say: Language, low: float, high: float, last: int, across: Any, down: Any) -> str:
+def _axes(say: Language, low: float, high: float, last: int, across: Any, down: Any, metric: str) -> str:
     every = max(1, round(_nice((last + 1) / 6)))
     ticks = "".join(
         f'<text x="{across(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number}</text>'
         for number in range(0, last + 1, every)
     )
-    return _levels(say, low, high, down) + ticks + _names(say("trial"), say("validation loss"))
+    return _levels(say, low, high, down) + ticks + _names(say("trial"), metric or say("validation loss"))
 
 
 def _levels(say: Language, low: float, high: float, down: Any) -> str:

@@ -1,10 +1,12 @@
 """How durations, sizes, counts, shares, days and languages are written in the page's language."""
 
 from datetime import datetime
+from html import escape
 
 from babel import Locale
 from babel.dates import format_date
 
+from engine.serving.batch import shorten
 from gradio_app.languages import Language, message
 
 FIGURES = {
@@ -18,6 +20,11 @@ FIGURES = {
 """Figures by the engine's keys, as they are called."""
 SPLITS = {"train": message("train"), "validation": message("validation"), "test": message("test")}
 """Parts of a data set, as they are called."""
+
+
+def foreign(text: object, most: int = 60) -> str:
+    """Someone else's words as HTML: cut, escaped, and written in a direction of their own that ends with them."""
+    return f"<bdi>{escape(shorten(str(text), most))}</bdi>"
 
 
 def duration(say: Language, seconds: float | None) -> str:
