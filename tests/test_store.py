@@ -75,11 +75,6 @@ def test_a_place_that_cannot_be_made_is_refused_with_its_path(tmp_path: Path) ->
         Store.open(tmp_path / "studies" / "results.db")
 
 
-def test_a_store_on_disk_is_in_wal_mode(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "results.db")
-    assert store.db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-
-
 def test_a_run_is_stored_while_a_page_reads(tmp_path: Path) -> None:
     writer, reader = Store.open(tmp_path / "results.db"), Store.open(tmp_path / "results.db")
     writer.add(run("one"), EPOCHS, predictions())

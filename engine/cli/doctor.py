@@ -13,6 +13,7 @@ from engine.machine import describe_machine
 from engine.models.backbones import BACKBONES
 from engine.paths import Places, find_pretrained
 from engine.serving.registry import Registry
+from engine.sqlite import describe_journal, find_network
 from engine.store import Store
 from engine.training.checkpoints import require_writable
 from engine.training.loop import bfloat16_pays
@@ -68,9 +69,22 @@ def examine(places: Places) -> list[Finding]:
         findings.append(Finding("results", True, "can be opened", needed=False))
     except OdzeraError as error:
         findings.append(Finding("results", False, str(error), needed=False))
+    findings.append(_examine_databases(places))
     free = shutil.disk_usage(places.checkpoints.parent).free / 2**30
     findings.append(Finding("disk", free > 1, f"{free:.1f} GiB free", needed=False))
     reachable = client.is_reachable()
     says = "answers" if reachable else "can not be reached; the bundled data and models need no hub"
     findings.append(Finding("hub", reachable, f"{client.endpoint()} {says}", needed=False))
     return findings
+
+
+def _examine_databases(places: Places) -> Finding:
+    """SQLite's version and the disk on which results and studies lie."""
+    says = [f"SQLite {describe_journal()}"]
+    network = {path: find_network(path) for path in (places.store, places.studies)}
+    says += [
+        f"{path} lies on a network disk ({kind}), whose locks it can't rely on"
+        for path, kind in network.items()
+        if kind
+    ]
+    return Finding("databases", not any(network.values()), "; ".join(says), needed=False)

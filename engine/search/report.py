@@ -55,7 +55,7 @@ class Studies:
         self._lock = threading.Lock()
         self._views: dict[str, tuple[str, StudyView]] = {}
         self._importances: dict[str, tuple[int, Mapping[str, float]]] = {}
-        self._known: dict[int, tuple[str, int]] = {}
+        self._known: dict[int, tuple[str, str]] = {}
 
     def summaries(self) -> list[StudySummary]:
         """Every study without its trials, the one made last first, those without any trial after all others.
@@ -70,8 +70,8 @@ class Studies:
         with explained(self.storage), open_shared(self.storage)._backend.engine.connect() as connection:
             found = read_summaries(connection)
         with self._lock:
-            known = {one.study_id: (one.name, one.first_id) for one in found}
-            # A study's number may be another one's after it was deleted; what was kept of it would be mixed up.
+            known = {one.study_id: (one.name, one.began) for one in found}
+            # A study's number is given to another one after it was deleted; what was kept of them would be mixed up.
             if any(self._known.get(one, was) != was for one, was in known.items()):
                 forget_shared()
             self._known = {one: was for one, was in known.items() if was[1]}
@@ -164,7 +164,6 @@ def view(study: optuna.Study, weigh: "Callable[[optuna.Study], Mapping[str, floa
         metric=(study.metric_names or [""])[0] if single else "",
         best_value=values[best[0].number] if best else None,
         best_params=best[0].params if best else {},
-        first_id=min((one._trial_id for one in trials), default=0),
         history=_history(trials, maximize) if single else (),
         importances=(weigh or importances)(study),
         best_trials=[_row(one) for one in best],

@@ -1,9 +1,9 @@
-"""Where studies are kept: an SQLite file in WAL mode or a PostgreSQL server, opened for many processes to share."""
+"""Where studies are kept: an SQLite file or a PostgreSQL server, opened for many processes to share."""
 
 import sqlite3
 import warnings
 from collections.abc import Container, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import StoreError
 from engine.search.trial_reader import of_study, read_trials
+from engine.sqlite import choose_journal, find_network, require_whole, use_journal
 
 # Heartbeats and metric names "may change"; the version is pinned, and tests cover them.
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
@@ -133,7 +134,7 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT_SECONDS, grace: int = GRA
         # there. So one at a time.
         with hold(open_lock(text)):
             if url.drivername == "sqlite":
-                _use_wal(Path(str(url.database)))
+                _prepare(Path(str(url.database)))
             return Storage(
                 url.render_as_string(hide_password=False),
                 engine_kwargs=arguments,
@@ -195,15 +196,41 @@ def _database_error(error: BaseException) -> BaseException:
     return error
 
 
-def _use_wal(path: Path) -> None:
+def _prepare(path: Path) -> None:
+    """Refuse what is left of another database, and choose the journal."""
+    require_whole(path)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-            return
-        # Kept in the file: readers don't wait for the writer, and a killed writer leaves the last whole transaction.
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_journal(connection)
     finally:
         connection.close()
+
+
+def find_dangers(text: str, workers: int) -> list[str]:
+    """What is to be known of a storage before several processes write to it, a line each.
+
+    Raises:
+        StoreError: They mustn't: it lies on a network disk.
+    """
+    url = parse_url(text)
+    if url.drivername != "sqlite":
+        return []
+    path = Path(str(url.database))
+    found = []
+    network = find_network(path)
+    if network:
+        told = f"{path} lies on a network disk ({network}), whose locks SQLite can't rely on"
+        if workers > 1:
+            raise StoreError(f"{told}. Use --workers 1, a disk of this machine or PostgreSQL.")
+        found.append(f"{told}: let nobody else write to it meanwhile")
+    if exists(text) and choose_journal() != "wal":
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            if use_journal(connection) == "wal":
+                found.append(
+                    f"{path} keeps its write-ahead log while others have it open; with SQLite {sqlite3.sqlite_version} "
+                    "several workers may corrupt it, so close them first (the page, a dashboard)"
+                )
+    return found
 
 
 def open_lock(text: str) -> Lock:

@@ -1,6 +1,7 @@
 """How far each study of a storage is: counts, best value and settings, read without its trials."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,8 +44,8 @@ class StudySummary:
     best_value: float | None = None
     """The best finite value of a complete trial; None where there are several objectives."""
     best_params: Mapping[str, Any] = field(default_factory=dict)
-    first_id: int = 0
-    """Number of its first trial in the storage: a study that took another's place has another one."""
+    began: str = ""
+    """When its first trial began, by which a study is told from one that took its place and number."""
 
     @property
     def finished(self) -> int:
@@ -59,7 +60,7 @@ class StudySummary:
     @property
     def mark(self) -> str:
         """Changes when anything happens in the study that is shown of it."""
-        return f"{self.study_id} {self.first_id} {self.name} {dict(self.trials)} {self.target} {self.best_value}"
+        return f"{self.study_id} {self.began} {self.name} {dict(self.trials)} {self.target} {self.best_value}"
 
     def as_summary(self) -> dict[str, Any]:
         """What `odzera studies --json` shows of it."""
@@ -70,26 +71,32 @@ class StudySummary:
             "fingerprint": self.attributes.get("fingerprint"),
             "trials": {state: self.trials[state] for state in ("complete", "pruned", "failed", "running")},
             "best_value": self.best_value,
-            "best_params": dict(self.best_params) or None,
+            "best_params": {name: _finite(value) for name, value in self.best_params.items()} or None,
         }
+
+
+def _finite(value: Any) -> Any:
+    """A value as it is, or as a word where JSON has no number for it."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_summaries(connection: Connection) -> list[StudySummary]:
     """Every study, in the order in which they were made."""
-    directions, counts, first, attributes, metrics = (defaultdict[int, Any](dict) for _ in range(5))
+    directions, counts, attributes, metrics = (defaultdict[int, Any](dict) for _ in range(4))
+    begun: defaultdict[int, list[Any]] = defaultdict(list)
     table = table_of(models.StudyDirectionModel)
     for study_id, objective, direction in connection.execute(
         select(table.c.study_id, table.c.objective, table.c.direction)
     ):
         directions[study_id][objective] = direction
     table = table_of(models.TrialModel)
-    for study_id, state, count, lowest in connection.execute(
-        select(table.c.study_id, table.c.state, func.count(), func.min(table.c.trial_id)).group_by(
+    for study_id, state, count, first in connection.execute(
+        select(table.c.study_id, table.c.state, func.count(), func.min(table.c.datetime_start)).group_by(
             table.c.study_id, table.c.state
         )
     ):
         counts[study_id][state] = count
-        first[study_id] = min(lowest, first.get(study_id, lowest))
+        begun[study_id] += [first] if first else []
     table = table_of(models.StudyUserAttributeModel)
     for study_id, key, written in connection.execute(select(table.c.study_id, table.c.key, table.c.value_json)):
         attributes[study_id][key] = _parsed(written)
@@ -116,7 +123,7 @@ def read_summaries(connection: Connection) -> list[StudySummary]:
                 metric=str(metric[0]) if single and isinstance(metric, list) and metric else "",
                 best_value=best,
                 best_params={} if best is None else _params(connection, study_id, best),
-                first_id=first.get(study_id, 0),
+                began=str(min(begun[study_id], default="")),
             )
         )
     return found
@@ -165,7 +172,11 @@ def _params(connection: Connection, study_id: int, value: float) -> dict[str, An
             values.c.value == value,
         )
     ).scalar()
-    found = read_trials(connection, [trials.c.trial_id == first])
+    try:
+        found = read_trials(connection, [trials.c.trial_id == first])
+    except (ValueError, KeyError, TypeError, IndexError):
+        # A setting of a kind that this Optuna doesn't know: the other studies are listed all the same.
+        return {}
     return dict(found[0].params) if found else {}
 
 

@@ -114,8 +114,16 @@ def _title(say: Language, row: Mapping[str, Any]) -> str:
     return escape(say("trial {number}, {state}: {loss}", number=row["number"], state=state, loss=loss))
 
 
-def draw_shares(say: Language, shares: Mapping[str, float]) -> str:
-    """Shares that add up to one, as bars, largest first."""
+def draw_shares(say: Language, shares: Mapping[str, float], complete: int = 0) -> str:
+    """Shares that add up to one, as bars, largest first.
+
+    Args:
+        say: The page's language.
+        shares: Setting → share.
+        complete: Trials that they are of.
+    """
+    if not shares and complete >= 4:
+        return f'<p class="oz-empty">{say("No setting stands out.")}</p>'
     if not shares:
         return f'<p class="oz-empty">{say("Importances need at least four complete trials.")}</p>'
     largest = max(shares.values()) or 1.0

@@ -71,7 +71,7 @@ def render_study(say: Language, study: StudyView, dashboard: str) -> str:
         f'{head}<div class="oz-columns"><section><h2>{say("Every trial")}</h2>'
         f"{draw_history(say, study.history, target, _metric(say, study), study.maximize)}</section>"
         f"<section><h2>{say('What matters (PED-ANOVA)')}</h2>"
-        f"{draw_shares(say, dict(list(study.importances.items())[:8]))}"
+        f"{draw_shares(say, dict(list(study.importances.items())[:8]), study.trials['complete'])}"
         f'<p class="oz-note">{note}</p></section></div>'
         f"<h2>{best}</h2>{_best_trials(say, study)}{_failures(say, study)}"
     )
