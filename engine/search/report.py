@@ -3,7 +3,6 @@
 import heapq
 import math
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -185,10 +184,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     try:
-        with warnings.catch_warnings():
-            # Whoever asks for a list of studies isn't told of regimes with few trials, nor where Optuna is installed.
-            warnings.simplefilter("ignore")
-            found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), normalize=False)
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), normalize=False)
     except (ValueError, RuntimeError, ArithmeticError, AssertionError, KeyError, TypeError):
         # No setting that trials share, or one that is of several kinds.
         return {}

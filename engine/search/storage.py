@@ -25,6 +25,8 @@ from engine.sqlite import choose_journal, find_network, require_whole, use_journ
 
 # Heartbeats and metric names "may change"; the version is pinned, and tests cover them.
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
+# Importances of few trials, told with the path of a file of Optuna's.
+warnings.filterwarnings("ignore", module=r"optuna\.importance")
 
 BUSY_SECONDS = 60
 HEARTBEAT_SECONDS = 10
