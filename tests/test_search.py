@@ -557,3 +557,50 @@ def test_pairs_are_searched_on_like_single_texts(nli: TaskData, address: str) ->
     trial = run_one(cut(nli), address, SMALL)
     assert trial.state == TrialState.COMPLETE
     assert set(trial.user_attrs) == KEPT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_file_that_many_write_to_is_whole_after_thirty_kills(tmp_path: Path) -> None:
+    address = str(tmp_path / "optuna.db")
+    optuna.create_study(study_name="hammer", storage=open_storage(address))
+    program = tmp_path / "hammer.py"
+    program.write_text(HAMMER, encoding="utf-8")
+    chance = random.Random(3)  # noqa: S311 (no secret)
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, str(program), address, "600"],
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+
+    team = [start() for _ in range(3)]
+    deadline = time.monotonic() + 500
+    while not (found := trials_in(Path(address))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for _ in range(30):
+        # Killed while somebody writes: only after a trial more than there was.
+        while trials_in(Path(address)) == found and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 0.4))
+        found = trials_in(Path(address))
+        victim = team.pop(0)
+        victim.kill()
+        victim.wait()
+        assert victim.returncode == -signal.SIGKILL
+        team.append(start())
+    for process in team:
+        process.kill()
+        process.wait()
+    assert time.monotonic() < deadline
+    assert sqlite3.connect(address).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert sqlite3.connect(address).execute("PRAGMA foreign_key_check").fetchall() == []
+    numbers = [trial.number for trial in optuna.load_study(study_name="hammer", storage=open_storage(address)).trials]
+    assert numbers == list(range(len(numbers)))
+
+
+def trials_in(path: Path) -> int:
+    """How many trials there are."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
