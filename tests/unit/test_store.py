@@ -90,7 +90,7 @@ def test_runs_are_stored_while_a_page_reads(tmp_path: Path, monkeypatch: pytest.
     page = threading.Thread(target=read)
     page.start()
     for number in range(10):
-        writer.add(run(f"run {number}"), EPOCHS, predictions())
+        writer.add(run(f"run {number}", model=f"model {number}"), EPOCHS, predictions())
     ended.set()
     page.join()
     assert len(writer.runs("slang", "aaaaaaaaaaaa")) == 10
