@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from sqlite_utils.db import Table
 
 from engine.errors import StoreError
+from engine.sqlite import require_whole, use_journal
 
 BUSY_SECONDS = 30
 
@@ -153,19 +154,19 @@ class Store:
 
     @staticmethod
     def open(path: Path) -> "Store":
-        """Open or create the store at `path`, in WAL mode, so that the page reads while a run writes.
+        """Open or create the store at `path`; the page reads it while runs write.
 
         Raises:
             StoreError: The file can't be opened, written, or isn't a database.
         """
         with _explained(f"The results in {path} can't be opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Switching to WAL and creating the schema don't wait for each other as plain writes do.
+            require_whole(path)
+            # Changing the journal and creating the schema don't wait for each other as plain writes do.
             with FileLock(path.with_name(f".{path.name}.lock"), timeout=BUSY_SECONDS):
                 connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-                db = Database(connection)
-                db.enable_wal()
-                return Store(db)
+                use_journal(connection)
+                return Store(Database(connection))
 
     @staticmethod
     def in_memory() -> "Store":

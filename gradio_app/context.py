@@ -21,7 +21,9 @@ from engine.paths import ROOT, Places
 from engine.results.comparison import open_results
 from engine.results.inspection import find_texts
 from engine.results.scaling import read_growth
-from engine.search.report import StudyView, list_studies
+from engine.search.report import Studies, StudyView
+from engine.search.summaries import StudySummary
+from engine.serving.batch import shorten
 from engine.serving.exports import has_network
 from engine.serving.registry import Registry, Untouched
 from engine.store import Store
@@ -96,16 +98,24 @@ class Context:
             return [(_describe(say, study), study.name) for study in self._views.get(self.storage, fresh)]
         return []
 
-    def study(self, name: str | None) -> StudyView | None:
-        """The study of this name, or None.
+    def study_summary(self, name: str | None) -> StudySummary | None:
+        """How far the study of this name is, or None where there is none.
 
         Raises:
             StoreError: The studies can't be read.
         """
-        return next((study for study in self._views.get(self.storage) if study.name == name), None)
+        return next((study for study in self.studies() if study.name == name), None)
 
-    def studies(self) -> list[StudyView]:
-        """Every study.
+    def study(self, summary: StudySummary) -> StudyView:
+        """A study with its trials.
+
+        Raises:
+            StoreError: The studies can't be read.
+        """
+        return self._views.studies(self.storage).view_of(summary)
+
+    def studies(self) -> list[StudySummary]:
+        """Every study, without its trials.
 
         Raises:
             StoreError: The studies can't be read.
@@ -139,7 +149,8 @@ class Context:
                 find_texts(known, comparison["data"]["fingerprint"])
         Glossary.load()
         with suppress(OdzeraError):
-            self.studies()
+            for summary in self.studies()[:1]:
+                self.study(summary)
 
     def speed_up(self) -> None:
         """Export every model that the page shows first and that isn't yet, and answer from the graphs."""
@@ -156,28 +167,36 @@ class Context:
 
 
 class _Views:
-    """Studies read at most every few seconds, however many visitors look."""
+    """How far the studies are, read at most every few seconds, however many visitors look."""
 
     SECONDS = 3.0
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.read = -math.inf
-        self.views: list[StudyView] = []
+        self.summaries: list[StudySummary] = []
+        self._studies: Studies | None = None
 
-    def get(self, storage: str, fresh: bool = False) -> list[StudyView]:
+    def studies(self, storage: str) -> Studies:
+        if self._studies is None:
+            self._studies = Studies(storage)
+        return self._studies
+
+    def get(self, storage: str, fresh: bool = False) -> list[StudySummary]:
         if not storage:
             return []
         with self.lock:
             if time.monotonic() - self.read > (0.5 if fresh else self.SECONDS):
-                self.views = list_studies(storage)
+                self.summaries = self.studies(storage).summaries()
                 self.read = time.monotonic()
-            return self.views
+            return self.summaries
 
 
-def _describe(say: Language, study: StudyView) -> str:
-    source = name_source(say, study.attributes.get("source"))
-    return f"{study.name} · {source} · {say.plural('{n} trial', '{n} trials', study.finished)}"
+def _describe(say: Language, study: StudySummary) -> str:
+    source = name_source(say, study.attributes.get("source", say("unknown data")))
+    # Marks that isolate, as the menu is no HTML: a name written from right to left turns nothing else around.
+    name, source = (f"\u2068{shorten(text, 60)}\u2069" for text in (study.name, source))
+    return f"{name} · {source} · {say.plural('{n} trial', '{n} trials', study.finished)}"
 
 
 def _describe_curve(say: Language, curve: Curve) -> str:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from engine.cli.base import JsonOption, app, friendly
 from engine.errors import OdzeraError
 from engine.paths import Places, default_places, find_pretrained
+from engine.sqlite import describe_journal, find_network
 from engine.terminal import out, print_json, waiting
 
 
@@ -49,6 +50,7 @@ def examine(places: Places) -> Iterator[Finding]:
     yield _backbones()
     yield _try("checkpoints", "can be written", lambda: require_writable(places.checkpoints))
     yield _try("results", "can be opened", lambda: Store.open(places.store))
+    yield _databases(places)
     free = shutil.disk_usage(places.checkpoints.parent).free / 2**30
     yield Finding("disk", free > 1, f"{free:.1f} GiB free", needed=False)
     reachable = client.is_reachable()
@@ -97,6 +99,18 @@ def _backbones() -> Finding:
     missing = [name for name, folder in bundled.items() if folder is None]
     says = f"missing: {', '.join(missing)}" if missing else f"{', '.join(bundled)} can be adapted"
     return Finding("pretrained", not missing, says, needed=False)
+
+
+def _databases(places: Places) -> Finding:
+    """SQLite's version and the disk on which results and studies lie."""
+    says = [f"SQLite {describe_journal()}"]
+    network = {path: find_network(path) for path in (places.store, places.studies)}
+    says += [
+        f"{path} lies on a network disk ({kind}), whose locks it can't rely on"
+        for path, kind in network.items()
+        if kind
+    ]
+    return Finding("databases", not any(network.values()), "; ".join(says), needed=False)
 
 
 def _try(name: str, says: str, check: Callable[[], object]) -> Finding:

@@ -104,6 +104,7 @@ def search(
 def follow_search(standings: "Iterable[Standing]", name: str, trials: int, quiet: bool = False) -> "Standing":
     """Show how far a search is, until it ends; on a pipe, a line every half minute."""
     last: Standing | None = None
+    dropped = 0
     logged = time.monotonic()
     start = time.monotonic()
     with live_progress("trials", quiet) as progress:
@@ -111,6 +112,9 @@ def follow_search(standings: "Iterable[Standing]", name: str, trials: int, quiet
         for standing in standings:
             if last is None and not quiet:
                 note(f"study {name}: {standing.finished} of {trials} trials are finished")
+            if standing.dropped > dropped and not quiet:
+                dropped = standing.dropped
+                note(_explain_dropped(dropped))
             last = standing
             progress.update(bar, completed=standing.finished, description=_describe(standing))
             if not quiet and not err.is_terminal and time.monotonic() - logged > LOG_SECONDS:
@@ -119,6 +123,14 @@ def follow_search(standings: "Iterable[Standing]", name: str, trials: int, quiet
     if last is None:
         raise RuntimeError("A search says at least once how far it is.")
     return last
+
+
+def _explain_dropped(times: int) -> str:
+    trials = "1 trial was" if times == 1 else f"{times} trials were"
+    return (
+        f"{trials} held for dead while still running, and queued again: "
+        "probably the clock jumped or the machine slept; a slow disk does it too"
+    )
 
 
 def _describe(standing: "Standing") -> str:

@@ -1,5 +1,6 @@
 """optuna-dashboard is served by itself, or read-only below an address of the page."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from engine.errors import SearchError
-from engine.search.storage import open_storage
+from engine.search.storage import open_shared
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 PREFIX = "/dashboard"
@@ -34,8 +35,12 @@ def make_dashboard(storage: str) -> Wsgi:
     """
     import optuna_dashboard
 
-    app: Wsgi = optuna_dashboard.wsgi(open_storage(storage))
-    return app
+    from engine.search.dashboard_detail import Details
+
+    # It tells of a study that can't be read with a traceback, and answers the browser besides.
+    logging.getLogger("optuna_dashboard").setLevel(logging.CRITICAL)
+    opened = open_shared(storage)
+    return Details(optuna_dashboard.wsgi(opened), opened)
 
 
 def make_read_only(app: Wsgi) -> Wsgi:

@@ -1,84 +1,127 @@
 """What is shown of a study: counts, history, importances, the best trials; and the plots saved for the dashboard."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import heapq
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import SearchError
 from engine.search.search_space import SPACE
-from engine.search.storage import explained, open_storage, parse_url
-from engine.search.study import REASON, standing_of
+from engine.search.storage import exists, explained, forget_shared, open_shared
+from engine.search.study import REASON
+from engine.search.summaries import STATES, StudySummary, known_attributes, read_summaries
 
 BEST = 10
 MANY_COMPLETE = 4
 """Fewer complete trials than this say nothing about importances."""
+FIGURES = ("validation_accuracy", "validation_macro_f1", "parameters", "epochs_run", "seconds", "peak_memory_mb")
+"""Trial attributes that are shown, all of them numbers."""
+LONGEST_REASON = 300
+MOST_REASONS = 8
 
 
 @dataclass(frozen=True)
-class StudyView:
-    """One study as plain values, for tables and plots."""
+class StudyView(StudySummary):
+    """One study with its trials, as plain values, for tables and plots."""
 
-    name: str
-    study_id: int
-    """Its number in the dashboard's addresses."""
-    attributes: Mapping[str, Any]
-    trials: Mapping[str, int]
-    """How many are `complete`, `pruned`, `failed`, `running`, `waiting`."""
-    best_value: float | None
-    best_params: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
-    """Trials with a value, in order of number: `number`, `state`, `loss` (the last reported one of pruned trials) and
-    `best` (the lowest of complete trials so far)."""
-    importances: Mapping[str, float]
+    history: Sequence[Mapping[str, Any]] = ()
+    """Trials with a finite value, in order of number: `number`, `state`, `loss` (the last reported one of pruned
+    trials) and `best` (the best of complete trials so far)."""
+    importances: Mapping[str, float] = field(default_factory=dict)
     """PED-ANOVA (Watanabe et al., 2023), largest first; they add up to one."""
-    best_trials: Sequence[Mapping[str, Any]]
-    failures: Mapping[str, int]
-    """Reason → trials that failed for it."""
-
-    @property
-    def finished(self) -> int:
-        """Trials that count."""
-        return self.trials["complete"] + self.trials["pruned"]
-
-    def as_summary(self) -> dict[str, Any]:
-        """What `odzera studies --json` shows of it."""
-        return {
-            "name": self.name,
-            "task": self.attributes.get("task"),
-            "source": self.attributes.get("source"),
-            "fingerprint": self.attributes.get("fingerprint"),
-            "trials": {state: self.trials[state] for state in ("complete", "pruned", "failed", "running")},
-            "best_value": self.best_value,
-            "best_params": dict(self.best_params) or None,
-        }
+    best_trials: Sequence[Mapping[str, Any]] = ()
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Reason → trials that failed for it, the most frequent ones."""
+    trouble: str = ""
+    """Why its trials can't be shown, where they can't."""
 
 
-def list_studies(storage: str) -> list[StudyView]:
-    """Every study of a storage, the one made last first, those without any trial after all others.
+class Studies:
+    """The studies of one storage. Kept open, so that of a study that goes on only new trials are read."""
 
-    None where there is no such file.
+    def __init__(self, storage: str) -> None:
+        """Keep where they are; nothing is opened yet."""
+        self.storage = storage
+        self._lock = threading.Lock()
+        self._views: dict[str, tuple[str, StudyView]] = {}
+        self._importances: dict[str, tuple[int, Mapping[str, float]]] = {}
+        self._known: dict[int, tuple[str, str]] = {}
+
+    def summaries(self) -> list[StudySummary]:
+        """Every study without its trials, the one made last first, those without any trial after all others.
+
+        None where there is no such file.
+
+        Raises:
+            StoreError: The storage can't be read.
+        """
+        if not self.storage or not exists(self.storage):
+            return []
+        with explained(self.storage), open_shared(self.storage)._backend.engine.connect() as connection:
+            found = read_summaries(connection)
+        with self._lock:
+            known = {one.study_id: (one.name, one.began) for one in found}
+            # A study's number is given to another one after it was deleted; what was kept of them would be mixed up.
+            if any(self._known.get(one, was) != was for one, was in known.items()):
+                forget_shared()
+            self._known = {one: was for one, was in known.items() if was[1]}
+        return sorted(reversed(found), key=lambda one: one.finished + one.trials["running"] == 0)
+
+    def view(self, name: str | None) -> StudyView | None:
+        """The study of this name with its trials, or None where there is none."""
+        return next((self.view_of(one) for one in self.summaries() if one.name == name), None)
+
+    def view_of(self, summary: StudySummary) -> StudyView:
+        """A study with its trials, read anew if anything has happened in it.
+
+        Raises:
+            StoreError: The storage can't be read.
+        """
+        with self._lock:
+            kept = self._views.get(summary.name)
+            if kept is not None and kept[0] == summary.mark:
+                return kept[1]
+            with explained(self.storage):
+                made = self._read(summary)
+            self._views[summary.name] = (summary.mark, made)
+            return made
+
+    def _read(self, summary: StudySummary) -> StudyView:
+        complete = summary.trials["complete"]
+
+        def remembered(study: optuna.Study) -> Mapping[str, float]:
+            known = self._importances.get(summary.name)
+            if known is None or known[0] != complete:
+                known = (complete, importances(study))
+                self._importances[summary.name] = known
+            return known[1]
+
+        try:
+            return view(optuna.load_study(study_name=summary.name, storage=open_shared(self.storage)), remembered)
+        except (SQLAlchemyError, StorageInternalError, OSError):
+            raise
+        except Exception as error:
+            # Whatever another program wrote into a study that this one can't make sense of, the others are shown.
+            known = {one.name: getattr(summary, one.name) for one in fields(StudySummary)}
+            return StudyView(**known, trouble=type(error).__name__)
+
+
+def list_studies(storage: str) -> list[StudySummary]:
+    """Every study of a storage; see `Studies.summaries`.
 
     Raises:
         StoreError: The storage can't be read.
     """
-    if not exists(storage):
-        return []
-    with explained(storage):
-        opened = open_storage(storage)
-        studies = [optuna.load_study(study_name=name, storage=opened) for name in optuna.get_all_study_names(opened)]
-        views = [view(study) for study in reversed(studies)]
-        return sorted(views, key=lambda one: one.finished + one.trials["running"] == 0)
-
-
-def exists(storage: str) -> bool:
-    """Whether there is something to open, without making it."""
-    from pathlib import Path
-
-    url = parse_url(storage)
-    return url.drivername != "sqlite" or Path(str(url.database)).is_file()
+    return Studies(storage).summaries()
 
 
 def view_study(storage: str, name: str) -> StudyView:
@@ -88,55 +131,67 @@ def view_study(storage: str, name: str) -> StudyView:
         SearchError: There is none of this name.
         StoreError: The storage can't be read.
     """
-    with explained(storage):
-        try:
-            return view(optuna.load_study(study_name=name, storage=open_storage(storage)))
-        except KeyError:
-            raise SearchError(f"There is no study '{name}'.") from None
+    found = Studies(storage).view(name)
+    if found is None:
+        raise SearchError(f"There is no study '{name}'.")
+    return found
 
 
-def view(study: optuna.Study) -> StudyView:
-    """Read a study into plain values."""
+def view(study: optuna.Study, weigh: "Callable[[optuna.Study], Mapping[str, float]] | None" = None) -> StudyView:
+    """Read a study into plain values.
+
+    Args:
+        study: Anybody's.
+        weigh: What gives the importances, instead of `importances`.
+    """
     trials = study.get_trials(deepcopy=False)
-    standing = standing_of(trials)
-    complete = sorted(
-        (one for one in trials if one.state == TrialState.COMPLETE and one.value is not None),
-        key=lambda one: one.value or 0.0,
-    )
+    states = Counter(trial.state for trial in trials)
+    directions = study.directions
+    single = len(directions) == 1
+    maximize = single and directions[0] == StudyDirection.MAXIMIZE
+    values = {} if not single else {one.number: one.value for one in trials if one.state == TrialState.COMPLETE}
+    ranked = [one for one in trials if (value := values.get(one.number)) is not None and math.isfinite(value)]
+    sign = -1.0 if maximize else 1.0
+    best = heapq.nsmallest(BEST, ranked, key=lambda one: (sign * (values[one.number] or 0.0), one.number))
     return StudyView(
         name=study.study_name,
         study_id=study._study_id,
-        attributes=study.user_attrs,
-        trials={
-            "complete": standing.complete,
-            "pruned": standing.pruned,
-            "failed": standing.failed,
-            "running": standing.running,
-            "waiting": standing.waiting,
-        },
-        best_value=standing.best_value,
-        best_params=complete[0].params if complete else {},
-        history=_history(trials),
-        importances=importances(study),
-        best_trials=[_row(one) for one in complete[:BEST]],
+        attributes=known_attributes(study.user_attrs),
+        trials={word: states[state] for word, state in STATES.items()},
+        objectives=len(directions),
+        maximize=maximize,
+        metric=(study.metric_names or [""])[0] if single else "",
+        best_value=values[best[0].number] if best else None,
+        best_params=best[0].params if best else {},
+        history=_history(trials, maximize) if single else (),
+        importances=(weigh or importances)(study),
+        best_trials=[_row(one) for one in best],
         failures=_failures(trials),
     )
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """How much each setting matters among the better trials, by PED-ANOVA; empty while too few are complete."""
-    complete = [one for one in study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
-    if len(complete) < MANY_COMPLETE:
+    """How much each setting matters among the better trials, by PED-ANOVA.
+
+    Empty while too few trials are complete, where there are several objectives, and where no setting matters.
+    """
+    if len(study.directions) > 1:
+        return {}
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if sum(one.value is not None and math.isfinite(one.value) for one in complete) < MANY_COMPLETE:
         return {}
     # It brings scikit-learn along, for which a search shouldn't wait.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     try:
-        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    except (ValueError, RuntimeError):
-        # All values alike, or no setting that all trials share.
+        found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), normalize=False)
+    except (ValueError, RuntimeError, ArithmeticError, AssertionError, KeyError, TypeError):
+        # No setting that trials share, or one that is of several kinds.
         return {}
-    return {name: round(float(share), 4) for name, share in found.items()}
+    whole = sum(found.values())
+    if not found or not math.isfinite(whole) or whole <= 0:
+        return {}
+    return {name: round(float(share / whole), 4) for name, share in found.items()}
 
 
 def save_plots(study: optuna.Study) -> list[str]:
@@ -172,14 +227,20 @@ def save_plots(study: optuna.Study) -> list[str]:
     return list(plots)
 
 
-def _history(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
-    rows, best = [], None
+def _history(trials: Sequence[FrozenTrial], maximize: bool) -> list[dict[str, Any]]:
+    better: Callable[[float, float], float] = max if maximize else min
+    rows: list[dict[str, Any]] = []
+    best: float | None = None
     for trial in trials:
-        if trial.state == TrialState.COMPLETE and trial.value is not None:
-            best = trial.value if best is None else min(best, trial.value)
-        loss = trial.value if trial.state == TrialState.COMPLETE else _last_reported(trial)
-        if loss is not None and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            rows.append({"number": trial.number, "state": trial.state.name.lower(), "loss": loss, "best": best})
+        if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+            continue
+        complete = trial.state == TrialState.COMPLETE
+        value = trial.value if complete else _last_reported(trial)
+        if value is None or not math.isfinite(value):
+            continue
+        if complete:
+            best = value if best is None else better(best, value)
+        rows.append({"number": trial.number, "state": trial.state.name.lower(), "loss": value, "best": best})
     return rows
 
 
@@ -188,27 +249,23 @@ def _last_reported(trial: FrozenTrial) -> float | None:
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
-    shown = (
-        "validation_accuracy",
-        "validation_macro_f1",
-        "parameters",
-        "epochs_run",
-        "seconds",
-        "peak_memory_mb",
-        "stop",
-    )
+    stop = trial.user_attrs.get("stop")
     return {
         "number": trial.number,
         "validation_loss": trial.value,
-        **{name: trial.user_attrs.get(name) for name in shown},
+        **{name: _figure(trial.user_attrs.get(name)) for name in FIGURES},
+        "stop": stop if isinstance(stop, str) else None,
         "params": dict(trial.params),
     }
 
 
+def _figure(value: object) -> float | None:
+    """A number above zero or zero itself, or None: in a foreign study anything may bear the name."""
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return value if fine else None  # type: ignore[return-value]
+
+
 def _failures(trials: Sequence[FrozenTrial]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for trial in trials:
-        if trial.state == TrialState.FAIL:
-            reason = str(trial.user_attrs.get(REASON, "its worker was lost; its settings were queued again"))
-            counts[reason] = counts.get(reason, 0) + 1
-    return counts
+    lost = "its worker was lost; its settings were queued again"
+    reasons = (str(one.user_attrs.get(REASON, lost)) for one in trials if one.state == TrialState.FAIL)
+    return dict(Counter(reason[:LONGEST_REASON] for reason in reasons).most_common(MOST_REASONS))

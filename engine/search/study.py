@@ -129,6 +129,8 @@ class Standing:
     waiting: int
     best_value: float | None = None
     best_trial: int | None = None
+    dropped: int = 0
+    """Trials that workers of this call dropped, as others had held them for dead; each was queued again."""
 
     @property
     def finished(self) -> int:

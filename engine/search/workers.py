@@ -7,9 +7,9 @@ exactly as many finished trials as were asked for, whoever is killed when, on ho
 import os
 import time
 import uuid
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 import optuna
@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from engine.errors import OdzeraError, SearchError
 from engine.processes import Child
-from engine.search.storage import Retry, explained, hold, open_lock
+from engine.search.storage import TROUBLE, Retry, explained, hold, open_lock
 from engine.search.study import REASON, WORKER, SearchRequest, Standing, join_study, open_study, standing_of
 
 POLL_SECONDS = 1.0
@@ -30,6 +30,13 @@ HOPELESS_DEATHS = 5
 
 class Orphaned(BaseException):
     """The parent is gone; not an `Exception`, so that the trial in hand isn't recorded as failed."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What a worker sends its parent when others recorded its trial as failed while it ran."""
+
+    trial: int
 
 
 def search(request: SearchRequest) -> Generator[Standing, None, None]:
@@ -51,7 +58,7 @@ def search(request: SearchRequest) -> Generator[Standing, None, None]:
         while standing.finished < request.trials and (deadline is None or time.monotonic() < deadline):
             time.sleep(POLL_SECONDS)
             team.tend(standing.finished)
-            standing = _look(request, study)
+            standing = replace(_look(request, study), dropped=team.dropped)
             yield standing
 
 
@@ -74,6 +81,7 @@ class _Team:
         self.members: list[_Member] = []
         self.deaths = 0
         self.finished = 0
+        self.dropped = 0
         for _ in range(request.workers):
             self.hire()
 
@@ -87,11 +95,16 @@ class _Team:
         """Replace workers that died; queue again what they held."""
         if finished > self.finished:
             self.deaths, self.finished = 0, finished
-        for member in [one for one in self.members if not one.process.is_alive()]:
+        for member in list(self.members):
+            # Looked at first: what a process that has ended sent is in the pipe by then.
+            gone = not member.process.is_alive()
+            last_words = self._hear(member)
+            if not gone:
+                continue
             self.members.remove(member)
-            message = _last_words(member)
-            if message:
-                raise SearchError(message)
+            member.messages.close()
+            if last_words:
+                raise SearchError(last_words)
             if member.process.exitcode == 0:
                 # Nothing is left to start; the trials still running are others'.
                 continue
@@ -103,6 +116,18 @@ class _Team:
                     f"{member.process.exitcode}); is there enough memory for {self.request.workers} of them?"
                 )
             self.hire()
+
+    def _hear(self, member: _Member) -> str:
+        """Count the trials that a worker dropped; its reason to give up, if it sent one."""
+        try:
+            while member.messages.poll():
+                message = member.messages.recv()
+                if not isinstance(message, Dropped):
+                    return str(message)
+                self.dropped += 1
+        except (EOFError, OSError):
+            pass
+        return ""
 
     def dismiss(self) -> None:
         """End all workers at once: their trials are in the storage, and nowhere else."""
@@ -131,15 +156,6 @@ def _team(request: SearchRequest, study: optuna.Study) -> Iterator[_Team]:
         team.part()
     else:
         team.dismiss()
-
-
-def _last_words(member: _Member) -> str:
-    try:
-        return str(member.messages.recv()) if member.messages.poll() else ""
-    except (EOFError, OSError):
-        return ""
-    finally:
-        member.messages.close()
 
 
 def requeue(request: SearchRequest, study: optuna.Study, tokens: list[str]) -> None:
@@ -172,7 +188,7 @@ def work(request: SearchRequest, token: str, parent: int, messages: Connection) 
         messages: Where a reason to give up is sent.
     """
     try:
-        _work(request, token, parent)
+        _work(request, token, parent, messages)
     except Orphaned:
         study = join_study(request, request.seed)
         requeue(request, study, [token])
@@ -181,7 +197,7 @@ def work(request: SearchRequest, token: str, parent: int, messages: Connection) 
         raise SystemExit(1) from None
 
 
-def _work(request: SearchRequest, token: str, parent: int) -> None:
+def _work(request: SearchRequest, token: str, parent: int, messages: Connection) -> None:
     import torch
 
     from engine.search.objective import Objective
@@ -208,12 +224,40 @@ def _work(request: SearchRequest, token: str, parent: int) -> None:
                 return
             _give_up_on_failures(trials)
             if standing.finished + standing.running < request.trials:
-                # The objective gives the lock back as soon as the trial is registered. A trial that ended elsewhere was
-                # held for dead while it was merely slow, and is another worker's now.
-                with suppress(UpdateFinishedTrialError):
-                    study.optimize(objective, n_trials=1, catch=(Exception,))
+                # The objective gives the lock back as soon as the trial is registered.
+                dropped = run_trial(study, objective)
+                if dropped is not None:
+                    messages.send(Dropped(dropped))
                 continue
         time.sleep(POLL_SECONDS)
+
+
+def run_trial(study: optuna.Study, objective: Callable[[optuna.Trial], float]) -> int | None:
+    """Run the next trial, unless others record its end meanwhile.
+
+    A worker that slept, or whose clock or disk made it miss its heartbeats, is held for dead: the others record its
+    trial as failed and queue its settings again, so the worker drops the trial.
+
+    Returns:
+        The number of the trial that was dropped, or None.
+    """
+    begun: list[optuna.Trial] = []
+
+    def begin(trial: optuna.Trial) -> float:
+        begun.append(trial)
+        return objective(trial)
+
+    try:
+        study.optimize(begin, n_trials=1, catch=(Exception,))
+    except (UpdateFinishedTrialError, ValueError, AssertionError) as error:
+        # Optuna raises a ValueError where the end of a failed trial is told, and where its value can't be kept, an
+        # AssertionError that hides the storage's error (optuna 5470).
+        if begun and study._storage.get_trial(begun[0]._trial_id).state.is_finished():
+            return begun[0].number
+        if isinstance(error.__context__, TROUBLE):
+            raise error.__context__  # noqa: B904 (what it hid keeps its own cause)
+        raise
+    return None
 
 
 def _own_seed(request: SearchRequest, token: str) -> int:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 
 from babel import Locale
 
+from engine.serving.batch import shorten
 from gradio_app.languages import Language, message
 
 FIGURES: Mapping[str, str] = {
@@ -33,6 +35,11 @@ RUNTIMES: Mapping[str, str] = {
     "numpy": "NumPy",
 }
 """What computes a model, in a word or two."""
+
+
+def foreign(text: object, most: int = 60) -> str:
+    """Someone else's words as HTML: cut, escaped, and written in a direction of their own that ends with them."""
+    return f"<bdi>{escape(shorten(str(text), most))}</bdi>"
 
 
 @lru_cache

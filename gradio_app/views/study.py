@@ -5,10 +5,11 @@ from html import escape
 from typing import Any
 
 from engine.search.report import StudyView
+from engine.serving.batch import shorten
 from gradio_app.languages import Language, message
 from gradio_app.views.charts.bars import draw_shares
 from gradio_app.views.charts.history import draw_history
-from gradio_app.views.names import name_source
+from gradio_app.views.names import foreign, name_source
 from gradio_app.views.parts import render_empty, render_progress, render_row, render_table
 from gradio_app.views.units import MISSING, compact, count, duration, figure, memory, setting
 
@@ -43,23 +44,47 @@ REASONS = {
 """Reasons of failed trials that aren't about one trial alone."""
 
 
+LOSS = "validation loss"
+"""What Odzera's own studies call their value."""
+
+
 def render_study(say: Language, study: StudyView, dashboard: str) -> str:
-    """A study: progress, history, importances, the best ten trials, and where to see more."""
-    target = int(study.attributes.get("trials") or study.finished or 1)
+    """A study: progress, history, importances, the best ten trials, and where to see more.
+
+    It may be anybody's: a storage is shared, and nothing in it is trusted.
+    """
+    target = study.target or study.finished or 1
+    head = f"{_render_progress(say, study, target, dashboard)}{_render_about(say, study)}"
+    if study.trouble:
+        told = say("The trials of this study can't be read ({reason}).", reason=shorten(study.trouble, 60))
+        return f"{head}{render_empty(told)}"
+    if study.objectives != 1:
+        told = say.plural(
+            "It has {n} objective; this tab draws studies with a single one.",
+            "It has {n} objectives; this tab draws studies with a single one.",
+            study.objectives,
+        )
+        return f"{head}{render_empty(told)}{_render_failures(say, study)}"
     note = say(
         "How much each setting decides whether a trial is among the better ones. Other methods, such as fANOVA, rank "
         "differently."
     )
     best = say.plural("The best trial", "The best {n} trials", max(1, len(study.best_trials)))
     return (
-        f"{_render_progress(say, study, target, dashboard)}{_render_about(say, study)}"
-        f'<div class="oz-columns"><section><h2>{say("Every trial")}</h2>'
-        f"{draw_history(say, study.history, target)}</section>"
+        f'{head}<div class="oz-columns"><section><h2>{say("Every trial")}</h2>'
+        f"{draw_history(say, study.history, target, _metric(say, study), study.maximize)}</section>"
         f"<section><h2>{say('What matters (PED-ANOVA)')}</h2>"
-        f"{draw_shares(say, dict(list(study.importances.items())[:8]))}"
+        f"{draw_shares(say, dict(list(study.importances.items())[:8]), study.trials['complete'])}"
         f'<p class="oz-note">{note}</p></section></div>'
         f"<h2>{best}</h2>{_render_best(say, study)}{_render_failures(say, study)}"
     )
+
+
+def _metric(say: Language, study: StudyView) -> str:
+    """What the value of another program's study is called; empty where it is Odzera's validation loss."""
+    if study.metric == LOSS or "fingerprint" in study.attributes:
+        return ""
+    return shorten(study.metric, 40) or say("value")
 
 
 def _render_progress(say: Language, study: StudyView, target: int, dashboard: str) -> str:
@@ -95,7 +120,9 @@ def _say_standing(say: Language, study: StudyView, target: int) -> str:
     else:
         doing = say("finished") if study.finished >= target else say("paused")
     if study.best_value is None:
-        best = say("no trial is complete yet")
+        best = say("no trial is complete yet") if study.objectives == 1 else say("several objectives")
+    elif _metric(say, study):
+        best = say("the best is {value}", value=setting(say, study.best_value))
     else:
         best = say("best validation loss {loss}", loss=figure(say, study.best_value, 4))
     return f"{done}, {doing}: {best}"
@@ -103,39 +130,50 @@ def _say_standing(say: Language, study: StudyView, target: int) -> str:
 
 def _render_about(say: Language, study: StudyView) -> str:
     known = study.attributes
+    if "fingerprint" not in known and "source" not in known:
+        return f'<p class="oz-data">{say("Another program made this study, so its data and settings are its own.")}</p>'
     versions = known.get("versions", {})
     source = name_source(say, known.get("source", say("unknown data")))
     told = say(
         "Searched on {source}, fingerprint {fingerprint} · sampler {sampler}, pruner {pruner}, seed {seed} · "
         "Odzera {odzera} ({code}), Optuna {optuna} · {machine}",
-        source=f"<b>{escape(source)}</b>",
-        fingerprint=f"<code>{escape(str(known.get('fingerprint', '')))}</code>",
-        code=f"<code>{escape(str(known.get('code', '')))}</code>",
-        odzera=escape(str(versions.get("odzera", ""))),
-        optuna=escape(str(versions.get("optuna", ""))),
-        **{name: escape(str(known.get(name, ""))) for name in ("sampler", "pruner", "seed", "machine")},
+        source=f"<b>{foreign(source)}</b>",
+        fingerprint=f"<code>{foreign(known.get('fingerprint', ''))}</code>",
+        code=f"<code>{foreign(known.get('code', ''))}</code>",
+        odzera=foreign(versions.get("odzera", "")),
+        optuna=foreign(versions.get("optuna", "")),
+        **{name: foreign(known.get(name, ""), 120) for name in ("sampler", "pruner", "seed", "machine")},
     )
     return f'<p class="oz-data">{told}</p>'
 
 
 def _render_best(say: Language, study: StudyView) -> str:
     if not study.best_trials:
-        return render_empty(say("No trial is complete yet; the first ones take a minute or two."))
+        waits = study.trials["running"] or study.finished < study.target
+        told = (
+            say("No trial is complete yet; the first ones take a minute or two.")
+            if waits
+            else say("No trial is complete.")
+        )
+        return render_empty(told)
+    metric, settings = _metric(say, study), _settings(say, study)
     columns: Sequence[tuple[str, Callable[[Row], str]]] = (
-        (say("loss"), lambda row: figure(say, row["validation_loss"], 4)),
+        (foreign(metric, 24), lambda row: setting(say, row["validation_loss"]))
+        if metric
+        else (say("loss"), lambda row: figure(say, row["validation_loss"], 4)),
         (say("accuracy"), lambda row: figure(say, row["validation_accuracy"])),
         (say("macro F1"), lambda row: figure(say, row["validation_macro_f1"])),
         (say("parameters"), lambda row: compact(say, row["parameters"]) if row["parameters"] else MISSING),
         (say("epochs"), lambda row: str(row["epochs_run"] or MISSING)),
         (say("time"), lambda row: duration(say, row["seconds"])),
         (say("memory"), lambda row: memory(say, row["peak_memory_mb"]) if row["peak_memory_mb"] else MISSING),
-        (say("stopped by"), lambda row: escape(_say_stop(say, row["stop"]))),
+        (say("stopped by"), lambda row: _say_stop(say, row["stop"])),
     )
-    heads = [say("trial"), *(title for title, _ in columns), *(say(title) for _, title in SETTINGS)]
+    heads = [say("trial"), *(title for title, _ in columns), *(title for _, title in settings)]
     rows = [
         render_row(
             row["number"],
-            [*(write(row) for _, write in columns), *(_setting(say, row["params"].get(name)) for name, _ in SETTINGS)],
+            [*(write(row) for _, write in columns), *(_setting(say, row["params"].get(name)) for name, _ in settings)],
         )
         for row in study.best_trials
     ]
@@ -143,21 +181,33 @@ def _render_best(say: Language, study: StudyView) -> str:
     return f'{render_table(say("Best trials"), heads, rows)}<p class="oz-note">{note}</p>'
 
 
+def _settings(say: Language, study: StudyView) -> list[tuple[str, str]]:
+    """Names of the settings in the table and their words as HTML: Odzera's, or what another program searched."""
+    tried = dict.fromkeys(name for row in study.best_trials for name in row["params"])
+    if any(name in tried for name, _ in SETTINGS):
+        return [(name, say(title)) for name, title in SETTINGS]
+    ranked = [*(name for name in study.importances if name in tried), *tried]
+    return [(name, foreign(name, 24)) for name in list(dict.fromkeys(ranked))[: len(SETTINGS)]]
+
+
 def _say_stop(say: Language, stop: object) -> str:
-    return say(STOPS[str(stop)]) if stop in STOPS else str(stop or MISSING)
+    return say(STOPS[str(stop)]) if stop in STOPS else foreign(stop or MISSING, 24)
 
 
 def _setting(say: Language, value: Any) -> str:
+    if value is None:
+        return MISSING
     if isinstance(value, float):
         return setting(say, value, 2)
-    return count(say, value) if isinstance(value, int) else escape(str(value))
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return count(say, value) if whole else foreign(value, 24)
 
 
 def _render_failures(say: Language, study: StudyView) -> str:
     if not study.failures:
         return ""
     reasons = "; ".join(
-        f"{times} × {escape(say(REASONS[reason]) if reason in REASONS else reason)}"
+        f"{times} × {say(REASONS[reason]) if reason in REASONS else foreign(reason, 300)}"
         for reason, times in study.failures.items()
     )
     return f'<p class="oz-note">{say("Failed trials, which count for nothing: {reasons}.", reasons=reasons)}</p>'

@@ -341,7 +341,7 @@ def test_doctor_finds_a_healthy_installation(home: Path) -> None:
     for task in ("slang", "nli"):
         assert found[f"models for {task}"]["fine"]
         assert "4 models answer" in found[f"models for {task}"]["says"]
-    for name in ("versions", "checkpoints", "results"):
+    for name in ("versions", "checkpoints", "results", "databases"):
         assert found[name]["fine"]
 
 

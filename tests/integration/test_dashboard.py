@@ -1,5 +1,8 @@
 """The dashboard: as it comes for its own machine, and read-only below the page's address."""
 
+import gzip
+import io
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +10,17 @@ from typing import Any
 
 import httpx
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.trial import create_trial
+from optuna_dashboard import save_note
 from starlette.testclient import TestClient
 
 from engine.errors import SearchError
 from engine.search.dashboard import MOVED, make_dashboard, make_read_only, mount_below, serve
-from engine.search.storage import open_storage
+from engine.search.storage import forget_shared, open_storage
 from gradio_app.server.dashboard import mount_dashboard
+from support.made_study import make_study
 from support.servers import free_port
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
@@ -172,3 +178,78 @@ def test_a_port_that_is_taken_is_one_line(address: str) -> None:
         port = int(url.rpartition(":")[2])
         with pytest.raises(SearchError, match=f"Port {port}.*--port {port + 1}"), serve(app, "127.0.0.1", port):
             pass
+
+
+def test_what_the_dashboard_needs_most_is_what_it_would_have_said_itself(tmp_path: Path) -> None:
+    place = str(tmp_path / "optuna.db")
+    make_study(place, 40)
+    study = optuna.load_study(study_name="made", storage=open_storage(place))
+    for choice in ('"params": null', "<b>ż\u202e", None, True, 2.5):
+        choices = optuna.distributions.CategoricalDistribution(['"params": null', "<b>ż\u202e", None, True, 2.5])
+        attributes = {"words": '"params": null', "list": [1, "a"], choice if isinstance(choice, str) else "n": 1}
+        study.add_trial(
+            create_trial(value=1, params={"c": choice}, distributions={"c": choices}, user_attrs=attributes)
+        )
+    study.add_trial(create_trial(value=float("inf"), intermediate_values={1: float("nan"), 2: float("-inf")}))
+    study.enqueue_trial({"x": 0.5})
+    save_note(study, "a note")
+    save_note(optuna.trial.Trial(study, study.trials[3]._trial_id), "a note of a trial")
+    opened = open_storage(place)
+    theirs, ours = TestApp(optuna_dashboard.wsgi(opened)), TestApp(make_dashboard(place))
+    for query in ("", "?after=0", "?after=44", "?after=1000"):
+        assert ours.json(f"/api/studies/1{query}") == theirs.json(f"/api/studies/1{query}")
+    # Again, with what was kept, after something has happened.
+    save_note(optuna.trial.Trial(study, study.trials[3]._trial_id), "another note")
+    study.tell(study.ask(), 0.1)
+    forget_shared()
+    assert ours.json("/api/studies/1") == TestApp(optuna_dashboard.wsgi(open_storage(place))).json("/api/studies/1")
+    assert ours.get("/api/studies/99")[0].startswith("404")
+    assert ours.get("/api/studies/1?after=-1")[0].startswith("400")
+
+
+class TestApp:
+    """Asks a WSGI app."""
+
+    __test__ = False
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def get(self, address: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
+        path, _, query = address.partition("?")
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SCRIPT_NAME": ""} | headers
+        environ |= {"SERVER_NAME": "here", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
+        started: list[Any] = []
+        body = b"".join(self.app(environ | {"wsgi.input": io.BytesIO()}, lambda *given: started.extend(given)))
+        return started[0], dict(started[1]), body
+
+    def json(self, address: str) -> Any:
+        found = json.loads(self.get(address)[2])
+        for trial in found.get("trials", []) + found.get("best_trials", []):
+            trial["user_attrs"].sort(key=lambda one: one["key"])
+        for name in ("union_user_attrs", "intersection_search_space", "union_search_space"):
+            found[name] = sorted(found[name], key=str)
+            for one in found[name]:
+                if "choices" in one.get("distribution", {}):
+                    one["distribution"]["choices"].sort(key=str)
+        return found
+
+
+def test_a_large_answer_is_packed_for_those_who_can_unpack_it(tmp_path: Path) -> None:
+    place = str(tmp_path / "optuna.db")
+    make_study(place, 40)
+    app = TestApp(make_dashboard(place))
+    _, headers, packed = app.get("/api/studies/1", HTTP_ACCEPT_ENCODING="gzip, br")
+    assert headers["Content-Encoding"] == "gzip"
+    assert len(packed) == int(headers["Content-Length"])
+    _, plain, body = app.get("/api/studies/1")
+    assert "Content-Encoding" not in plain
+    assert gzip.decompress(packed) == body
+    assert len(packed) < len(body) / 8
+
+
+@pytest.mark.parametrize("path", ["/static/bundle.js", "/favicon.ico"])
+def test_files_are_given_to_those_who_dont_say_what_they_can_unpack(address: str, path: str) -> None:
+    status, _, body = TestApp(make_dashboard(address)).get(path)
+    assert status.startswith("200")
+    assert len(body) > 1000

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from engine.search.objective import Objective, TrialFailed, explain
 from engine.search.search_space import starting_points
 from engine.search.storage import open_storage
 from engine.search.study import REASON, WORKER, SearchRequest, open_study
-from engine.search.workers import requeue, search, work
+from engine.search.workers import requeue, run_trial, search, work
 from support.models import cut
 from support.searches import SEARCH, children, command, save_rows
 
@@ -245,6 +245,90 @@ def test_a_worker_that_was_killed_is_replaced(few: TaskData, address: str) -> No
     assert [trial.user_attrs[REASON] for trial in failed] == ["its worker was stopped; its settings were queued again"]
 
 
+def fail_from_outside(address: str, trial_id: int) -> None:
+    """Record a trial as failed, as another worker does with one whose heartbeat is overdue."""
+    open_storage(address).set_trial_state_values(trial_id, state=TrialState.FAIL)
+
+
+@pytest.mark.parametrize("moment", ["reporting", "ending", "pruned", "failing"])
+def test_a_trial_that_others_held_for_dead_is_dropped(few: TaskData, address: str, moment: str) -> None:
+    study = study_with(request_of(few, address))
+
+    def objective(trial: optuna.Trial) -> float:
+        fail_from_outside(address, trial._trial_id)
+        if moment == "reporting":
+            trial.report(0.5, 1)
+        if moment == "pruned":
+            raise optuna.TrialPruned
+        if moment == "failing":
+            raise ValueError("no such rate")
+        return 0.5
+
+    assert run_trial(study, objective) == 0
+    assert run_trial(study, lambda trial: 0.4) is None
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_what_a_storage_says_is_not_hidden_by_optunas_assertion(
+    few: TaskData, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_with(request_of(few, address))
+
+    def full(*_: object, **__: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(study._storage), "set_trial_state_values", full)
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            run_trial(study, lambda trial: 0.4)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(study, interrupts)
+
+
+def interrupts(trial: optuna.Trial) -> float:
+    """A person who presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_a_heartbeat_that_cant_be_kept_ends_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: object) -> None:
+        raise optuna.exceptions.StorageInternalError("database is locked")
+
+    opened = open_storage(address)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "record_heartbeat", locked)
+    opened.record_heartbeat(1)
+
+
+def test_a_search_whose_running_trials_are_failed_from_outside_ends_exactly(few: TaskData, address: str) -> None:
+    request = request_of(few, address, trials=5, workers=2)
+    study = open_study(request)
+    failed: set[int] = set()
+    for standing in search(request):  # noqa: B007 (the last one is looked at)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if len(failed) < 3 and WORKER in trial.user_attrs:
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):
+                    fail_from_outside(address, trial._trial_id)
+                    failed.add(trial.number)
+    assert (standing.finished, standing.running) == (5, 0)
+    assert 1 <= standing.dropped <= len(failed)
+
+
+@pytest.mark.slow
+def test_a_worker_that_slept_past_its_heartbeats_goes_on(few: TaskData, address: str) -> None:
+    request = request_of(few, address, trials=12, workers=2, heartbeat=1, grace=3)
+    asleep: tuple[int, float] | None = None
+    slept = False
+    for standing in search(request):
+        if asleep and time.monotonic() > asleep[1]:
+            os.kill(asleep[0], signal.SIGCONT)
+            asleep, slept = None, True
+        elif not slept and not asleep and standing.running == 2:
+            asleep = (worker_of(os.getpid()), time.monotonic() + 12)
+            os.kill(asleep[0], signal.SIGSTOP)
+    assert slept
+    assert (standing.finished, standing.running) == (12, 0)
+
+
 @pytest.mark.slow
 def test_workers_that_die_at_once_end_the_search_with_a_line(
     few: TaskData, address: str, monkeypatch: pytest.MonkeyPatch
@@ -435,3 +519,50 @@ def test_pairs_are_searched_on_like_single_texts(nli: TaskData, address: str) ->
     trial = run_one(cut(nli), address, SMALL)
     assert trial.state == TrialState.COMPLETE
     assert set(trial.user_attrs) == KEPT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_file_that_many_write_to_is_whole_after_thirty_kills(tmp_path: Path) -> None:
+    address = str(tmp_path / "optuna.db")
+    optuna.create_study(study_name="hammer", storage=open_storage(address))
+    program = tmp_path / "hammer.py"
+    program.write_text(HAMMER, encoding="utf-8")
+    chance = random.Random(3)  # noqa: S311 (no secret)
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, str(program), address, "600"],
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+
+    team = [start() for _ in range(3)]
+    deadline = time.monotonic() + 500
+    while not (found := trials_in(Path(address))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for _ in range(30):
+        # Killed while somebody writes: only after a trial more than there was.
+        while trials_in(Path(address)) == found and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 0.4))
+        found = trials_in(Path(address))
+        victim = team.pop(0)
+        victim.kill()
+        victim.wait()
+        assert victim.returncode == -signal.SIGKILL
+        team.append(start())
+    for process in team:
+        process.kill()
+        process.wait()
+    assert time.monotonic() < deadline
+    assert sqlite3.connect(address).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert sqlite3.connect(address).execute("PRAGMA foreign_key_check").fetchall() == []
+    numbers = [trial.number for trial in optuna.load_study(study_name="hammer", storage=open_storage(address)).trials]
+    assert numbers == list(range(len(numbers)))
+
+
+def trials_in(path: Path) -> int:
+    """How many trials there are."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])

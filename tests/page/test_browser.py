@@ -40,7 +40,27 @@ def studies_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(SHIPPED, file)
     study = optuna.create_study(study_name=LIVE, storage=open_storage(str(file)))
     study.set_user_attr("trials", 3)
+    poison(file)
     return file
+
+
+def poison(file: Path) -> None:
+    """Add a study with markup wherever a study has words."""
+    study = optuna.create_study(study_name=f"poisoned {SCRIPT}", storage=open_storage(str(file)))
+    study.set_metric_names([SCRIPT])
+    for name in ("source", "sampler", "machine", "fingerprint"):
+        study.set_user_attr(name, f"{SCRIPT}\u202e{'long ' * 2000}")
+    choices = optuna.distributions.CategoricalDistribution([SCRIPT, '"><script>document.title=1</script>'])
+    for value in range(6):
+        study.add_trial(
+            optuna.create_trial(
+                value=value,
+                params={SCRIPT: choices.choices[value % 2]},
+                distributions={SCRIPT: choices},
+                user_attrs={"stop": SCRIPT},
+            )
+        )
+    study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs={"reason": SCRIPT}))
 
 
 @pytest.fixture(scope="module")
@@ -458,6 +478,23 @@ def test_the_mounted_dashboard_shows_the_study_and_no_way_to_change_it(open_page
     assert answered == 405
     # The browser itself reports the refused request.
     open_page.complaints[:] = [one for one in open_page.complaints if "405" not in one]
+
+
+def test_markup_in_a_study_is_shown_as_it_was_written(open_page: Opener) -> None:
+    page = open_page()
+    title = page.title()
+    page.get_by_role("tab", name="Study").click()
+    page.wait_for_selector("#study-view .oz-summary")
+    page.get_by_label("Study").first.click()
+    page.get_by_role("option", name=re.compile("poisoned")).click()
+    # It renders: the dots of its trials, its setting, its choices, and why one failed.
+    expect(page.locator("#study-view svg circle")).to_have_count(6)
+    expect(page.locator("#study-view tbody tr")).to_have_count(6)
+    expect(page.locator("#study-view")).to_contain_text("<script>document.title=")
+    expect(page.locator("#study-view")).to_contain_text("Failed trials")
+    assert page.locator("#study-view :is(script, img, iframe)").count() == 0
+    assert page.title() == title
+    assert page.evaluate(STICKING_OUT.replace(".gradio-container *", "#study-view *")) == []
 
 
 def test_a_running_search_is_followed_live(open_page: Opener, studies_file: Path) -> None:

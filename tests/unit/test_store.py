@@ -2,6 +2,7 @@
 
 import dataclasses
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -89,20 +90,25 @@ def test_a_place_that_cannot_be_made_is_refused_with_its_path(tmp_path: Path) ->
         Store.open(tmp_path / "studies" / "results.db")
 
 
-def test_a_store_on_disk_is_in_wal_mode(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "results.db")
-    assert store.db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-
-
-def test_a_run_is_stored_while_a_page_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_runs_are_stored_while_a_page_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
+    monkeypatch.setattr("engine.sqlite.choose_journal", lambda: journal)
     writer, reader = Store.open(tmp_path / "results.db"), Store.open(tmp_path / "results.db")
-    writer.add(run("one"), EPOCHS, predictions())
-    reader.db.execute("begin")
-    assert reader.has("one")
-    writer.add(run("two", model="tfidf"), EPOCHS, predictions())
-    assert not reader.has("two")
-    reader.db.execute("commit")
-    assert reader.has("two")
+    seen: list[int] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.append(len(reader.runs("slang", "aaaaaaaaaaaa")))
+
+    page = threading.Thread(target=read)
+    page.start()
+    for number in range(10):
+        writer.add(run(f"run {number}", model=f"model {number}"), EPOCHS, predictions())
+    ended.set()
+    page.join()
+    assert len(writer.runs("slang", "aaaaaaaaaaaa")) == 10
+    assert seen == sorted(seen)
 
 
 def test_a_run_comes_back_as_it_went_in(store: Store) -> None:

@@ -1,11 +1,14 @@
 """Bars below each other, each with its name and its value."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 
 from gradio_app.languages import Language
+from gradio_app.views.names import foreign
 from gradio_app.views.parts import render_empty
 from gradio_app.views.units import percent
+
+ENOUGH = 4
+"""Complete trials from which on settings can be weighed."""
 
 
 def draw_bar(name: str, said: str, share: float, fill: str = "", style: str = "") -> str:
@@ -31,11 +34,20 @@ def draw_bars(bars: Iterable[str], style: str = "") -> str:
     return f'<div class="{marked}">{"".join(bars)}</div>'
 
 
-def draw_shares(say: Language, shares: Mapping[str, float]) -> str:
-    """Importances: shares that add up to one, the largest first, and as long as its track."""
+def draw_shares(say: Language, shares: Mapping[str, float], complete: int = 0) -> str:
+    """Importances: shares that add up to one, the largest first, and as long as its track.
+
+    Args:
+        say: The page's language.
+        shares: Setting → share.
+        complete: Trials that they are of.
+    """
+    if not shares and complete >= ENOUGH:
+        return render_empty(say("No setting stands out."))
     if not shares:
         return render_empty(say("Importances need at least four complete trials."))
     largest = max(shares.values()) or 1.0
     return draw_bars(
-        draw_bar(escape(name), percent(say, share, 1), share / largest, "oz-positive") for name, share in shares.items()
+        draw_bar(foreign(name), percent(say, share, 1), share / largest, "oz-positive")
+        for name, share in shares.items()
     )

@@ -1,19 +1,31 @@
 """Where studies are kept: addresses, one lock for all, errors in one line."""
 
+import gc
 import multiprocessing
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 from filelock import Timeout
 
+from engine import sqlite
 from engine.errors import StoreError
 from engine.search import storage
-from engine.search.storage import explained, hold, open_lock, open_storage, parse_url, show_url
+from engine.search.storage import (
+    explained,
+    find_dangers,
+    forget_shared,
+    hold,
+    open_lock,
+    open_storage,
+    parse_url,
+    show_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,13 +60,57 @@ def test_a_password_is_never_shown() -> None:
     assert caught.value.__cause__ is None
 
 
-def test_sqlite_is_opened_in_wal_mode_with_a_busy_timeout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_sqlite_is_opened_with_the_journal_that_is_safe_and_a_busy_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    monkeypatch.setattr(sqlite, "choose_journal", lambda: journal)
     path = tmp_path / "new" / "studies.db"
     opened = open_storage(f"sqlite:///{path}")
-    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == (journal,)
     with opened.engine.connect() as connection:
         timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
     assert timeout == storage.BUSY_SECONDS * 1000
+
+
+def test_a_file_with_a_write_ahead_log_gives_it_up_where_that_isnt_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "studies.db"
+    monkeypatch.setattr(sqlite, "choose_journal", lambda: "wal")
+    open_storage(str(path)).engine.dispose()
+    monkeypatch.setattr(sqlite, "choose_journal", lambda: "delete")
+    monkeypatch.setattr(storage, "choose_journal", lambda: "delete")
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("SELECT * FROM studies").fetchall()
+        open_storage(str(path))
+        # Nobody can take the log from one who has it open; a search with several workers says so.
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        (line,) = find_dangers(str(path), 2)
+        assert "keeps its write-ahead log" in line
+    forget_shared()
+    gc.collect()
+    open_storage(str(path))
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert find_dangers(str(path), 2) == []
+
+
+def test_several_workers_on_a_network_disk_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "find_network", lambda path: "nfs4")
+    with pytest.raises(StoreError, match=r"^[^\n]*network disk \(nfs4\)[^\n]*--workers 1[^\n]*PostgreSQL\.$"):
+        find_dangers(str(tmp_path / "a.db"), 2)
+    (line,) = find_dangers(str(tmp_path / "a.db"), 1)
+    assert "nobody else" in line
+    assert find_dangers("postgresql://u:p@h/n", 8) == []
+
+
+def test_changes_of_a_database_that_is_gone_are_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.db-wal").write_bytes(b"x" * 100)
+    with pytest.raises(StoreError, match=r"a\.db is gone, but a\.db-wal is still there"):
+        open_storage(str(tmp_path / "a.db"))
+    assert not (tmp_path / "a.db").exists()
+    (tmp_path / "a.db-wal").unlink()
+    open_storage(str(tmp_path / "a.db"))
 
 
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:

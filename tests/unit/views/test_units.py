@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from engine.cli import output
+from engine.cli import formats
 from gradio_app.languages import Language, get_language
 from gradio_app.views import units
 from gradio_app.views.names import name_figure, name_language, name_source, name_split
@@ -22,7 +22,7 @@ def seconds(value: float | None) -> str:
     return plain(units.duration(ENGLISH, value))
 
 
-@pytest.mark.parametrize("write", [seconds, output.seconds], ids=["page", "command line"])
+@pytest.mark.parametrize("write", [seconds, formats.duration], ids=["page", "command line"])
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -45,6 +45,35 @@ def test_nothing_lies_outside_the_frame(count: int) -> None:
         assert 0 <= float(dot.get("cy", -1)) <= height
 
 
+def test_thousands_of_trials_stay_light_and_keep_the_titles_of_the_best() -> None:
+    rows = [
+        row(n, 1 + math.sin(n) ** 2, "complete" if n % 5 == 0 else "pruned", max(0.9, 2 - n / 1000))
+        for n in range(5000)
+    ]
+    for one in rows:
+        one["best"] = 1.5 if one["number"] < 2000 else 1.2  # type: ignore[operator]
+    html = draw_history(ENGLISH, rows, 5000)
+    assert len(html) < 120_000
+    element = drawing(html)
+    assert {one.get("class") for one in element.iter("path")} == {"oz-dots oz-pruned", "oz-dots oz-complete", "oz-line"}
+    assert [dot.find("title").text for dot in element.iter("circle")] != []  # type: ignore[union-attr]
+    assert len(list(element.iter("circle"))) == 2
+
+
+def test_many_bad_trials_leave_room_for_the_good_ones() -> None:
+    rows = [row(n, 0.8 + n / 1000) for n in range(100)] + [row(n, 9.0, "pruned", 0.8) for n in range(100, 120)]
+    dots = [float(dot.get("cy", 0)) for dot in drawing(draw_history(ENGLISH, rows, 120)).iter("circle")]
+    # The trials that differ by a tenth take more than a third of the height.
+    assert max(dots) - sorted(dots)[20] > 80
+
+
+def test_where_more_is_better_a_higher_value_lies_higher() -> None:
+    html = draw_history(ENGLISH, [row(0, 0.2), row(1, 0.9)], 2, "accuracy", maximize=True)
+    first, second = sorted(drawing(html).iter("circle"), key=lambda dot: float(dot.get("cx", 0)))
+    assert float(second.get("cy", 0)) < float(first.get("cy", 0))
+    assert 'aria-label="accuracy of 2 trials; the best is 0.9"' in html
+
+
 def test_equal_losses_can_be_drawn() -> None:
     assert len(list(drawing(draw_history(ENGLISH, [row(n, 0.5) for n in range(4)], 4)).iter("circle"))) == 4
 
