@@ -8,6 +8,7 @@ It registers Odzera's architectures with the Auto classes, so that no code from 
     model = AutoModelForSequenceClassification.from_pretrained("owner/name")
 """
 
-from engine.models import decoder, published, published_baselines
+from engine.models import decoder
+from engine.sharing import hf_baselines, hf_models
 
-__all__ = ["decoder", "published", "published_baselines"]
+__all__ = ["decoder", "hf_baselines", "hf_models"]

@@ -11,8 +11,8 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from engine import hub
 from engine.errors import OdzeraError
+from engine.hub import client
 
 # A launcher ends its other processes within a second of the first that fails.
 END_SECONDS = 5.0
@@ -77,7 +77,7 @@ def _read(pipe: Connection, process: BaseProcess) -> tuple[bool, Any]:
 
 def _call(work: Callable[..., Any], given: tuple[Any, ...], threads: int, pipe: Connection) -> None:
     """In the process: do it, and send back the result or what went wrong."""
-    hub.be_quiet()
+    client.be_quiet()
     # Ctrl-C reaches the whole group; the parent ends its processes itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch

@@ -7,11 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from engine import console, hub
+from engine import terminal
 from engine.errors import OdzeraError
+from engine.hub import client
 from engine.paths import default_places
-from gradio_app.options import is_public, is_readable_by_others, parse_arguments, read_users, why_no_mcp, why_not_free
-from gradio_app.stubs import import_gradio
+from gradio_app.server.options import (
+    is_public,
+    is_readable_by_others,
+    parse_arguments,
+    read_users,
+    why_no_mcp,
+    why_not_free,
+)
+from gradio_app.server.stubs import import_gradio
 
 if TYPE_CHECKING:
     from gradio_app.context import Context
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
 def be_private() -> None:
     """No analytics, no telemetry, no chatter; before Gradio is imported."""
-    hub.be_quiet()
+    client.be_quiet()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Requests are logged by address and path; nobody asked for a log of visitors.
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -39,30 +47,30 @@ def main() -> None:
     try:
         users = read_users(arguments.auth)
     except OdzeraError as error:
-        console.fail(str(error))
+        terminal.fail(str(error))
         sys.exit(2)
     refused = why_not_free(arguments.host, arguments.port) or (why_no_mcp(bool(users)) if arguments.mcp else "")
     if refused:
-        console.fail(refused)
+        terminal.fail(refused)
         sys.exit(2)
     if is_readable_by_others(arguments.auth):
-        console.note(f"Others on this machine can read {arguments.auth}: chmod 600 {arguments.auth}")
+        terminal.note(f"Others on this machine can read {arguments.auth}: chmod 600 {arguments.auth}")
     be_private()
-    console.note("Opening the models…")
+    terminal.note("Opening the models…")
     import_gradio()
 
     from engine.search.dashboard import PREFIX
     from engine.search.shipped import default_storage
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
-    from gradio_app.mount import mount_dashboard
+    from gradio_app.server.dashboard import mount_dashboard
 
     places = default_places()
     storage = os.environ.get("ODZERA_STORAGE", "") or default_storage(places)
     public = is_public(arguments.host, arguments.share)
     context = open_context(places, storage, PREFIX, public)
     for line in context.notes:
-        console.note(line)
+        terminal.note(line)
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
@@ -71,11 +79,11 @@ def main() -> None:
     launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), inbrowser=arguments.open, **more)
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{arguments.port}"
-    console.note(f"Odzera is on {address} ({time.perf_counter() - started:.1f} s). Ctrl-C stops it.")
+    terminal.note(f"Odzera is on {address} ({time.perf_counter() - started:.1f} s). Ctrl-C stops it.")
     if arguments.mcp:
-        console.note(f"Language models find its tools at {address}/gradio_api/mcp/")
+        terminal.note(f"Language models find its tools at {address}/gradio_api/mcp/")
     if public and not users:
-        console.note("Whoever has the address can ask the models; --auth FILE asks for a password.")
+        terminal.note("Whoever has the address can ask the models; --auth FILE asks for a password.")
     try:
         app.block_thread()
     except KeyboardInterrupt:

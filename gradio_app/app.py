@@ -12,23 +12,23 @@ from starlette.routing import BaseRoute
 from engine.data.tasks import NLI, SLANG
 from engine.data.uploads import MAX_MEGABYTES
 from engine.errors import OdzeraError
-from gradio_app.about_tab import create_about_tab
-from gradio_app.batch_tab import create_batch_tab
 from gradio_app.context import Context
-from gradio_app.data_tab import create_data_tab
-from gradio_app.gate import Gate
 from gradio_app.handlers.ask import AT_ONCE, answer_all
-from gradio_app.install import install_routes
 from gradio_app.languages import NAMES, Language, get_language
-from gradio_app.linking import bring_back
-from gradio_app.models_tab import create_models_tab
-from gradio_app.nli_tab import create_nli_tab
-from gradio_app.quiet import QuietBlocks
-from gradio_app.served import OwnLanguage
-from gradio_app.sessions import CAPACITY, keep_little, keep_no_diary
-from gradio_app.slang_tab import create_slang_tab
-from gradio_app.study_tab import create_study_tab
-from gradio_app.training_tab import create_training_tab
+from gradio_app.server.errors import QuietBlocks
+from gradio_app.server.gate import Gate
+from gradio_app.server.pages import OwnLanguage
+from gradio_app.server.pwa import install_routes
+from gradio_app.server.sessions import CAPACITY, keep_little, keep_no_diary
+from gradio_app.tabs.about import create_about_tab
+from gradio_app.tabs.batch import create_batch_tab
+from gradio_app.tabs.data import create_data_tab
+from gradio_app.tabs.linking import bring_back
+from gradio_app.tabs.models import create_models_tab
+from gradio_app.tabs.nli import create_nli_tab
+from gradio_app.tabs.slang import create_slang_tab
+from gradio_app.tabs.study import create_study_tab
+from gradio_app.tabs.training import create_training_tab
 from gradio_app.views.header import render_header
 
 ASSETS = Path(__file__).parent / "assets"

@@ -6,27 +6,29 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.curves import AXES, Curve, list_curves
-from engine.data.glossary import Glossary
+from engine.data.polish.glossary import Glossary
 from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
+from engine.experiments.background import TrainingRuns
+from engine.experiments.curves import AXES, Curve, list_curves
+from engine.explain.why import Explainer
+from engine.machine import serve_on_one_thread
 from engine.paths import ROOT, Places
 from engine.processes import run_all
+from engine.results.comparison import open_results
+from engine.results.inspection import find_texts
+from engine.results.scaling import read_growth
 from engine.search.report import StudyView, list_studies
-from engine.serving.classifier import Shelf, Untouched
-from engine.serving.comparison import open_results
 from engine.serving.exports import export_by_path, has_network
-from engine.serving.growth import read_growth
-from engine.serving.inspection import find_texts
-from engine.serving.training_runs import TrainingRuns
+from engine.serving.registry import Registry, Untouched
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
-from engine.training.resources import serve_on_one_thread
+from gradio_app.cache import Results
 from gradio_app.languages import Language
-from gradio_app.results import Results
 from gradio_app.views.wording import name_source
 
 
@@ -34,7 +36,7 @@ from gradio_app.views.wording import name_source
 class Context:
     """Models and results, opened once and shared by all visitors."""
 
-    shelf: Shelf
+    registry: Registry
     store: Store
     notes: list[str] = field(default_factory=list)
     """What was refused at start, a line each."""
@@ -55,11 +57,16 @@ class Context:
     training: TrainingRuns | None = None
     """Starts training runs; none can be started without it."""
 
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What asks the models why."""
+        return Explainer(self.registry)
+
     def data_choices(self, task: str, say: Language) -> list[tuple[str, str]]:
         """Data sets that models were trained on, as (words, fingerprint), the one shown first in front."""
         choices = []
-        for fingerprint in self.shelf.data_sets(task):
-            data = self.shelf.models(task, fingerprint)[0].manifest["data"]
+        for fingerprint in self.registry.data_sets(task):
+            data = self.registry.models(task, fingerprint)[0].manifest["data"]
             source = name_source(say, data["source"])
             rows = sum(data["rows"].values())
             words = f"{source} · {say.plural('{n} row', '{n} rows', rows)} · {fingerprint}"
@@ -68,16 +75,16 @@ class Context:
 
     def models(self, task: Task, fingerprint: str | None = None) -> list[Checkpoint]:
         """The models on one data set, the first one's where the fingerprint isn't known."""
-        known = fingerprint if fingerprint in self.shelf.data_sets(task.name) else None
-        return self.shelf.models(task.name, known)
+        known = fingerprint if fingerprint in self.registry.data_sets(task.name) else None
+        return self.registry.models(task.name, known)
 
     def untouched(self, task: Task, fingerprint: str | None = None) -> list[Untouched]:
         """The backbones of these models, as they were before training."""
-        return self.shelf.untouched(self.models(task, fingerprint))
+        return self.registry.untouched(self.models(task, fingerprint))
 
     def comparison(self, task: Task, fingerprint: str | None = None) -> dict[str, Any] | None:
         """The table of models on one data set (the one shown first, unless named), or None where nothing is trained."""
-        sets = self.shelf.data_sets(task.name)
+        sets = self.registry.data_sets(task.name)
         if not sets:
             return None
         with suppress(OdzeraError):
@@ -123,10 +130,10 @@ class Context:
     def warm_up(self) -> None:
         """Open every model that the page shows first, and read what is compared of them, and the studies."""
         for task in TASKS:
-            for checkpoint in self.shelf.models(task):
+            for checkpoint in self.registry.models(task):
                 # One that can't be opened says so on its card when it is asked.
                 with suppress(OdzeraError):
-                    self.shelf.classifier(checkpoint)
+                    self.registry.classifier(checkpoint)
         for known in TASKS.values():
             comparison = self.comparison(known)
             if comparison is not None:
@@ -141,18 +148,18 @@ class Context:
         Each is made in a process of its own, so that the page keeps its memory small and its threads free.
         """
         for task in TASKS:
-            for checkpoint in self.shelf.models(task):
+            for checkpoint in self.registry.models(task):
                 # One that can't be exported goes on as it is.
                 with suppress(OdzeraError):
-                    if self.shelf.waits_for_export(checkpoint):
+                    if self.registry.waits_for_export(checkpoint):
                         for _ in run_all(export_by_path, [(checkpoint.folder,)], workers=1):
-                            self.shelf.renew(checkpoint)
+                            self.registry.renew(checkpoint)
         for task in TASKS:
-            for checkpoint in self.shelf.models(task):
+            for checkpoint in self.registry.models(task):
                 with suppress(OdzeraError):
                     # What it asks may have been exported after it was opened.
-                    if not has_network(checkpoint) and self.shelf.served(checkpoint).runtime == "torch":
-                        self.shelf.renew(checkpoint)
+                    if not has_network(checkpoint) and self.registry.served(checkpoint).runtime == "torch":
+                        self.registry.renew(checkpoint)
 
 
 class _Views:
@@ -188,9 +195,9 @@ def open_context(places: Places, storage: str = "", dashboard: str = "", public:
     """Read manifests and results; weights are opened later."""
     serve_on_one_thread()
     store, notes = open_results(places)
-    shelf = Shelf(places.checkpoints)
-    refused = [line for lines in shelf.refused.values() for line in lines if line not in notes]
+    registry = Registry(places.checkpoints)
+    refused = [line for lines in registry.refused.values() for line in lines if line not in notes]
     curves = tuple(dict.fromkeys((places.store.parent, ROOT / "studies")))
     lines = [*notes, *refused, *list_curves(curves)[1]]
-    training = TrainingRuns(places, shelf, store)
-    return Context(shelf, store, lines, storage, dashboard, curves, public=public, places=places, training=training)
+    training = TrainingRuns(places, store, registry.refresh)
+    return Context(registry, store, lines, storage, dashboard, curves, public=public, places=places, training=training)

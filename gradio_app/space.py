@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine import console
+from engine import terminal
 from engine.paths import ROOT, Places
 from gradio_app.__main__ import be_private, prepare
-from gradio_app.stubs import import_gradio
+from gradio_app.server.stubs import import_gradio
 
 PORT = 7860
 
@@ -32,26 +32,26 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
     from engine.data.tasks import TASKS
     from engine.search.dashboard import PREFIX
     from engine.search.shipped import default_storage
-    from engine.serving.gpu import open_gpu_shelf
+    from engine.serving.zerogpu import open_gpu_registry
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
-    from gradio_app.mount import mount_dashboard
+    from gradio_app.server.dashboard import mount_dashboard
 
     with tempfile.TemporaryDirectory(prefix="odzera-") as folder:
         places = temporary_places(Path(folder))
         storage = default_storage(places)
         context = open_context(places, storage, PREFIX, public=True)
         if gpu is not None:
-            context = dataclasses.replace(context, shelf=open_gpu_shelf(places.checkpoints, gpu, tuple(TASKS)))
+            context = dataclasses.replace(context, registry=open_gpu_registry(places.checkpoints, gpu, tuple(TASKS)))
         for line in context.notes:
-            console.note(line)
+            terminal.note(line)
         app = build_app(context)
         # Where GPUs are lent, PyTorch is patched, so that graphs can't be traced: those that shipped serve.
         threading.Thread(target=prepare, args=(context, gpu is None), daemon=True).start()
         port = int(os.environ.get("GRADIO_SERVER_PORT", PORT))
         blocked = [places.checkpoints, places.store.parent, ROOT / "studies"]
         launch(app, os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0"), port, blocked, mount_dashboard(storage))  # noqa: S104
-        console.note(f"Odzera is on port {port}.")
+        terminal.note(f"Odzera is on port {port}.")
         try:
             app.block_thread()
         except KeyboardInterrupt:

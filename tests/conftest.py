@@ -20,10 +20,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tokens import train_tokenizer
-from engine.experiments import run_experiment
+from engine.experiments.record import Finished, Request
+from engine.experiments.run import run_experiment
 from engine.models.language_model import LanguageModelConfig, make_language_model
 from engine.paths import Places
-from engine.records import Finished, Request
 from engine.store import Store
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES

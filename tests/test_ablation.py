@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from conftest import cut
 
-from engine.ablation import VARIANTS, imbalance_jobs, tabulate
-from engine.curves import Curve, measure, read_curve, start_curve
 from engine.data.sources import TaskData
 from engine.errors import DataError
+from engine.experiments.ablation import VARIANTS, imbalance_jobs, tabulate
+from engine.experiments.curves import Curve, measure, read_curve, start_curve
 from engine.training.recipes import RECIPES
 
 

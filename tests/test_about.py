@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from conftest import places_in
 
-from engine.curves import Curve, write_curve
+from engine.experiments.curves import Curve, write_curve
 from engine.paths import ROOT, Places
-from engine.serving.classifier import MAX_CHARACTERS, Shelf
-from engine.serving.provenance import of_files, of_models, of_pretrained, of_study
-from engine.serving.surroundings import look_around
+from engine.results.environment import look_around
+from engine.results.provenance import of_files, of_models, of_pretrained, of_study
+from engine.serving.answers import MAX_CHARACTERS
+from engine.serving.registry import Registry
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.about import show_about
 from gradio_app.languages import get_language
@@ -39,7 +40,7 @@ def page(context: Context) -> str:
 
 
 def test_every_trained_model_belongs_to_one_set_of_figures(context: Context) -> None:
-    models = [*context.shelf.models("slang"), *context.shelf.models("nli")]
+    models = [*context.registry.models("slang"), *context.registry.models("nli")]
     sets = of_models(models)
     assert sorted(name for one in sets for name in one.names) == sorted(one.name for one in models)
     machine = models[0].manifest["run"]["record"]["machine"]
@@ -54,7 +55,7 @@ def test_every_trained_model_belongs_to_one_set_of_figures(context: Context) -> 
 def test_models_of_different_machines_and_those_of_a_search_stand_apart(trained: Places, tmp_path: Path) -> None:
     shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
     for name, changes in (("tfidf", {"machine": "another"}), ("scratch", {"refit": True})):
-        file = Shelf(tmp_path / "checkpoints").find("slang", name).folder / "manifest.json"
+        file = Registry(tmp_path / "checkpoints").find("slang", name).folder / "manifest.json"
         manifest = json.loads(file.read_text(encoding="utf-8"))
         record = manifest["run"]["record"]
         if "machine" in changes:
@@ -62,7 +63,7 @@ def test_models_of_different_machines_and_those_of_a_search_stand_apart(trained:
         else:
             record["refit"] = {"seeds": [0, 1]}
         file.write_text(json.dumps(manifest), encoding="utf-8")
-    sets = of_models(Shelf(tmp_path / "checkpoints").models("slang"))
+    sets = of_models(Registry(tmp_path / "checkpoints").models("slang"))
     assert [one.names for one in sets if one.machine == "another"] == [("tfidf",)]
     assert [one.names for one in sets if one.command == "odzera search slang"] == [("scratch",)]
 
@@ -115,12 +116,12 @@ def test_the_page_says_what_it_runs_on(page: str) -> None:
 
 def test_a_models_runtime_is_named_once_it_is_open(trained: Places) -> None:
     context = open_context(trained)
-    tfidf = context.shelf.find("slang", "tfidf")
-    assert context.shelf.runtime(tfidf) == ""
+    tfidf = context.registry.find("slang", "tfidf")
+    assert context.registry.runtime(tfidf) == ""
     before = show_about(context, ENGLISH)
     assert "NumPy" not in before
     assert before.count("not open yet") == 8
-    context.shelf.classifier(tfidf)
+    context.registry.classifier(tfidf)
     after = show_about(context, ENGLISH)
     assert after.count("not open yet") == 7
     assert "<td>NumPy</td>" in after
@@ -140,7 +141,7 @@ def test_nothing_names_this_machine_a_person_or_a_folder(context: Context, page:
 
 def test_a_backbone_that_was_a_folder_goes_by_its_last_part(trained: Places, tmp_path: Path) -> None:
     shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
-    file = Shelf(tmp_path / "checkpoints").find("slang", "scratch").folder / "manifest.json"
+    file = Registry(tmp_path / "checkpoints").find("slang", "scratch").folder / "manifest.json"
     manifest = json.loads(file.read_text(encoding="utf-8"))
     manifest["origin"] = {"repo_id": "/home/anna/models/my-gpt", "revision": "sha256:1"}
     manifest["data"]["source"] = "<b>rows</b>.csv"

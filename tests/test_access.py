@@ -26,10 +26,10 @@ from engine.paths import Places
 from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
-from gradio_app.install import ICONS
 from gradio_app.languages import NAMES
-from gradio_app.mount import mount_dashboard
-from gradio_app.options import is_public, is_readable_by_others, parse_arguments, read_users
+from gradio_app.server.dashboard import mount_dashboard
+from gradio_app.server.options import is_public, is_readable_by_others, parse_arguments, read_users
+from gradio_app.server.pwa import ICONS
 
 ROOT = Path(__file__).resolve().parents[1]
 USER, PASSWORD = "ala", "kot:ma 9 żyć"

@@ -12,8 +12,8 @@ from engine.paths import Places
 from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
-from gradio_app.examples import SLANG_EXAMPLES
 from gradio_app.languages import NAMES
+from gradio_app.tabs.examples import SLANG_EXAMPLES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

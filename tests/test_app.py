@@ -236,6 +236,6 @@ def test_the_page_shows_examples_of_both_tasks_and_their_tables(page: gr.Blocks,
     config = json.loads(get(page, "/config")[1])
     values = json.dumps([one["props"].get("value") for one in config["components"]], ensure_ascii=False)
     for task in (SLANG, NLI):
-        assert context.shelf.data_sets(task.name)[0] in values
+        assert context.registry.data_sets(task.name)[0] in values
     labels = [one["props"].get("label") for one in config["components"] if one["type"] == "tabitem"]
     assert labels[: len(labels) // 3] == ["Slang", "NLI", "Batch", "Models", "Training", "Data", "Study", "About"]

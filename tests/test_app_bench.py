@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
+from engine.bench.page import GOALS, Server, measure_app, serve_page
+from engine.bench.page_visitors import BOXES, Crowd, Measured, make_texts, open_page, read_forms, send_visitors
 from engine.cli import app as commands
 from engine.errors import OdzeraError
 from engine.paths import Places
-from engine.serving.app_bench import GOALS, Server, measure_app, serve_page
-from engine.serving.app_load import BOXES, Crowd, Measured, make_texts, open_page, read_forms, send_visitors
-from engine.serving.classifier import MAX_CHARACTERS
+from engine.serving.answers import MAX_CHARACTERS
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_visitors_are_refused_nothing_silently(server: Server) -> None:
     texts = {"slang": [("",)], "nli": [("a", "a" * (MAX_CHARACTERS + 1))]}
     original = make_texts
 
-    import engine.serving.app_load as module
+    import engine.bench.page_visitors as module
 
     module.make_texts = lambda seed=0: texts  # type: ignore[assignment,misc]
     try:

@@ -11,7 +11,6 @@ from conftest import TINY_DECODER, saved_decoder
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tokens import Located, encode, locate_tokens, train_tokenizer
-from engine.data.words import cut_words, leave_out, leave_out_each, split_words
 from engine.evaluation.attribution import (
     Completeness,
     centred_logits,
@@ -22,10 +21,11 @@ from engine.evaluation.attribution import (
     scale,
 )
 from engine.evaluation.metrics import softmax
+from engine.explain.gradients import Blank, attention_flow, integrated_gradients, prepare_eager, stand_in_for_words
+from engine.explain.words import cut_words, leave_out, leave_out_each, split_words
 from engine.models.backbones import get_backbone
 from engine.models.baselines import TfidfLogistic
 from engine.models.decoder import Decoder, make_decoder
-from engine.models.explain import Blank, attention_flow, integrated_gradients, prepare_eager, stand_in_for_words
 from engine.models.heads import Head
 from engine.models.methods import Method, adapt
 from engine.models.ngrams import char_ngrams, lowered, word_ngrams

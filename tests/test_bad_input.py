@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from engine.cli import app
 from engine.data.tasks import SLANG
-from engine.serving.classifier import Shelf
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from gradio_app.context import open_context
@@ -208,7 +208,7 @@ def test_unknown_data_is_refused_with_those_there_are(kept: Path) -> None:
     for command in (["compare", "slang", "--data", "beef"], ["classify", "slang", "sztos", "--data", "beef"]):
         line = refused(*command)
         assert "beef" in line
-        assert Shelf(kept / "checkpoints").data_sets("slang")[0] in line
+        assert Registry(kept / "checkpoints").data_sets("slang")[0] in line
 
 
 def test_comparing_where_nothing_is_trained_says_what_to_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,9 @@ from engine.data.tasks import NLI, SLANG, Task
 from engine.data.uploads import Table, read_upload
 from engine.errors import DataError
 from engine.evaluation.agreement import agreement_of_rows, measure_agreement
+from engine.messages import Message
 from engine.paths import Places
-from engine.said import Said
+from engine.serving.answers import Answer, classify_all
 from engine.serving.batch import (
     Batch,
     Columns,
@@ -42,7 +43,7 @@ from engine.serving.batch_results import (
     summarise,
     voters,
 )
-from engine.serving.classifier import Answer, Shelf, classify_all
+from engine.serving.registry import Registry
 from engine.training.checkpoints import WEIGHTS, Checkpoint
 
 TEXTS = ["ale sztos, brawo", "znowu, niestety; lipa", 'mówi "spoko" i tyle', "o której\tjutro?", "=SUMA(A1)"]
@@ -51,9 +52,9 @@ NUMBERS = [2, 0, 1, 1, 0]
 
 
 @pytest.fixture(scope="module")
-def shelf(trained: Places) -> Shelf:
+def registry(trained: Places) -> Registry:
     """Four small models for each task."""
-    return Shelf(trained.checkpoints)
+    return Registry(trained.checkpoints)
 
 
 def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
@@ -75,9 +76,9 @@ def as_csv(rows: Sequence[Sequence[str]], delimiter: str = ",", newline: str = "
     return out.getvalue()
 
 
-def finish(shelf: Shelf, batch: Batch, models: Sequence[Checkpoint]) -> Outcome:
+def finish(registry: Registry, batch: Batch, models: Sequence[Checkpoint]) -> Outcome:
     """A run's end."""
-    *_, last = run_batch(shelf, batch, models)
+    *_, last = run_batch(registry, batch, models)
     assert isinstance(last, Outcome)
     return last
 
@@ -93,7 +94,7 @@ def refusal(folder: Path, content: str | bytes, name: str = "rows.csv", **limits
     """Why a file isn't taken: one line, which a page can say in its own language."""
     with pytest.raises(DataError) as caught:
         read_upload(write(folder, content, name), max_rows=limits.get("max_rows"))
-    assert isinstance(caught.value.args[0], Said)
+    assert isinstance(caught.value.args[0], Message)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -233,7 +234,7 @@ def test_labels_are_read_by_name_and_by_number(tmp_path: Path) -> None:
     assert prepare(table, recognise_columns(table)).labels.tolist() == [2, 0, -1, -1]
 
 
-def test_rows_that_cant_be_answered_are_set_aside_by_reason(tmp_path: Path, shelf: Shelf) -> None:
+def test_rows_that_cant_be_answered_are_set_aside_by_reason(tmp_path: Path, registry: Registry) -> None:
     rows = [
         {"text": "sztos", "label": "positive"},
         {"text": " "},
@@ -249,8 +250,8 @@ def test_rows_that_cant_be_answered_are_set_aside_by_reason(tmp_path: Path, shel
     assert batch.refused == {"empty": [2, 3], "long": [4], "odd": [5, 6]}
     assert batch.inputs == [("sztos",), ("lipa",), ("7",)]
     assert (batch.labels.tolist(), batch.unknown_labels, batch.labelled) == ([2, -1, 0], [7], 2)
-    outcome = finish(shelf, batch, shelf.models("slang"))
-    back = [json.loads(line) for line in answered_file(outcome, voters(outcome, shelf.models("slang"))).splitlines()]
+    outcome = finish(registry, batch, registry.models("slang"))
+    back = [json.loads(line) for line in answered_file(outcome, voters(outcome, registry.models("slang"))).splitlines()]
     assert [row["tfidf"] is None for row in back] == [False, True, True, True, True, True, False, False]
     assert {**back[5], "text": ""} == {**rows[5], "text": "", **{key: None for key in back[5] if key != "text"}}
     assert score_models(outcome)["tfidf"].rows == 2
@@ -263,25 +264,25 @@ def test_a_file_without_a_single_answerable_row_is_refused(tmp_path: Path) -> No
 
 
 def test_answers_are_those_of_single_questions(
-    tmp_path: Path, shelf: Shelf, task: Task, slang: TaskData, nli: TaskData
+    tmp_path: Path, registry: Registry, task: Task, slang: TaskData, nli: TaskData
 ) -> None:
     inputs = {"slang": slang, "nli": nli}[task.name].texts("test")[:40]
     table = read_text(tmp_path, as_csv([task.text_columns, *inputs]))
-    models = shelf.models(task.name)
-    outcome = finish(shelf, prepare(table, recognise_columns(table)), models)
+    models = registry.models(task.name)
+    outcome = finish(registry, prepare(table, recognise_columns(table)), models)
     assert list(outcome.probabilities) == [one.name for one in models]
     for place, texts in enumerate(inputs):
-        for answer in classify_all(shelf, task, texts, models):
+        for answer in classify_all(registry, task, texts, models):
             assert isinstance(answer, Answer)
             row = outcome.probabilities[answer.model][place]
             assert row == pytest.approx(list(answer.scores.values()), abs=1e-4)
             assert task.labels[int(row.argmax())] == answer.label
 
 
-def test_figures_are_scikit_learns(tmp_path: Path, shelf: Shelf, slang: TaskData) -> None:
+def test_figures_are_scikit_learns(tmp_path: Path, registry: Registry, slang: TaskData) -> None:
     rows = slang.split("test").head(120)
     table = read_text(tmp_path, as_csv([["text", "label"], *zip(rows["text"], map(str, rows["label"]), strict=True)]))
-    outcome = finish(shelf, prepare(table, recognise_columns(table)), shelf.models("slang"))
+    outcome = finish(registry, prepare(table, recognise_columns(table)), registry.models("slang"))
     truth = rows["label"].to_numpy()
     for name, scores in score_models(outcome).items():
         said = predicted(outcome)[name]
@@ -307,22 +308,22 @@ def test_agreement_is_counted_over_rows_that_all_have_answered() -> None:
     assert np.isnan(never.pairs[0][1])
 
 
-def test_models_that_ignore_the_text_dont_count_where_others_do(tmp_path: Path, shelf: Shelf) -> None:
-    models = shelf.models("slang")
+def test_models_that_ignore_the_text_dont_count_where_others_do(tmp_path: Path, registry: Registry) -> None:
+    models = registry.models("slang")
     assert [one.name for one in models if not has_vote(one)] == ["majority"]
-    outcome = finish(shelf, slang_batch(tmp_path, 5), models)
+    outcome = finish(registry, slang_batch(tmp_path, 5), models)
     assert set(voters(outcome, models)) == {"tfidf", "scratch", "scratch-b"}
-    few = [shelf.find("slang", name) for name in ("majority", "tfidf")]
-    assert voters(finish(shelf, slang_batch(tmp_path, 5), few), few) == ["majority", "tfidf"]
-    alone = finish(shelf, slang_batch(tmp_path, 5), few[1:])
+    few = [registry.find("slang", name) for name in ("majority", "tfidf")]
+    assert voters(finish(registry, slang_batch(tmp_path, 5), few), few) == ["majority", "tfidf"]
+    alone = finish(registry, slang_batch(tmp_path, 5), few[1:])
     assert answered_file(alone, voters(alone, few)).decode().startswith("text,tfidf,tfidf_probability\n")
 
 
-def test_progress_grows_to_the_end_and_names_the_time_left(tmp_path: Path, shelf: Shelf) -> None:
-    models, paces = shelf.models("slang"), Paces()
+def test_progress_grows_to_the_end_and_names_the_time_left(tmp_path: Path, registry: Registry) -> None:
+    models, paces = registry.models("slang"), Paces()
     batch = slang_batch(tmp_path, 3000)
     before = {one.name: paces.rows_a_second(one) for one in models}
-    *told, last = run_batch(shelf, batch, models, paces=paces)
+    *told, last = run_batch(registry, batch, models, paces=paces)
     assert isinstance(last, Outcome)
     steps = [one for one in told if isinstance(one, Progress)]
     assert len(steps) == len(told) >= len(models)
@@ -336,11 +337,13 @@ def test_progress_grows_to_the_end_and_names_the_time_left(tmp_path: Path, shelf
     assert all(paces.rows_a_second(one) != before[one.name] for one in models), "it learns the pace of this machine"
 
 
-def test_cancelling_ends_within_a_fraction_of_a_second_and_keeps_what_is_answered(tmp_path: Path, shelf: Shelf) -> None:
-    models = [shelf.find("slang", name) for name in ("tfidf", "scratch")]
+def test_cancelling_ends_within_a_fraction_of_a_second_and_keeps_what_is_answered(
+    tmp_path: Path, registry: Registry
+) -> None:
+    models = [registry.find("slang", name) for name in ("tfidf", "scratch")]
     batch, cancelled = slang_batch(tmp_path, 10_000), threading.Event()
     stopped = 0.0
-    for event in run_batch(shelf, batch, models, cancelled):
+    for event in run_batch(registry, batch, models, cancelled):
         if isinstance(event, Progress) and event.done["scratch"] and not stopped:
             cancelled.set()
             stopped = time.perf_counter()
@@ -359,24 +362,24 @@ def test_cancelling_ends_within_a_fraction_of_a_second_and_keeps_what_is_answere
     assert lines[-1].endswith(",,,")
 
 
-def test_a_run_that_nobody_follows_any_more_stops_asking(tmp_path: Path, shelf: Shelf) -> None:
-    run = run_batch(shelf, slang_batch(tmp_path, 10_000), [shelf.find("slang", "scratch")])
+def test_a_run_that_nobody_follows_any_more_stops_asking(tmp_path: Path, registry: Registry) -> None:
+    run = run_batch(registry, slang_batch(tmp_path, 10_000), [registry.find("slang", "scratch")])
     next(run)
     next(run)
     run.close()
     time.sleep(0.5)
-    assert shelf.turns._work_queue.qsize() == 0
-    assert shelf.pool.waiting == 0
+    assert registry.turns._work_queue.qsize() == 0
+    assert registry.pool.waiting == 0
 
 
 def test_a_failing_model_doesnt_stop_the_others(trained: Places, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
-    shelf = Shelf(tmp_path / "checkpoints")
-    shelf.find("slang", "tfidf").folder.joinpath(WEIGHTS).write_bytes(b"")
-    models = [shelf.find("slang", name) for name in ("tfidf", "scratch")]
-    outcome = finish(shelf, slang_batch(tmp_path, 20), models)
+    registry = Registry(tmp_path / "checkpoints")
+    registry.find("slang", "tfidf").folder.joinpath(WEIGHTS).write_bytes(b"")
+    models = [registry.find("slang", name) for name in ("tfidf", "scratch")]
+    outcome = finish(registry, slang_batch(tmp_path, 20), models)
     assert [one.model for one in outcome.failures] == ["tfidf"]
     assert f"{WEIGHTS} is damaged" in outcome.failures[0].reason
     assert list(outcome.probabilities) == ["scratch"]
@@ -384,14 +387,14 @@ def test_a_failing_model_doesnt_stop_the_others(trained: Places, tmp_path: Path)
     assert summarise(outcome, models)["failures"].keys() == {"tfidf"}
 
 
-def test_questions_are_answered_while_files_are(tmp_path: Path, shelf: Shelf) -> None:
-    models = [shelf.find("slang", name) for name in ("tfidf", "scratch")]
+def test_questions_are_answered_while_files_are(tmp_path: Path, registry: Registry) -> None:
+    models = [registry.find("slang", name) for name in ("tfidf", "scratch")]
     stop = threading.Event()
     ended: list[Outcome] = []
     batch = slang_batch(tmp_path, 10_000)
 
     def answer_file() -> None:
-        ended.extend(one for one in run_batch(shelf, batch, models * 3, stop) if isinstance(one, Outcome))
+        ended.extend(one for one in run_batch(registry, batch, models * 3, stop) if isinstance(one, Outcome))
 
     files = [threading.Thread(target=answer_file) for _ in range(3)]
     for one in files:
@@ -400,7 +403,7 @@ def test_questions_are_answered_while_files_are(tmp_path: Path, shelf: Shelf) ->
     waits = []
     for _ in range(10):
         start = time.perf_counter()
-        list(classify_all(shelf, SLANG, ["sztos"], models))
+        list(classify_all(registry, SLANG, ["sztos"], models))
         waits.append(time.perf_counter() - start)
     running = not ended
     stop.set()

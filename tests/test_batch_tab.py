@@ -18,7 +18,7 @@ from engine.data.tasks import SLANG
 from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
 from engine.errors import DataError
 from engine.paths import Places
-from engine.serving.classifier import Answer, classify_all
+from engine.serving.answers import Answer, classify_all
 from gradio_app.app import build_app, launch
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.batch import (
@@ -168,8 +168,8 @@ def test_a_run_ends_with_answers_figures_and_a_file(desk: Desk) -> None:
     with last.download.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
-    models = [desk.context.shelf.find("slang", name) for name in MODELS]
-    for answer in classify_all(desk.context.shelf, SLANG, [rows[0]["text"]], models):
+    models = [desk.context.registry.find("slang", name) for name in MODELS]
+    for answer in classify_all(desk.context.registry, SLANG, [rows[0]["text"]], models):
         assert isinstance(answer, Answer)
         assert rows[0][answer.model] == answer.label
         assert float(rows[0][f"{answer.model}_probability"]) == pytest.approx(max(answer.scores.values()), abs=1e-3)

@@ -10,16 +10,16 @@ import torch
 from conftest import cut, tiny_recipe
 from typer.testing import CliRunner
 
+from engine.bench import against_pipeline, scaling
+from engine.bench.against_pipeline import SYSTEMS, RaceRequest, race_classifiers
+from engine.bench.against_trainer import TrainRace, race_training, train_once
+from engine.bench.roofline import Machine, Work, count_work, measure_machine
 from engine.cli import app
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.models.decoder import make_decoder
 from engine.paths import Places
 from engine.processes import run_all
-from engine.race import TrainRace, race_training, train_once
-from engine.serving import bench, growth
-from engine.serving.bench import SYSTEMS, RaceRequest, race_classifiers
-from engine.serving.floor import Machine, Work, count_work, measure_machine
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 
@@ -38,9 +38,11 @@ def pairs(nli: TaskData) -> TaskData:
 
 def answer(system: str, recipe: Recipe, data: TaskData, folder: Path, number: int = 10) -> np.ndarray:
     """What a system says, in this process."""
-    runner = bench._Runner(recipe, data, system, folder, 1, number)
-    classify = bench._pipeline(runner) if system in bench.PIPELINES else bench._ours(runner)
-    texts = bench._texts(data, number)
+    runner = against_pipeline._Runner(recipe, data, system, folder, 1, number)
+    classify = (
+        against_pipeline._pipeline(runner) if system in against_pipeline.PIPELINES else against_pipeline._ours(runner)
+    )
+    texts = against_pipeline._texts(data, number)
     together = classify(texts, True)
     assert len(together) == number
     classify(texts[:1], False)
@@ -56,7 +58,7 @@ def test_the_pipeline_has_the_same_weights_and_says_the_same(
 ) -> None:
     recipe = tiny_recipe() if name == "scratch" else RECIPES[name]
     data = small if task == "slang" else pairs
-    told = bench._export(recipe, data, tmp_path)
+    told = against_pipeline._export(recipe, data, tmp_path)
     assert told["left_out"] == {}
     expected = answer("torch", recipe, data, tmp_path)
     for system in ("pipeline", "pipeline-256", "fp32"):
@@ -122,21 +124,21 @@ def test_both_loops_end_with_about_the_same_loss(system: str, small: TaskData) -
 
 
 def test_a_graphs_time_and_throughput_are_measured_at_every_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "CALLS", 2)
-    points = growth.time_graph(tiny_recipe(), False)
-    assert [x for x, _ in points["length"]] == list(growth.LENGTHS)
-    assert [x for x, _ in points["batch"]] == list(growth.BATCHES)
+    monkeypatch.setattr(scaling, "CALLS", 2)
+    points = scaling.time_graph(tiny_recipe(), False)
+    assert [x for x, _ in points["length"]] == list(scaling.LENGTHS)
+    assert [x for x, _ in points["batch"]] == list(scaling.BATCHES)
     assert all(y > 0 for series in points.values() for _, y in series)
 
 
 def test_an_exponent_of_one_is_linear() -> None:
-    assert growth._exponent([(1, 5), (2, 6), (4, 12)]) == pytest.approx(1)
-    assert growth._exponent([(2, 1), (4, 4)]) == pytest.approx(2)
+    assert scaling._exponent([(1, 5), (2, 6), (4, 12)]) == pytest.approx(1)
+    assert scaling._exponent([(2, 1), (4, 4)]) == pytest.approx(2)
 
 
 def test_memory_is_measured_from_no_model_to_all(trained: Places) -> None:
     # This process holds what other tests have left.
-    ((_, points),) = run_all(growth.open_models, [(trained.checkpoints, "slang")], workers=1)
+    ((_, points),) = run_all(scaling.open_models, [(trained.checkpoints, "slang")], workers=1)
     assert [number for number, _ in points] == [0, 1, 2, 3, 4]
     assert points[-1][1] >= points[0][1] > 0
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from engine.paths import Places
 from engine.search.shipped import SHIPPED
 from engine.search.storage import open_storage
-from gradio_app.slang_tab import EXAMPLES
+from gradio_app.tabs.slang import EXAMPLES
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -10,8 +10,9 @@ import pytest
 
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
-from engine.serving.classifier import Answer, Failure, Shelf
+from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
+from engine.serving.registry import Registry
 from gradio_app.languages import get_language
 from gradio_app.views.cards import (
     SHORT,
@@ -230,7 +231,7 @@ def test_sizes_are_short(number: int, shown: str) -> None:
 
 def test_facts_come_from_the_manifest(trained: Places) -> None:
     manifests: dict[str, Mapping[str, Any]] = {
-        one.name: one.manifest for one in Shelf(trained.checkpoints).models("slang")
+        one.name: one.manifest for one in Registry(trained.checkpoints).models("slang")
     }
     assert not facts_of(ENGLISH, manifests["majority"]).votes
     fact = facts_of(ENGLISH, manifests["scratch-b"])
@@ -242,7 +243,7 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
 
 
 def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places) -> None:
-    manifest = Shelf(trained.checkpoints).find("slang", "scratch").manifest
+    manifest = Registry(trained.checkpoints).find("slang", "scratch").manifest
     record = {**manifest["run"]["record"], "parameters": {"total": 22_714_371, "trained": 1_775_235}}
     fact = facts_of(ENGLISH, {**manifest, "run": {**manifest["run"], "record": record}})
     assert fact.about == "22.7M weights, 1.8M trained"

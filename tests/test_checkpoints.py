@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from engine.data.sources import TaskData
 from engine.errors import CheckpointError, OdzeraError
-from engine.serving.classifier import Shelf
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import (
     FORMAT,
@@ -25,7 +25,7 @@ from engine.training.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
-from engine.training.classify import open_checkpoint
+from engine.training.classifiers import open_checkpoint
 from engine.training.recipes import RECIPES
 
 
@@ -35,7 +35,7 @@ def few(data: TaskData, rows: int = 24) -> TaskData:
 
 
 @pytest.fixture(scope="module")
-def shelf_of_two(tmp_path_factory: pytest.TempPathFactory, slang: TaskData) -> Path:
+def registry_of_two(tmp_path_factory: pytest.TempPathFactory, slang: TaskData) -> Path:
     """A folder with two trained models: majority and scratch."""
     places = places_in(tmp_path_factory.mktemp("two"))
     for recipe in (RECIPES["majority"], tiny_recipe(epochs=1)):
@@ -44,15 +44,15 @@ def shelf_of_two(tmp_path_factory: pytest.TempPathFactory, slang: TaskData) -> P
 
 
 @pytest.fixture
-def root(shelf_of_two: Path, tmp_path: Path) -> Path:
+def root(registry_of_two: Path, tmp_path: Path) -> Path:
     """A copy of the two models to damage."""
-    return Path(shutil.copytree(shelf_of_two, tmp_path / "checkpoints"))
+    return Path(shutil.copytree(registry_of_two, tmp_path / "checkpoints"))
 
 
 @pytest.fixture
-def plain(shelf_of_two: Path) -> dict[str, Any]:
+def plain(registry_of_two: Path) -> dict[str, Any]:
     """A manifest as a caller gives it: that of the majority model."""
-    (folder,) = shelf_of_two.glob("slang/majority@*")
+    (folder,) = registry_of_two.glob("slang/majority@*")
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     return {key: value for key, value in manifest.items() if key not in ("format", "files")}
 
@@ -217,9 +217,9 @@ def test_a_foreign_manifest_is_refused_by_name_and_the_others_are_listed(
     damage: Callable[[Path], None], says: str, root: Path
 ) -> None:
     damage(scratch_in(root))
-    shelf = Shelf(root)
-    assert [one.name for one in shelf.models("slang")] == ["majority"]
-    (line,) = shelf.refused["slang"]
+    registry = Registry(root)
+    assert [one.name for one in registry.models("slang")] == ["majority"]
+    (line,) = registry.refused["slang"]
     assert says in line
     assert scratch_in(root).name in line
     assert "\n" not in line
@@ -233,11 +233,11 @@ def test_a_file_outside_the_folder_is_never_read(root: Path) -> None:
 
 def test_other_models_answer_when_one_is_damaged(root: Path) -> None:
     truncate(scratch_in(root))
-    shelf = Shelf(root)
+    registry = Registry(root)
     answered = {}
-    for checkpoint in shelf.models("slang"):
+    for checkpoint in registry.models("slang"):
         try:
-            shelf.classifier(checkpoint).probabilities([("no i git",)])
+            registry.classifier(checkpoint).probabilities([("no i git",)])
             answered[checkpoint.name] = True
         except OdzeraError:
             answered[checkpoint.name] = False
@@ -247,7 +247,7 @@ def test_other_models_answer_when_one_is_damaged(root: Path) -> None:
 def test_a_damaged_model_asked_for_by_name_says_why(root: Path) -> None:
     remove(MANIFEST)(scratch_in(root))
     with pytest.raises(CheckpointError, match=r"scratch@.*manifest.json is missing"):
-        Shelf(root).find("slang", "scratch")
+        Registry(root).find("slang", "scratch")
 
 
 def test_files_that_are_no_folders_are_passed_over(root: Path) -> None:

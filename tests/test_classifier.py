@@ -1,4 +1,4 @@
-"""The shelf of trained models, and every model answering one text side by side."""
+"""The registry of trained models, and every model answering one text side by side."""
 
 import dataclasses
 import json
@@ -20,21 +20,13 @@ from engine.errors import CheckpointError, TextError
 from engine.evaluation.metrics import Floats
 from engine.models.methods import ParameterCount
 from engine.paths import Places
-from engine.serving import classifier as serving
-from engine.serving.classifier import (
-    MAX_CHARACTERS,
-    Answer,
-    Failure,
-    Shelf,
-    _Opened,
-    check_input,
-    classify_all,
-    in_order,
-)
+from engine.serving import answers as serving
+from engine.serving.answers import MAX_CHARACTERS, Answer, Failure, check_input, classify_all, in_order
+from engine.serving.registry import Registry, _Opened
 from engine.serving.runtime import Served, open_served
 from engine.store import Store
 from engine.training.checkpoints import MANIFEST, WEIGHTS, Checkpoint
-from engine.training.classify import Classifier, open_checkpoint
+from engine.training.classifiers import Classifier, open_checkpoint
 from engine.training.recipes import RECIPES
 
 TEXTS = {"slang": ("ale sztos, jutro powtórka",), "nli": ("The shop shuts at noon.", "You can shop at midnight.")}
@@ -59,7 +51,7 @@ def write_rows(path: Path) -> Path:
 @pytest.fixture
 def two_sets(copied: Places) -> tuple[Places, str, str]:
     """The trained models and, beside them, two trained on another file; with both fingerprints."""
-    first = Shelf(copied.checkpoints).data_sets("slang")[0]
+    first = Registry(copied.checkpoints).data_sets("slang")[0]
     data = load(SLANG, str(write_rows(copied.checkpoints.parent / "rows.csv")))
     for name in ("majority", "tfidf"):
         train_model(RECIPES[name], data, copied, Store.in_memory())
@@ -73,7 +65,7 @@ def truncate(file: Path) -> None:
 
 
 def test_models_stand_cheapest_first(trained: Places, task: Task) -> None:
-    models = Shelf(trained.checkpoints).models(task.name)
+    models = Registry(trained.checkpoints).models(task.name)
     assert {one.name for one in models} == NAMES
     costs = [one.manifest["run"]["record"]["latency"]["p50_ms"] for one in models]
     assert costs == sorted(costs)
@@ -82,57 +74,57 @@ def test_models_stand_cheapest_first(trained: Places, task: Task) -> None:
 
 def test_data_with_most_models_comes_first(two_sets: tuple[Places, str, str]) -> None:
     places, first, second = two_sets
-    assert Shelf(places.checkpoints).data_sets("slang") == [first, second]
+    assert Registry(places.checkpoints).data_sets("slang") == [first, second]
 
 
 def test_of_equally_many_models_the_data_trained_on_last_comes_first(two_sets: tuple[Places, str, str]) -> None:
     places, first, second = two_sets
     for name in ("scratch", "scratch-b"):
         shutil.rmtree(places.checkpoints / "slang" / f"{name}@{first}")
-    assert Shelf(places.checkpoints).data_sets("slang") == [second, first]
+    assert Registry(places.checkpoints).data_sets("slang") == [second, first]
 
 
 def test_models_on_different_data_never_stand_together(two_sets: tuple[Places, str, str]) -> None:
     places, first, second = two_sets
-    shelf = Shelf(places.checkpoints)
-    assert {one.fingerprint for one in shelf.models("slang")} == {first}
-    assert {one.name for one in shelf.models("slang", second)} == {"majority", "tfidf"}
-    assert {one.fingerprint for one in shelf.models("slang", second)} == {second}
+    registry = Registry(places.checkpoints)
+    assert {one.fingerprint for one in registry.models("slang")} == {first}
+    assert {one.name for one in registry.models("slang", second)} == {"majority", "tfidf"}
+    assert {one.fingerprint for one in registry.models("slang", second)} == {second}
 
 
 def test_a_model_is_found_by_name_data_and_folder(two_sets: tuple[Places, str, str]) -> None:
     places, first, second = two_sets
-    shelf = Shelf(places.checkpoints)
-    assert shelf.find("slang", "tfidf").fingerprint == second, "the latest of several"
-    assert shelf.find("slang", f"tfidf@{first}").fingerprint == first
-    assert shelf.find("slang", f"tfidf@{first[:5]}").fingerprint == first
-    assert shelf.find("slang", "scratch").fingerprint == first
+    registry = Registry(places.checkpoints)
+    assert registry.find("slang", "tfidf").fingerprint == second, "the latest of several"
+    assert registry.find("slang", f"tfidf@{first}").fingerprint == first
+    assert registry.find("slang", f"tfidf@{first[:5]}").fingerprint == first
+    assert registry.find("slang", "scratch").fingerprint == first
     folder = places.checkpoints / "slang" / f"majority@{first}"
-    assert shelf.find("slang", str(folder)).folder == folder
+    assert registry.find("slang", str(folder)).folder == folder
 
 
 def test_a_model_that_is_not_there_is_named_with_those_that_are(trained: Places) -> None:
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     with pytest.raises(CheckpointError, match=r"no trained model 'polka'.*majority, scratch, scratch-b, tfidf"):
-        shelf.find("slang", "polka")
+        registry.find("slang", "polka")
     with pytest.raises(CheckpointError, match="no trained model"):
-        shelf.find("slang", "tfidf@ffffffffffff")
+        registry.find("slang", "tfidf@ffffffffffff")
 
 
 def test_data_is_matched_by_its_beginning(trained: Places) -> None:
-    shelf = Shelf(trained.checkpoints)
-    (fingerprint,) = shelf.data_sets("nli")
-    assert shelf.match_data("nli", None) is None
-    assert shelf.match_data("nli", fingerprint[:4]) == fingerprint
+    registry = Registry(trained.checkpoints)
+    (fingerprint,) = registry.data_sets("nli")
+    assert registry.match_data("nli", None) is None
+    assert registry.match_data("nli", fingerprint[:4]) == fingerprint
     with pytest.raises(CheckpointError, match=f"'zzz'.*{fingerprint}"):
-        shelf.match_data("nli", "zzz")
+        registry.match_data("nli", "zzz")
 
 
-def test_an_empty_shelf_has_no_models_and_no_complaints(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "nothing")
-    assert shelf.data_sets("slang") == []
-    assert shelf.models("slang") == []
-    assert shelf.refused == {"slang": [], "nli": []}
+def test_an_empty_registry_has_no_models_and_no_complaints(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "nothing")
+    assert registry.data_sets("slang") == []
+    assert registry.models("slang") == []
+    assert registry.refused == {"slang": [], "nli": []}
 
 
 @pytest.mark.parametrize(
@@ -150,53 +142,53 @@ def test_an_empty_shelf_has_no_models_and_no_complaints(tmp_path: Path) -> None:
     ids=["empty", "cut", "list", "string", "few keys", "newer", "hollow", "wrong kinds"],
 )
 def test_a_foreign_manifest_is_set_aside_by_name_and_the_rest_answer(copied: Places, manifest: str) -> None:
-    fingerprint = Shelf(copied.checkpoints).data_sets("slang")[0]
+    fingerprint = Registry(copied.checkpoints).data_sets("slang")[0]
     folder = f"scratch-b@{fingerprint}"
     (copied.checkpoints / "slang" / folder / MANIFEST).write_text(manifest, encoding="utf-8")
-    shelf = Shelf(copied.checkpoints)
-    assert len(shelf.refused["slang"]) == 1
-    assert folder in shelf.refused["slang"][0]
-    assert "\n" not in shelf.refused["slang"][0]
-    assert shelf.refused["nli"] == []
-    models = shelf.models("slang")
+    registry = Registry(copied.checkpoints)
+    assert len(registry.refused["slang"]) == 1
+    assert folder in registry.refused["slang"][0]
+    assert "\n" not in registry.refused["slang"][0]
+    assert registry.refused["nli"] == []
+    models = registry.models("slang")
     assert {one.name for one in models} == NAMES - {"scratch-b"}
-    answers = list(classify_all(shelf, SLANG, TEXTS["slang"], models))
+    answers = list(classify_all(registry, SLANG, TEXTS["slang"], models))
     assert all(isinstance(one, Answer) for one in answers)
     with pytest.raises(CheckpointError, match="scratch-b@"):
-        shelf.find("slang", "scratch-b")
+        registry.find("slang", "scratch-b")
 
 
 def test_damaged_weights_are_a_failure_with_a_name_and_the_rest_answer(copied: Places) -> None:
-    shelf = Shelf(copied.checkpoints)
-    truncate(shelf.find("slang", "tfidf").folder / WEIGHTS)
-    answers = {one.model: one for one in classify_all(shelf, SLANG, TEXTS["slang"], shelf.models("slang"))}
+    registry = Registry(copied.checkpoints)
+    truncate(registry.find("slang", "tfidf").folder / WEIGHTS)
+    answers = {one.model: one for one in classify_all(registry, SLANG, TEXTS["slang"], registry.models("slang"))}
     failure = answers.pop("tfidf")
     assert isinstance(failure, Failure)
     assert "tfidf@" in failure.reason
     assert WEIGHTS in failure.reason
     assert set(answers) == NAMES - {"tfidf"}
     assert all(isinstance(one, Answer) for one in answers.values())
-    again = {one.model: one for one in classify_all(shelf, SLANG, TEXTS["slang"], shelf.models("slang"))}
+    again = {one.model: one for one in classify_all(registry, SLANG, TEXTS["slang"], registry.models("slang"))}
     assert again["tfidf"] == failure
 
 
 def test_weights_of_another_model_are_refused_even_when_the_manifest_agrees(copied: Places) -> None:
-    shelf = Shelf(copied.checkpoints)
-    foreign, own = shelf.find("slang", "tfidf"), shelf.find("slang", "scratch")
+    registry = Registry(copied.checkpoints)
+    foreign, own = registry.find("slang", "tfidf"), registry.find("slang", "scratch")
     shutil.copy(foreign.folder / WEIGHTS, own.folder / WEIGHTS)
     manifest = json.loads((own.folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["files"][WEIGHTS] = foreign.manifest["files"][WEIGHTS]
     (own.folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    shelf = Shelf(copied.checkpoints)
-    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "scratch")])
+    registry = Registry(copied.checkpoints)
+    (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [registry.find("slang", "scratch")])
     assert isinstance(answer, Failure)
     assert "scratch" in answer.reason
 
 
 def test_every_model_answers_with_probabilities_and_the_likeliest_label(trained: Places, task: Task) -> None:
-    shelf = Shelf(trained.checkpoints)
-    models = shelf.models(task.name)
-    answers = in_order(classify_all(shelf, task, TEXTS[task.name], models), models)
+    registry = Registry(trained.checkpoints)
+    models = registry.models(task.name)
+    answers = in_order(classify_all(registry, task, TEXTS[task.name], models), models)
     assert [one.model for one in answers] == [one.name for one in models], "cheapest first"
     for one in answers:
         assert isinstance(one, Answer)
@@ -219,19 +211,19 @@ class Gate:
         return np.full((len(inputs), 3), 1 / 3)
 
 
-def held(shelf: Shelf, checkpoint: Checkpoint) -> Gate:
+def held(registry: Registry, checkpoint: Checkpoint) -> Gate:
     """Put a gate in the place of an opened model."""
     gate = Gate()
-    shelf._opened[checkpoint.folder] = _Opened(served=Served(gate, "numpy"))  # type: ignore[arg-type]
+    registry._opened[checkpoint.folder] = _Opened(served=Served(gate, "numpy"))  # type: ignore[arg-type]
     return gate
 
 
 def test_a_slow_model_holds_up_no_answer_of_the_others(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "cores", lambda: 2)
-    shelf = Shelf(trained.checkpoints)
-    models = shelf.models("slang")
-    slow = held(shelf, models[0])
-    answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
+    registry = Registry(trained.checkpoints)
+    models = registry.models("slang")
+    slow = held(registry, models[0])
+    answers = classify_all(registry, SLANG, TEXTS["slang"], models)
     early = [next(answers) for _ in models[1:]]
     assert {one.model for one in early} == {one.name for one in models[1:]}
     slow.open.set()
@@ -243,11 +235,11 @@ def test_waiting_for_a_free_core_is_told_apart_from_a_models_own_time(
     trained: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "cores", lambda: 1)
-    shelf = Shelf(trained.checkpoints)
-    first, second = shelf.models("slang")[:2]
-    shelf.classifier(second)
-    gate = held(shelf, first)
-    answers = classify_all(shelf, SLANG, TEXTS["slang"], [first, second])
+    registry = Registry(trained.checkpoints)
+    first, second = registry.models("slang")[:2]
+    registry.classifier(second)
+    gate = held(registry, first)
+    answers = classify_all(registry, SLANG, TEXTS["slang"], [first, second])
     threading.Timer(0.4, gate.open.set).start()
     one, two = in_order(answers, [first, second])
     assert isinstance(one, Answer)
@@ -259,16 +251,16 @@ def test_waiting_for_a_free_core_is_told_apart_from_a_models_own_time(
 
 def test_a_visitor_who_has_left_keeps_nobody_waiting(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "cores", lambda: 1)
-    shelf = Shelf(trained.checkpoints)
-    first, second, third = shelf.models("slang")[:3]
-    shelf.classifier(first)
-    gates = [held(shelf, second), held(shelf, third)]
-    answers = classify_all(shelf, SLANG, TEXTS["slang"], [first, second, third])
+    registry = Registry(trained.checkpoints)
+    first, second, third = registry.models("slang")[:3]
+    registry.classifier(first)
+    gates = [held(registry, second), held(registry, third)]
+    answers = classify_all(registry, SLANG, TEXTS["slang"], [first, second, third])
     next(answers)
     assert gates[0].asked.wait(30)
     answers.close()
     gates[0].open.set()
-    (other,) = classify_all(shelf, SLANG, TEXTS["slang"], [first])
+    (other,) = classify_all(registry, SLANG, TEXTS["slang"], [first])
     assert isinstance(other, Answer)
     assert not gates[1].asked.is_set()
 
@@ -295,21 +287,21 @@ def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: 
         return dataclasses.replace(served, classifier=SlowStart(served.classifier, 0.5))
 
     monkeypatch.setattr(serving, "open_served", slowly)
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     start = time.perf_counter()
-    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [shelf.find("slang", "majority")])
+    (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [registry.find("slang", "majority")])
     assert time.perf_counter() - start > 0.5
     assert isinstance(answer, Answer)
     assert answer.ms < 250
 
 
 def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:
-    shelf = Shelf(trained.checkpoints)
-    models = shelf.models("slang")
+    registry = Registry(trained.checkpoints)
+    models = registry.models("slang")
     seen: list[list[tuple[str, str]]] = []
 
     def visit() -> None:
-        answers = classify_all(shelf, SLANG, TEXTS["slang"], models)
+        answers = classify_all(registry, SLANG, TEXTS["slang"], models)
         seen.append(sorted((one.model, one.label) for one in answers if isinstance(one, Answer)))
 
     visitors = [threading.Thread(target=visit) for _ in range(3)]
@@ -323,27 +315,27 @@ def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:
 
 
 def test_a_model_that_is_trained_anew_while_it_answers_answers_still(trained: Places) -> None:
-    shelf = Shelf(trained.checkpoints)
-    checkpoint = shelf.find("slang", "majority")
-    opened = shelf.served(checkpoint).classifier
+    registry = Registry(trained.checkpoints)
+    checkpoint = registry.find("slang", "majority")
+    opened = registry.served(checkpoint).classifier
 
     class Closed:
-        """Closed in the middle of its answer, as `Shelf.refresh` does it."""
+        """Closed in the middle of its answer, as `Registry.refresh` does it."""
 
         def probabilities(self, inputs: list[tuple[str, ...]]) -> object:
-            shelf._opened.pop(checkpoint.folder)
+            registry._opened.pop(checkpoint.folder)
             return opened.probabilities(inputs)
 
-    shelf._opened[checkpoint.folder] = _Opened(served=Served(Closed(), "numpy"))  # type: ignore[arg-type]
-    (answer,) = classify_all(shelf, SLANG, TEXTS["slang"], [checkpoint])
+    registry._opened[checkpoint.folder] = _Opened(served=Served(Closed(), "numpy"))  # type: ignore[arg-type]
+    (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [checkpoint])
     assert isinstance(answer, Answer)
     assert answer.calls == 1
 
 
 def test_an_open_model_is_not_opened_again(trained: Places) -> None:
-    shelf = Shelf(trained.checkpoints)
-    checkpoint = shelf.find("slang", "scratch")
-    assert shelf.classifier(checkpoint) is shelf.classifier(checkpoint)
+    registry = Registry(trained.checkpoints)
+    checkpoint = registry.find("slang", "scratch")
+    assert registry.classifier(checkpoint) is registry.classifier(checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -360,9 +352,9 @@ def test_an_open_model_is_not_opened_again(trained: Places) -> None:
     ids=["empty", "white", "invisible", "nul", "surrogate", "long", "megabyte"],
 )
 def test_a_text_that_will_not_do_is_refused_before_any_model_is_asked(trained: Places, text: str, says: str) -> None:
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     with pytest.raises(TextError, match=says) as caught:
-        classify_all(shelf, SLANG, (text,), shelf.models("slang"))
+        classify_all(registry, SLANG, (text,), registry.models("slang"))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 120
 
@@ -378,8 +370,8 @@ def test_the_refused_half_of_a_pair_is_named() -> None:
     "text", ["🔥🔥🔥", "👩‍👩‍👧", "<script>alert(1)</script>", "?", "x" * MAX_CHARACTERS, "ﷺ الحمد"]
 )
 def test_odd_texts_are_answered(trained: Places, text: str) -> None:
-    shelf = Shelf(trained.checkpoints)
-    answers = list(classify_all(shelf, SLANG, (text,), shelf.models("slang")))
+    registry = Registry(trained.checkpoints)
+    answers = list(classify_all(registry, SLANG, (text,), registry.models("slang")))
     assert all(isinstance(one, Answer) for one in answers)
     assert len(answers) == len(NAMES)
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from engine.data.sources import SourceOptions, TaskData, load, load_for_evaluati
 from engine.data.tasks import SLANG, Task
 from engine.errors import DataError
 from engine.paths import Places
-from engine.serving.classifier import Shelf
-from engine.serving.comparison import compare_models, evaluate_model, list_recipes, open_results
+from engine.results.comparison import compare_models, evaluate_model, list_recipes, open_results
+from engine.serving.registry import Registry
 from engine.store import Store
-from engine.training.checkpoints import PREDICTIONS
+from engine.training.checkpoints import PREDICTIONS, Checkpoint
 from engine.training.recipes import RECIPES
 
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
@@ -156,20 +157,24 @@ def test_a_broken_database_is_said_and_left_alone_and_checkpoints_still_compare(
 def test_a_checkpoint_without_its_predictions_is_noted_by_name(trained: Places, tmp_path: Path) -> None:
     shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
     places = places_in(tmp_path)
-    (Shelf(places.checkpoints).find("slang", "tfidf").folder / PREDICTIONS).write_text("{}", encoding="utf-8")
+    (Registry(places.checkpoints).find("slang", "tfidf").folder / PREDICTIONS).write_text("{}", encoding="utf-8")
     store, notes = open_results(places)
     assert len(notes) == 1
     assert "tfidf@" in notes[0]
     assert {row["model"] for row in compare_models(store, SLANG)["rows"]} == NAMES - {"tfidf"}
 
 
+def score(registry: Registry, checkpoint: Checkpoint, data: TaskData, split: str) -> dict[str, Any]:
+    return evaluate_model(registry.classifier(checkpoint), checkpoint, data, split)
+
+
 def test_evaluation_on_the_same_test_rows_repeats_the_recorded_figures(
     trained: Places, results: Store, task: Task, data_of: Callable[[Task], TaskData]
 ) -> None:
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     recorded = {row["model"]: row for row in compare_models(results, task)["rows"]}
     for name in NAMES:
-        result = evaluate_model(shelf, shelf.find(task.name, name), data_of(task), "test")
+        result = score(registry, registry.find(task.name, name), data_of(task), "test")
         for figure in ("accuracy", "macro_f1", "mcc"):
             assert result[figure] == pytest.approx(recorded[name][figure])
         assert result["loss"] == pytest.approx(recorded[name]["loss"], rel=1e-3)
@@ -177,19 +182,19 @@ def test_evaluation_on_the_same_test_rows_repeats_the_recorded_figures(
 
 
 def test_rows_seen_in_training_are_counted(trained: Places, task: Task, data_of: Callable[[Task], TaskData]) -> None:
-    shelf, data = Shelf(trained.checkpoints), data_of(task)
-    checkpoint = shelf.find(task.name, "tfidf")
-    assert evaluate_model(shelf, checkpoint, data, "test")["rows_seen_in_training"] == 0
-    train = evaluate_model(shelf, checkpoint, data, "train")
+    registry, data = Registry(trained.checkpoints), data_of(task)
+    checkpoint = registry.find(task.name, "tfidf")
+    assert score(registry, checkpoint, data, "test")["rows_seen_in_training"] == 0
+    train = score(registry, checkpoint, data, "train")
     assert train["rows_seen_in_training"] == train["data"]["rows"] == len(data.split("train"))
 
 
 def test_any_labelled_file_is_scored_whole(trained: Places, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("tekst,sentyment\nale petarda,2\nco za lipa,0\nspotkanie o szóstej,1\n ,1\n", encoding="utf-8")
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     data = load_for_evaluation(SLANG, str(file), SourceOptions(), "all")
-    result = evaluate_model(shelf, shelf.find("slang", "tfidf"), data, "all")
+    result = score(registry, registry.find("slang", "tfidf"), data, "all")
     assert result["data"] == {"source": "new.csv", "fingerprint": data.fingerprint, "split": "all", "rows": 3}
     assert result["dropped"] == {"empty": 1}
     assert result["trained_on"]["fingerprint"] != data.fingerprint
@@ -199,15 +204,15 @@ def test_any_labelled_file_is_scored_whole(trained: Places, tmp_path: Path) -> N
 def test_a_split_without_rows_is_refused(trained: Places, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("text,label\nale petarda,2\n", encoding="utf-8")
-    shelf = Shelf(trained.checkpoints)
+    registry = Registry(trained.checkpoints)
     data = load_for_evaluation(SLANG, str(file), SourceOptions(), "all")
     with pytest.raises(DataError, match=r"new\.csv has no test rows"):
-        evaluate_model(shelf, shelf.find("slang", "tfidf"), data, "test")
+        score(registry, registry.find("slang", "tfidf"), data, "test")
 
 
 def test_nli_is_scored_for_each_language(trained: Places, nli: TaskData) -> None:
-    shelf = Shelf(trained.checkpoints)
-    result = evaluate_model(shelf, shelf.find("nli", "tfidf"), nli, "test")
+    registry = Registry(trained.checkpoints)
+    result = score(registry, registry.find("nli", "tfidf"), nli, "test")
     counts = nli.split("test")["lang_abv"].value_counts()
     assert {code: figures["rows"] for code, figures in result["per_language"].items()} == counts.to_dict()
 

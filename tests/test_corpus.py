@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data.corpus import (
+from engine.data.tokens import train_tokenizer
+from engine.errors import DataError
+from engine.pretraining.corpus import (
     Corpus,
     encode_corpus,
     is_held_out,
@@ -18,8 +20,6 @@ from engine.data.corpus import (
     texts_to_leave_out,
     training_text,
 )
-from engine.data.tokens import train_tokenizer
-from engine.errors import DataError
 
 LINES = [f"Zdanie numer {number} o kocie, który śpi na parapecie i liczy do {number % 7}." for number in range(400)]
 

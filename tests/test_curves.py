@@ -9,7 +9,9 @@ import pytest
 from conftest import tiny_recipe
 from filelock import FileLock
 
-from engine.curves import (
+from engine.data.sources import TaskData
+from engine.errors import DataError, OdzeraError, RecipeError
+from engine.experiments.curves import (
     Curve,
     Job,
     example_jobs,
@@ -23,8 +25,6 @@ from engine.curves import (
     token_jobs,
     write_curve,
 )
-from engine.data.sources import TaskData
-from engine.errors import DataError, OdzeraError, RecipeError
 from engine.training.recipes import RECIPES
 
 

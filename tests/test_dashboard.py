@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from engine.errors import SearchError
 from engine.search.dashboard import MOVED, make_dashboard, make_read_only, mount_below, serve
 from engine.search.storage import open_storage
-from gradio_app.mount import mount_dashboard
+from gradio_app.server.dashboard import mount_dashboard
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from conftest import places_in, train_model
 
-from engine.data.at_hand import FOLDER, find_rows
 from engine.data.browse import PAGE_ROWS, Filters, browse
 from engine.data.distributions import (
     UNITS,
@@ -24,10 +23,11 @@ from engine.data.distributions import (
     measure_lengths,
     spread_lengths,
 )
+from engine.data.find_rows import FOLDER, find_rows
 from engine.data.sources import SAMPLES_DIR, SourceOptions, TaskData, load
 from engine.data.tasks import NLI, SLANG, SPLITS
+from engine.messages import Message
 from engine.paths import Places
-from engine.said import Said
 from engine.store import Store
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
@@ -418,7 +418,7 @@ def test_durations_sizes_and_shares_are_written_as_the_language_writes_them() ->
 def test_a_sentence_with_braces_in_its_values_travels_to_other_processes() -> None:
     import pickle
 
-    told = Said("premise groups: {file}", file="{odd}.csv")
+    told = Message("premise groups: {file}", file="{odd}.csv")
     back = pickle.loads(pickle.dumps(told))  # noqa: S301 (our own)
     assert back == told == "premise groups: {odd}.csv"
     assert (back.template, back.values) == (told.template, told.values)

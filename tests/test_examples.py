@@ -7,9 +7,9 @@ import pytest
 
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI
-from engine.serving.classifier import MAX_CHARACTERS
-from gradio_app.examples import LANGUAGES, NLI_EXAMPLES, SLANG_EXAMPLES, NliExample, is_right_to_left, own_name
-from gradio_app.slang_tab import EXAMPLES
+from engine.serving.answers import MAX_CHARACTERS
+from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, SLANG_EXAMPLES, NliExample, is_right_to_left, own_name
+from gradio_app.tabs.slang import EXAMPLES
 
 SCRIPTS = {
     **dict.fromkeys(("de", "en", "es", "fr", "sw", "tr", "vi"), "LATIN"),

@@ -13,12 +13,12 @@ from engine.data.sources import TaskData, load
 from engine.data.tasks import SLANG
 from engine.errors import CheckpointError, DataError, OdzeraError, RecipeError
 from engine.evaluation.metrics import FIGURES
-from engine.experiments import run_experiment
+from engine.experiments.record import Finished, Request, adopt_checkpoints, score_with_intervals
+from engine.experiments.run import run_experiment
 from engine.paths import Places
-from engine.records import Finished, Request, adopt_checkpoints, score_with_intervals
 from engine.store import Store
 from engine.training.checkpoints import PREDICTIONS, WEIGHTS, list_checkpoints
-from engine.training.classify import open_checkpoint
+from engine.training.classifiers import open_checkpoint
 from engine.training.recipes import RECIPES
 
 RECIPE_NAMES = ("majority", "tfidf", "scratch")

@@ -18,20 +18,21 @@ from engine.data.tasks import SLANG
 from engine.errors import ExportError
 from engine.models.backbones import get_backbone
 from engine.models.decoder import make_decoder
-from engine.models.frozen import Frozen
-from engine.models.graphs import GraphNetwork, Tables, prepare, quantise, trace
 from engine.models.heads import Head
 from engine.models.methods import Method, adapt
 from engine.models.networks import Logits, MeanState, NextToken, Reader, TorchNetwork
+from engine.models.onnx_graphs import GraphNetwork, Tables, prepare, quantise, trace
 from engine.models.pretrained import Opened, open_backbone, open_untouched
+from engine.models.zero_shot.answerers import Frozen
 from engine.paths import Places
 from engine.serving import exports
-from engine.serving.classifier import Answer, Shelf, classify_all, in_order
+from engine.serving.answers import Answer, classify_all, in_order
 from engine.serving.exports import EXPORT, RUNTIMES, find_export, has_network, make_export
+from engine.serving.registry import Registry
 from engine.serving.runtime import Graphs, open_served
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
-from engine.training.classify import NeuralModel, open_checkpoint
+from engine.training.classifiers import NeuralModel, open_checkpoint
 from engine.training.recipes import RECIPES
 
 SHAPE = {"vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -195,7 +196,7 @@ def copied(made: Places, tmp_path: Path) -> Places:
 
 
 def find(places: Places, name: str) -> Checkpoint:
-    return Shelf(places.checkpoints).find("slang", name)
+    return Registry(places.checkpoints).find("slang", name)
 
 
 @pytest.mark.parametrize("name", ["scratch", "weighed", "mini-lora", "mini-zero", "mini-few"])
@@ -320,18 +321,18 @@ def test_baselines_have_nothing_to_export(copied: Places) -> None:
     assert open_served(checkpoint, None, Graphs()).runtime == "numpy"
 
 
-def test_an_open_shelf_answers_from_the_graph_once_there_is_one(
+def test_an_open_registry_answers_from_the_graph_once_there_is_one(
     copied: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "_fastest", lambda p50: "fp32")
-    shelf = Shelf(copied.checkpoints)
-    checkpoint = shelf.find("slang", "scratch")
-    assert shelf.waits_for_export(checkpoint)
-    (before,) = classify_all(shelf, SLANG, ["ale sztos"], [checkpoint])
+    registry = Registry(copied.checkpoints)
+    checkpoint = registry.find("slang", "scratch")
+    assert registry.waits_for_export(checkpoint)
+    (before,) = classify_all(registry, SLANG, ["ale sztos"], [checkpoint])
     make_export(checkpoint)
-    assert not shelf.waits_for_export(checkpoint)
-    shelf.renew(checkpoint)
-    (after,) = classify_all(shelf, SLANG, ["ale sztos"], [checkpoint])
+    assert not registry.waits_for_export(checkpoint)
+    registry.renew(checkpoint)
+    (after,) = classify_all(registry, SLANG, ["ale sztos"], [checkpoint])
     assert isinstance(before, Answer)
     assert isinstance(after, Answer)
     assert (before.runtime, after.runtime) == ("torch", "fp32")
@@ -389,9 +390,9 @@ def test_the_command_exports_says_what_serves_and_does_nothing_twice(
 
 
 def test_every_answer_names_its_runtime(copied: Places) -> None:
-    shelf = Shelf(copied.checkpoints)
-    models = shelf.models("slang")
-    answers = in_order(classify_all(shelf, SLANG, ["ale sztos"], models), models)
+    registry = Registry(copied.checkpoints)
+    models = registry.models("slang")
+    answers = in_order(classify_all(registry, SLANG, ["ale sztos"], models), models)
     runtimes = {one.model: one.runtime for one in answers if isinstance(one, Answer)}
     assert runtimes["tfidf"] == "numpy"
     assert runtimes["scratch"] == "torch"

@@ -16,10 +16,10 @@ from engine.models.backbones import get_backbone
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.models.pretrained import Opened, open_untouched
-from engine.serving.forgetting import BATCH, MOST_TOKENS, measure_forgetting, pack
+from engine.pretraining.forgetting import BATCH, MOST_TOKENS, measure_forgetting, pack
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
-from engine.training.classify import NeuralModel, open_checkpoint
+from engine.training.classifiers import NeuralModel, open_checkpoint
 from engine.training.recipes import RECIPES
 
 TEXTS = ["Ala ma kota, a kot ma Alę. " * 20, "", "A kot Ali ma Alę. " * 20]

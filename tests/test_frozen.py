@@ -10,25 +10,26 @@ import pytest
 import torch
 from conftest import cut, places_in, saved_decoder, train_model
 
-from engine.curves import example_jobs
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.errors import CheckpointError, DataError, RecipeError
 from engine.evaluation.metrics import headline
+from engine.experiments.curves import example_jobs
+from engine.experiments.record import Finished
+from engine.machine import one_thread
 from engine.models.backbones import get_backbone
-from engine.models.embedding import Embedder, LogisticModel, SimilarityModel
-from engine.models.frozen import EntailmentModel, Frozen
 from engine.models.pretrained import open_untouched
+from engine.models.zero_shot.answerers import EntailmentModel, Frozen
+from engine.models.zero_shot.embedding import Embedder, LogisticModel, SimilarityModel
 from engine.paths import Places
-from engine.records import Finished
-from engine.serving.classifier import Answer, Shelf, classify_all
+from engine.serving.answers import Answer, classify_all
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import read_checkpoint
-from engine.training.classify import open_checkpoint, open_nli
-from engine.training.frozen import FrozenModel, draw_rows, fit_frozen
+from engine.training.classifiers import open_checkpoint, open_nli
+from engine.training.few_shot import FrozenModel, draw_rows, fit_frozen
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES, count_recipe, get_recipe
-from engine.training.resources import one_thread
 
 FROZEN = [name for name, recipe in RECIPES.items() if recipe.kind == "frozen"]
 SENTENCES = {
@@ -47,7 +48,7 @@ SENTENCES = {
         "The library is next to the post office.",
         "Water boils at one hundred degrees.",
         "The train to the coast has six carriages.",
-        "She put the box on the second shelf.",
+        "She put the box on the second registry.",
         "The report has forty pages and two tables.",
         "Our office moved to another street in May.",
         "The shop sells paper, pencils and string.",
@@ -375,9 +376,9 @@ def test_a_checkpoint_of_each_way_opens_again_and_answers_the_same_to_the_bit(
     assert headline(truth, again.probabilities(tests))["loss"] == scores["loss"]
 
 
-def test_the_shelf_answers_with_untrained_models_too(made: Made) -> None:
-    shelf = Shelf(made.places.checkpoints)
-    answers = list(classify_all(shelf, SLANG, ["Ten koncert to sztos!"], shelf.models("slang")))
+def test_the_registry_answers_with_untrained_models_too(made: Made) -> None:
+    registry = Registry(made.places.checkpoints)
+    answers = list(classify_all(registry, SLANG, ["Ten koncert to sztos!"], registry.models("slang")))
     assert all(isinstance(answer, Answer) for answer in answers)
     assert {answer.model for answer in answers} == {"likelihood", "similarity", "logistic", "entailment"}
     for answer in answers:

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from engine.data.glossary import GLOSSARY, LANGUAGES, PARTS, REGISTERS, TONES, Glossary
-from engine.data.inflection import PARADIGMS, inflect
+from engine.data.polish.glossary import GLOSSARY, LANGUAGES, PARTS, REGISTERS, TONES, Glossary
+from engine.data.polish.inflection import PARADIGMS, inflect
 from engine.data.sources import SAMPLES_DIR, TaskData
 from gradio_app.handlers.glossary import find_terms
 from gradio_app.languages import get_language

@@ -7,8 +7,8 @@ import pytest
 
 from engine.data.sources import TaskData
 from engine.paths import Places
-from engine.serving.classifier import Shelf
-from engine.serving.gpu import LEAST_ROWS, ROWS_A_CALL, GpuShelf, OnGpu, lend
+from engine.serving.registry import Registry
+from engine.serving.zerogpu import LEAST_ROWS, ROWS_A_CALL, GpuRegistry, OnGpu, lend
 
 
 class Gpu:
@@ -33,24 +33,24 @@ class Gpu:
 
 
 @pytest.fixture
-def shelf(trained: Places, monkeypatch: pytest.MonkeyPatch) -> tuple[GpuShelf, Gpu]:
+def registry(trained: Places, monkeypatch: pytest.MonkeyPatch) -> tuple[GpuRegistry, Gpu]:
     """Models of which all networks are thought to be slow."""
-    monkeypatch.setattr("engine.serving.gpu.SLOW_MS", 0.0)
+    monkeypatch.setattr("engine.serving.zerogpu.SLOW_MS", 0.0)
     gpu = Gpu()
-    return GpuShelf(trained.checkpoints, gpu, "cpu", ["slang"]), gpu
+    return GpuRegistry(trained.checkpoints, gpu, "cpu", ["slang"]), gpu
 
 
 def test_many_texts_borrow_the_gpu_in_slices_and_few_do_not(
-    shelf: tuple[GpuShelf, Gpu], slang: TaskData, trained: Places
+    registry: tuple[GpuRegistry, Gpu], slang: TaskData, trained: Places
 ) -> None:
-    opened, gpu = shelf
+    opened, gpu = registry
     model = opened.classifier(opened.find("slang", "scratch"))
     assert isinstance(model, OnGpu)
     texts = slang.texts("test")
     assert len(texts) >= LEAST_ROWS
     few = model.probabilities(texts[: LEAST_ROWS - 1])
     assert gpu.rows == []
-    plain = Shelf(trained.checkpoints)
+    plain = Registry(trained.checkpoints)
     known = plain.classifier(plain.find("slang", "scratch"))
     assert np.allclose(few, known.probabilities(texts[: LEAST_ROWS - 1]), atol=1e-5)
     many = (texts * (ROWS_A_CALL // len(texts) + 2))[: ROWS_A_CALL + 100]
@@ -61,8 +61,8 @@ def test_many_texts_borrow_the_gpu_in_slices_and_few_do_not(
     assert np.allclose(said[: len(texts)], known.probabilities(texts), atol=1e-5)
 
 
-def test_where_no_gpu_is_free_the_cpu_goes_on_from_there(shelf: tuple[GpuShelf, Gpu], slang: TaskData) -> None:
-    opened, gpu = shelf
+def test_where_no_gpu_is_free_the_cpu_goes_on_from_there(registry: tuple[GpuRegistry, Gpu], slang: TaskData) -> None:
+    opened, gpu = registry
     model = opened.classifier(opened.find("slang", "scratch"))
     texts = slang.texts("test")
     many = (texts * (ROWS_A_CALL // len(texts) + 2))[: ROWS_A_CALL + 200]
@@ -77,12 +77,12 @@ def test_where_no_gpu_is_free_the_cpu_goes_on_from_there(shelf: tuple[GpuShelf, 
 
 def test_a_function_is_decorated_even_where_no_model_is_slow(trained: Places) -> None:
     gpu = Gpu()
-    lent = lend(Shelf(trained.checkpoints), gpu, "cpu", [])
+    lent = lend(Registry(trained.checkpoints), gpu, "cpu", [])
     assert lent.models == {}
     assert len(gpu.decorated) == 1
 
 
-def test_baselines_stay_on_the_cpu(shelf: tuple[GpuShelf, Gpu], slang: TaskData) -> None:
-    opened, gpu = shelf
+def test_baselines_stay_on_the_cpu(registry: tuple[GpuRegistry, Gpu], slang: TaskData) -> None:
+    opened, gpu = registry
     opened.classifier(opened.find("slang", "tfidf")).probabilities(slang.texts("test"))
     assert gpu.rows == []

@@ -13,14 +13,14 @@ import pytest
 from conftest import places_in, train_model
 from optuna.trial import TrialState
 
-from engine.curves import Curve, write_curve
 from engine.data.sources import load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
+from engine.experiments.curves import Curve, write_curve
 from engine.paths import Places
 from engine.search.search_space import SPACE, starting_points
 from engine.search.storage import open_storage
-from engine.serving.classifier import Shelf
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
@@ -51,7 +51,7 @@ def copied(trained: Places, tmp_path: Path) -> Places:
 
 def test_answers_are_shown_as_they_come_and_the_last_page_has_them_all(context: Context, task: Task) -> None:
     pages = list(ask(context, ENGLISH, task, None, *TEXTS[task.name]))
-    models = context.shelf.models(task.name)
+    models = context.registry.models(task.name)
     counts = [page.count("data-label=") for page in pages]
     assert counts == sorted(set(counts))
     assert counts[-1] == len(models)
@@ -90,7 +90,7 @@ def test_cards_speak_the_pages_language(context: Context) -> None:
 
 
 def test_cards_stand_in_the_same_order_from_first_to_last(context: Context) -> None:
-    order = [f'data-model="{one.name}"' for one in context.shelf.models("slang")]
+    order = [f'data-model="{one.name}"' for one in context.registry.models("slang")]
     for page in ask(context, ENGLISH, SLANG, None, "sztos"):
         places = [page.index(name) for name in order]
         assert places == sorted(places)
@@ -133,7 +133,7 @@ def test_the_half_of_a_pair_that_will_not_do_is_named(context: Context) -> None:
 @pytest.mark.parametrize("fingerprint", ["ffffffffffff", "", "../../etc", None])
 def test_unknown_data_falls_back_to_that_shown_first(context: Context, fingerprint: str | None) -> None:
     *_, last = ask(context, ENGLISH, SLANG, fingerprint, "sztos")
-    assert last.count("data-label=") == len(context.shelf.models("slang"))
+    assert last.count("data-label=") == len(context.registry.models("slang"))
 
 
 def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_models_on_chosen_data_alone_are_asked(copied: Places, tmp_path: Path) -
 
 
 def test_a_damaged_model_gets_a_card_that_says_so_and_the_rest_answer(copied: Places) -> None:
-    weights = Shelf(copied.checkpoints).find("slang", "scratch").folder / WEIGHTS
+    weights = Registry(copied.checkpoints).find("slang", "scratch").folder / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:100])
     *_, last = ask(open_context(copied), ENGLISH, SLANG, None, "sztos")
     assert 'data-done="true"' in last
@@ -163,7 +163,7 @@ def test_a_damaged_model_gets_a_card_that_says_so_and_the_rest_answer(copied: Pl
 
 
 def test_a_refused_checkpoint_is_a_note_of_the_page(copied: Places) -> None:
-    folder = Shelf(copied.checkpoints).find("nli", "scratch-b").folder
+    folder = Registry(copied.checkpoints).find("nli", "scratch-b").folder
     (folder / "manifest.json").write_text("{", encoding="utf-8")
     context = open_context(copied)
     assert len(context.notes) == 1
@@ -184,7 +184,7 @@ def test_a_page_without_models_says_how_to_train_them(tmp_path: Path, task: Task
 
 def test_programs_get_plain_answers(context: Context, task: Task) -> None:
     answers = answer_all(context, task, *TEXTS[task.name])
-    assert [one["model"] for one in answers] == [one.name for one in context.shelf.models(task.name)]
+    assert [one["model"] for one in answers] == [one.name for one in context.registry.models(task.name)]
     for one in answers:
         assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
@@ -198,9 +198,9 @@ def test_programs_get_an_error_for_bad_text(context: Context) -> None:
 
 def test_the_models_table_shows_every_model_on_the_data(context: Context, task: Task) -> None:
     shown = show_models(context, ENGLISH, task.name, None)
-    for one in context.shelf.models(task.name):
+    for one in context.registry.models(task.name):
         assert f'<th scope="row" data-value="{one.name}">{one.name}</th>' in shown
-    assert context.shelf.data_sets(task.name)[0] in shown
+    assert context.registry.data_sets(task.name)[0] in shown
 
 
 def test_an_unknown_task_or_data_gets_no_foreign_table(context: Context) -> None:
@@ -209,7 +209,7 @@ def test_an_unknown_task_or_data_gets_no_foreign_table(context: Context) -> None
 
 
 def test_warming_up_is_not_stopped_by_a_damaged_model(copied: Places) -> None:
-    weights = Shelf(copied.checkpoints).find("slang", "tfidf").folder / WEIGHTS
+    weights = Registry(copied.checkpoints).find("slang", "tfidf").folder / WEIGHTS
     weights.write_bytes(b"")
     context = open_context(copied)
     context.warm_up()

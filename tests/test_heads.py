@@ -10,10 +10,10 @@ from conftest import saved_decoder
 from engine.data.batches import Batches
 from engine.data.tasks import NLI, SLANG
 from engine.data.tokens import encode
+from engine.machine import one_thread
 from engine.models.backbones import get_backbone
 from engine.models.heads import HEADS, Head, PooledClassifier
 from engine.models.pretrained import Opened, build_without_weights, open_backbone
-from engine.training.resources import one_thread
 
 TEXTS = ["Ten film to sztos!", "Nuda.", "Nie wiem, może jutro, a może wcale nie."]
 

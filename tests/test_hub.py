@@ -14,13 +14,13 @@ import pytest
 from loopback_hub import LoopbackHub
 from tiny_repos import TERMS, slang_set
 
-from engine import snapshots
 from engine.data.sources import SourceOptions, TaskData, load
 from engine.data.tasks import SLANG
 from engine.errors import HubError, RecipeError
+from engine.hub import cache
+from engine.models.backbone_files import locate
 from engine.models.backbones import BACKBONES, get_backbone
 from engine.models.heads import Head
-from engine.models.locate import locate
 from engine.models.pretrained import build_without_weights, open_backbone
 from engine.training.build import build
 from engine.training.recipes import RECIPES
@@ -145,8 +145,8 @@ def test_a_backbone_is_a_name_a_folder_or_a_repository_at_a_revision() -> None:
 
 def test_pinned_backbones_name_a_commit_or_a_conversion() -> None:
     pinned = {name: one.revision for name, one in BACKBONES.items() if not (one.package or one.bundled)}
-    assert snapshots.is_commit(pinned["mbert"])
-    assert snapshots.is_commit(pinned["xlm-roberta"])
+    assert cache.is_commit(pinned["mbert"])
+    assert cache.is_commit(pinned["xlm-roberta"])
     assert pinned["herbert"] == "refs/pr/2"
 
 

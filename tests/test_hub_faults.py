@@ -13,13 +13,13 @@ from huggingface_hub import constants, file_download
 from loopback_hub import Fault, LoopbackHub
 from tiny_repos import slang_set
 
-from engine import hub, snapshots
 from engine.data.sources import load
 from engine.data.tasks import SLANG
 from engine.errors import HubError
+from engine.hub import cache, client
+from engine.models.backbone_files import locate
 from engine.models.backbones import get_backbone
 from engine.models.heads import Head
-from engine.models.locate import locate
 from engine.models.pretrained import open_backbone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,9 +129,9 @@ def test_a_token_is_never_printed(connected: LoopbackHub, tmp_path: Path) -> Non
 @pytest.mark.parametrize("quoted", ["Bearer {}", "'{}'", "token={}&x=1"])
 def test_a_token_in_a_librarys_message_is_taken_out(quoted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "of another shape")
-    assert "secret" not in hub.explain(ValueError(f"Illegal header {quoted.format(TOKEN)}"))
-    assert "another shape" not in hub.explain(ValueError("Illegal header of another shape"))
-    assert hub.explain(ValueError("hf_hub_download failed")) == "hf_hub_download failed"
+    assert "secret" not in client.explain(ValueError(f"Illegal header {quoted.format(TOKEN)}"))
+    assert "another shape" not in client.explain(ValueError("Illegal header of another shape"))
+    assert client.explain(ValueError("hf_hub_download failed")) == "hf_hub_download failed"
 
 
 @pytest.fixture
@@ -184,14 +184,14 @@ def test_a_damaged_file_of_another_program_is_deleted_with_all_its_links(connect
 
 
 def test_a_hub_that_doesnt_answer_in_time_is_one_line(connected: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "LIST_SECONDS", 0.2)
+    monkeypatch.setattr(cache, "LIST_SECONDS", 0.2)
     connected.faults.append(Fault("/api/", wait=1.0))
     assert refused() == "tiny/gpt2: the hub didn't answer in time; try again later."
 
 
 def test_a_download_that_is_stopped_leaves_nothing_half_written(connected: LoopbackHub) -> None:
     def stopped() -> None:
-        with snapshots.incoming("tiny/gpt2", "main") as repository:
+        with cache.incoming("tiny/gpt2", "main") as repository:
             repository.fetch(["config.json", "model.safetensors"])
             raise KeyboardInterrupt
 
@@ -214,7 +214,7 @@ def test_one_that_fails_takes_nothing_from_another_that_wants_the_same(connected
     other = threading.Thread(target=locate, args=(get_backbone("tiny/llama"),))
 
     def fails() -> None:
-        with snapshots.incoming("tiny/llama", "main") as repository:
+        with cache.incoming("tiny/llama", "main") as repository:
             repository.fetch(["config.json"])
             other.start()
             other.join(0.7)
@@ -223,7 +223,7 @@ def test_one_that_fails_takes_nothing_from_another_that_wants_the_same(connected
     with pytest.raises(OSError, match="disk"):
         fails()
     other.join()
-    found = snapshots.find_snapshot("tiny/llama", "main")
+    found = cache.find_snapshot("tiny/llama", "main")
     assert found is not None
     assert found.whole
 

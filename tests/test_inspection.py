@@ -24,18 +24,12 @@ from engine.evaluation.significance import (
     wilson_interval,
 )
 from engine.paths import Places
-from engine.serving.classifier import Shelf
-from engine.serving.comparison import compare_models
+from engine.results.comparison import compare_models
+from engine.results.csv_export import to_csv
+from engine.results.inspection import class_figures, confident_mistakes, find_texts, language_figures, pareto_front
 from engine.serving.exports import EXPORT, export_key, exports_root
-from engine.serving.inspection import (
-    class_figures,
-    confident_mistakes,
-    find_texts,
-    language_figures,
-    pareto_front,
-    served_latency,
-)
-from engine.serving.spreadsheet import to_csv
+from engine.serving.registry import Registry
+from engine.serving.runtime import served_latency
 from engine.store import Predictions, Store
 
 
@@ -206,7 +200,7 @@ def test_a_record_without_the_calibration_errors_interval_gets_it_from_its_predi
 ) -> None:
     old = Store.in_memory()
     (before,) = [row for row in compare_models(results, SLANG)["rows"] if row["model"] == "tfidf"]
-    checkpoint = Shelf(trained.checkpoints).find("slang", "tfidf")
+    checkpoint = Registry(trained.checkpoints).find("slang", "tfidf")
     (tfidf,) = [one for one in results.runs("slang", checkpoint.fingerprint) if one.model == "tfidf"]
     record = json.loads(json.dumps(tfidf.record))
     del record["scores"]["test"]["intervals"]["calibration_error"]
@@ -217,10 +211,10 @@ def test_a_record_without_the_calibration_errors_interval_gets_it_from_its_predi
 
 
 def test_the_time_of_what_serves_is_that_of_the_export_and_a_baselines_its_own(trained: Places, tmp_path: Path) -> None:
-    shelf = Shelf(trained.checkpoints)
-    tfidf = shelf.find("slang", "tfidf")
+    registry = Registry(trained.checkpoints)
+    tfidf = registry.find("slang", "tfidf")
     assert served_latency(tfidf) == ("numpy", tfidf.manifest["run"]["record"]["latency"]["p50_ms"])
-    original = shelf.find("slang", "scratch")
+    original = registry.find("slang", "scratch")
     folder = places_in(tmp_path).checkpoints / "slang" / original.folder.name
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_bytes((original.folder / "manifest.json").read_bytes())

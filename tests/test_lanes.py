@@ -11,17 +11,18 @@ import pytest
 
 from engine.data.tasks import SLANG
 from engine.paths import Places
-from engine.serving.classifier import Answer, Shelf, classify_all, classify_in_bursts
-from engine.serving.lanes import SLOW_MS, Lanes
+from engine.serving.answers import Answer, classify_all, classify_in_bursts
+from engine.serving.registry import Registry
 from engine.serving.runtime import Served
+from engine.serving.scheduler import SLOW_MS, Scheduler
 
 TEXT = ["ale kozak, serio"]
 
 
 @pytest.fixture
-def lanes() -> Lanes:
+def lanes() -> Scheduler:
     """One thread for calls that aren't slow."""
-    return Lanes(1)
+    return Scheduler(1)
 
 
 class Gate:
@@ -37,7 +38,7 @@ class Gate:
         return "passed"
 
 
-def test_a_cheap_call_goes_before_costly_ones_that_came_earlier(lanes: Lanes) -> None:
+def test_a_cheap_call_goes_before_costly_ones_that_came_earlier(lanes: Scheduler) -> None:
     lanes.expect("cheap", 1)
     lanes.expect("costly", 100)
     gate, order = Gate(), list[str]()
@@ -49,7 +50,7 @@ def test_a_cheap_call_goes_before_costly_ones_that_came_earlier(lanes: Lanes) ->
     assert order == ["cheap", "costly", "costly"]
 
 
-def test_a_costly_call_is_not_put_off_for_ever(lanes: Lanes) -> None:
+def test_a_costly_call_is_not_put_off_for_ever(lanes: Scheduler) -> None:
     lanes.expect("cheap", 1)
     lanes.expect("costly", 5)
     gate, order = Gate(), list[str]()
@@ -63,7 +64,7 @@ def test_a_costly_call_is_not_put_off_for_ever(lanes: Lanes) -> None:
     assert order == ["costly", "cheap"], "it has waited for more than its share"
 
 
-def test_costly_calls_are_answered_in_the_order_of_coming_whatever_they_cost(lanes: Lanes) -> None:
+def test_costly_calls_are_answered_in_the_order_of_coming_whatever_they_cost(lanes: Scheduler) -> None:
     lanes.expect("dear", 400)
     lanes.expect("costly", 10)
     gate, order = Gate(), list[str]()
@@ -76,8 +77,8 @@ def test_costly_calls_are_answered_in_the_order_of_coming_whatever_they_cost(lan
     assert order == list(asked), "who came first would have all answers last"
 
 
-def test_quick_calls_put_costly_ones_off_for_a_while_only(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.serving.lanes.HEAD_START", 0.1)
+def test_quick_calls_put_costly_ones_off_for_a_while_only(lanes: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.serving.scheduler.HEAD_START", 0.1)
     lanes.expect("quick", 1)
     lanes.expect("costly", 100)
     gate, order = Gate(), list[str]()
@@ -92,7 +93,7 @@ def test_quick_calls_put_costly_ones_off_for_a_while_only(lanes: Lanes, monkeypa
     assert order == ["quick", "costly", "late"]
 
 
-def test_slow_work_leaves_the_other_lane_free(lanes: Lanes) -> None:
+def test_slow_work_leaves_the_other_lane_free(lanes: Scheduler) -> None:
     lanes.expect("slow", SLOW_MS + 1)
     gate = Gate()
     held = [lanes.call("slow", gate), lanes.call("unopened", gate, slow=True)]
@@ -103,7 +104,7 @@ def test_slow_work_leaves_the_other_lane_free(lanes: Lanes) -> None:
     assert [one.result(20) for one in held] == ["passed", "passed"]
 
 
-def test_calls_of_a_model_that_turns_out_slow_change_lanes_while_they_wait(lanes: Lanes) -> None:
+def test_calls_of_a_model_that_turns_out_slow_change_lanes_while_they_wait(lanes: Scheduler) -> None:
     gate, slow = Gate(), Gate()
     held = lanes.call("gate", gate)
     gate.begun.wait(20)
@@ -116,7 +117,7 @@ def test_calls_of_a_model_that_turns_out_slow_change_lanes_while_they_wait(lanes
     assert [one.result(20) for one in (held, *waiting)] == ["passed"] * 4
 
 
-def test_a_cancelled_call_is_never_made(lanes: Lanes) -> None:
+def test_a_cancelled_call_is_never_made(lanes: Scheduler) -> None:
     gate, made = Gate(), list[int]()
     held = lanes.call("gate", gate)
     gate.begun.wait(20)
@@ -128,13 +129,13 @@ def test_a_cancelled_call_is_never_made(lanes: Lanes) -> None:
     assert made == []
 
 
-def test_an_error_comes_back_to_who_asked_and_the_lane_goes_on(lanes: Lanes) -> None:
+def test_an_error_comes_back_to_who_asked_and_the_lane_goes_on(lanes: Scheduler) -> None:
     with pytest.raises(ZeroDivisionError):
         lanes.submit(lambda: 1 / 0).result(20)
     assert lanes.submit(pow, 2, 3).result(20) == 8
 
 
-def test_other_work_that_takes_long_learns_to_stand_aside(lanes: Lanes) -> None:
+def test_other_work_that_takes_long_learns_to_stand_aside(lanes: Scheduler) -> None:
     lanes.learn(pow, 3 * SLOW_MS)
     assert lanes.is_slow(pow)
     assert lanes.submit(pow, 2, 3).result(20) == 8
@@ -161,9 +162,9 @@ class Slow:
 
 
 @pytest.fixture
-def shelf(trained: Places) -> Shelf:
+def registry(trained: Places) -> Registry:
     """Trained models, opened, of which `scratch` takes a second."""
-    made = Shelf(trained.checkpoints)
+    made = Registry(trained.checkpoints)
     for one in made.models("slang"):
         made.served(one)
     one = made.find("slang", "scratch")
@@ -173,16 +174,16 @@ def shelf(trained: Places) -> Shelf:
     return made
 
 
-def test_a_slow_model_holds_up_neither_the_others_nor_other_visitors(shelf: Shelf) -> None:
-    models = shelf.models("slang")
+def test_a_slow_model_holds_up_neither_the_others_nor_other_visitors(registry: Registry) -> None:
+    models = registry.models("slang")
     # The first answer shows how slow it is.
-    list(classify_all(shelf, SLANG, TEXT, models))
+    list(classify_all(registry, SLANG, TEXT, models))
     quick: list[float] = []
     last: list[str] = []
 
     def visit() -> None:
         start = time.monotonic()
-        for answer in classify_all(shelf, SLANG, TEXT, models):
+        for answer in classify_all(registry, SLANG, TEXT, models):
             assert isinstance(answer, Answer)
             last_name = answer.model
             if answer.model != "scratch":
@@ -201,12 +202,12 @@ def test_a_slow_model_holds_up_neither_the_others_nor_other_visitors(shelf: Shel
     assert time.monotonic() - start >= 4 * 0.9, "the slow one answers one visitor after the other"
 
 
-def test_bursts_show_the_first_answer_at_once_and_never_keep_one_back(shelf: Shelf) -> None:
-    models = shelf.models("slang")
-    list(classify_all(shelf, SLANG, TEXT, models))
+def test_bursts_show_the_first_answer_at_once_and_never_keep_one_back(registry: Registry) -> None:
+    models = registry.models("slang")
+    list(classify_all(registry, SLANG, TEXT, models))
     start = time.monotonic()
     seen: list[tuple[float, list[str]]] = []
-    for burst in classify_in_bursts(shelf, SLANG, TEXT, models, 0.1):
+    for burst in classify_in_bursts(registry, SLANG, TEXT, models, 0.1):
         seen.append((time.monotonic() - start, [answer.model for answer in burst]))
     assert seen[0][0] < 0.1, "what is there is shown, and nothing is waited for"
     assert 1 <= len(seen[0][1]) < len(models)
@@ -217,7 +218,7 @@ def test_bursts_show_the_first_answer_at_once_and_never_keep_one_back(shelf: She
     assert shown["scratch"] >= 0.9
 
 
-def test_where_nothing_comes_soon_a_burst_is_empty(shelf: Shelf) -> None:
-    slow = [shelf.find("slang", "scratch")]
-    bursts = list(classify_in_bursts(shelf, SLANG, TEXT, slow, 0.1))
+def test_where_nothing_comes_soon_a_burst_is_empty(registry: Registry) -> None:
+    slow = [registry.find("slang", "scratch")]
+    bursts = list(classify_in_bursts(registry, SLANG, TEXT, slow, 0.1))
     assert [len(one) for one in bursts] == [0, 1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 
-from engine.said import Said
+from engine.messages import Message
 from gradio_app.languages import NAMES, choose_language, get_language
 from gradio_app.languages.__main__ import collect, find_texts, read_catalogue, untranslated, update
 
@@ -99,7 +99,7 @@ def test_numbers_have_the_marks_of_the_language(code: str, written: str) -> None
 
 
 def test_what_the_engine_said_is_said_again() -> None:
-    error = Said("The text has {n} characters; at most {most} are taken.", n=12345, most=5000)
+    error = Message("The text has {n} characters; at most {most} are taken.", n=12345, most=5000)
     assert error == "The text has 12,345 characters; at most 5,000 are taken."
     assert get_language("en").again(error) == error
     polish = get_language("pl").again(error)

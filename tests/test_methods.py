@@ -16,7 +16,7 @@ from engine.models.heads import Head, is_head
 from engine.models.methods import Method, adapt, count_parameters
 from engine.models.pretrained import build_without_weights, open_backbone
 from engine.training.build import batches_of, build
-from engine.training.classify import NeuralModel
+from engine.training.classifiers import NeuralModel
 from engine.training.loop import train, trainable
 from engine.training.recipes import RECIPES, count_recipe
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
-from engine.serving.inspection import Figure, Mistake
+from engine.results.inspection import Figure, Mistake
 from gradio_app.context import Context, open_context
 from gradio_app.handlers import models
 from gradio_app.languages import get_language
@@ -214,7 +214,7 @@ def test_jumps_lead_to_the_headings_that_are_there() -> None:
 def test_every_part_is_shown_for_trained_models(context: Context) -> None:
     for task in ("slang", "nli"):
         about = (context, ENGLISH, task, None)
-        names = [one.name for one in context.shelf.models(task)]
+        names = [one.name for one in context.registry.models(task)]
         for html in (models.show_confusions(*about), models.show_significance(*about)):
             assert all(name in html for name in names)
         assert models.show_classes(*about, "recall").count("<section") == 3

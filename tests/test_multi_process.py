@@ -21,8 +21,8 @@ from engine.data.sources import TaskData, load
 from engine.data.tasks import SLANG
 from engine.data.tokens import Encoded
 from engine.errors import OdzeraError, RecipeError
-from engine.experiments import run_experiment
-from engine.records import Finished, Request
+from engine.experiments.record import Finished, Request
+from engine.experiments.run import run_experiment
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS, list_checkpoints
 from engine.training.loop import balanced_weights

@@ -14,13 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.data.corpus import Corpus, encode_corpus, name_sources, training_text
 from engine.data.tokens import train_tokenizer
 from engine.errors import OdzeraError, RecipeError
+from engine.machine import one_thread
 from engine.models.language_model import LanguageModelConfig, make_language_model, open_language_model
-from engine.pretraining import Pretrained, PretrainRequest, run_pretraining
-from engine.training.pretrain import PretrainConfig, Progress, pretrain, rate_share
-from engine.training.resources import one_thread
+from engine.pretraining.corpus import Corpus, encode_corpus, name_sources, training_text
+from engine.pretraining.loop import PretrainConfig, Progress, pretrain, rate_share
+from engine.pretraining.run import Pretrained, PretrainRequest, run_pretraining
 
 SHAPE = LanguageModelConfig(vocab_size=500, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, context=32)
 TINY = PretrainConfig(shape=SHAPE, passes=1, batch_size=8, warmup_steps=10, precision="float32", save_seconds=0)

@@ -8,9 +8,9 @@ from conftest import saved_decoder
 
 from engine.data.tasks import NLI, SLANG
 from engine.errors import HubError, RecipeError
+from engine.models.backbone_files import locate
 from engine.models.backbones import BACKBONES, get_backbone
 from engine.models.heads import POOLINGS, POOLS, Head, PooledClassifier
-from engine.models.locate import locate
 from engine.models.pretrained import build_without_weights, open_backbone
 
 POOLED = Head("pooled", width=8, dropout=0.0)

@@ -9,14 +9,14 @@ import torch
 from conftest import saved_decoder
 
 from engine.data.tasks import NLI, SLANG
-from engine.data.wording import WORDINGS
 from engine.errors import RecipeError
-from engine.models import prompting
+from engine.machine import one_thread
 from engine.models.backbones import get_backbone
 from engine.models.networks import NextToken, TorchNetwork
 from engine.models.pretrained import Opened, open_untouched
-from engine.models.prompting import LikelihoodModel, Prompts, score_words
-from engine.training.resources import one_thread
+from engine.models.zero_shot import prompting
+from engine.models.zero_shot.prompting import LikelihoodModel, Prompts, score_words
+from engine.models.zero_shot.task_prompts import WORDINGS
 
 WORDS = {
     "of one token": [(5,), (9,), (17,)],

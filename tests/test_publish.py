@@ -24,21 +24,22 @@ from engine.cli import app
 from engine.data.sources import TaskData
 from engine.data.tasks import get_task
 from engine.errors import CheckpointError, ExportError, HubError
+from engine.hub.upload import Target, Upload, push
 from engine.models.methods import Method
 from engine.paths import ROOT, Places
-from engine.serving.classifier import Shelf
-from engine.serving.model_card import EXAMPLES
-from engine.serving.model_folder import RECORD, write_model
-from engine.serving.publish import Target, Upload, push
-from engine.serving.share_model import find_model, model_files, push_model
+from engine.serving.registry import Registry
+from engine.sharing.model_card import EXAMPLES
+from engine.sharing.model_folder import RECORD, write_model
+from engine.sharing.push_model import find_model, model_files, push_model
+from engine.sharing.space import MARKS
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
-from engine.training.classify import open_checkpoint
+from engine.training.classifiers import open_checkpoint
 
 TOKEN = "hf_" + "loopback" * 4
 NAME = "tester/thing"
 SHIPPED = Places(ROOT / "checkpoints", ROOT / "studies" / "none.db", ROOT / "checkpoints" / ".training")
-TARGET = Target("model", NAME, RECORD)
+TARGET = Target("model", NAME, (RECORD,))
 FILES = {"README.md": b"---\nlicense: mit\n---\n", RECORD: b"{}", "model.safetensors": b"weights"}
 
 
@@ -140,7 +141,7 @@ def test_every_kind_of_model_says_the_same_when_its_card_is_followed(
     for places, name in wanted:
         repo_id = f"tester/{name.replace('/', '-')}"
         push_model(dataclasses.replace(places, store=tmp_path / "results.db"), name, repo_id, private=True)
-        models[repo_id] = find_model(Shelf(places.checkpoints), name)
+        models[repo_id] = find_model(Registry(places.checkpoints), name)
     there = {repo_id: hub.repositories["model", repo_id] for repo_id in models}
     files = {repo_id: one.commits[one.refs["main"]] for repo_id, one in there.items()}
     said = run_cards({name: one["README.md"].decode() for name, one in files.items()}, hub, tmp_path)
@@ -166,7 +167,7 @@ def test_every_kind_of_model_says_the_same_when_its_card_is_followed(
 def test_weights_of_the_classes_in_the_decision_are_in_the_uploaded_head(tmp_path: Path, trained: Places) -> None:
     weights = [0.5, 1.0, 1.5]
     for places, name in ((SHIPPED, "slang/mini-full"), (trained, "slang/scratch"), (trained, "nli/tfidf")):
-        plain = find_model(Shelf(places.checkpoints), name)
+        plain = find_model(Registry(places.checkpoints), name)
         weighed = dataclasses.replace(plain, manifest={**plain.manifest, "decision_weights": weights})
         assert not np.allclose(expected(weighed), expected(plain), atol=1e-3)
         made = write_model(weighed, NAME)
@@ -187,7 +188,7 @@ def test_weights_of_the_classes_reach_a_linear_head_without_bias(
 
 def test_the_card_has_the_figures_of_the_manifest_and_a_front_matter(trained: Places) -> None:
     for name in ("slang/scratch", "nli/tfidf"):
-        checkpoint = find_model(Shelf(trained.checkpoints), name)
+        checkpoint = find_model(Registry(trained.checkpoints), name)
         card = model_files(trained, checkpoint, NAME)["README.md"].decode()
         settings = front_matter(card)
         test = checkpoint.manifest["run"]["record"]["scores"]["test"]
@@ -205,16 +206,16 @@ def test_the_card_has_the_figures_of_the_manifest_and_a_front_matter(trained: Pl
 
 def test_an_untrained_model_is_not_uploaded() -> None:
     with pytest.raises(ExportError, match="mini-zero was not trained"):
-        model_files(SHIPPED, find_model(Shelf(SHIPPED.checkpoints), "mini-zero"), NAME)
+        model_files(SHIPPED, find_model(Registry(SHIPPED.checkpoints), "mini-zero"), NAME)
 
 
 def test_a_name_that_both_tasks_have_is_asked_about(trained: Places) -> None:
     with pytest.raises(CheckpointError, match="say which: slang/scratch or nli/scratch"):
-        find_model(Shelf(trained.checkpoints), "scratch")
+        find_model(Registry(trained.checkpoints), "scratch")
 
 
 def test_a_card_that_would_name_a_folder_of_this_machine_is_refused(trained: Places) -> None:
-    checkpoint = find_model(Shelf(trained.checkpoints), "slang/tfidf")
+    checkpoint = find_model(Registry(trained.checkpoints), "slang/tfidf")
     data = {**checkpoint.manifest["data"], "source": f"{trained.checkpoints}/my.csv"}
     named = dataclasses.replace(checkpoint, manifest={**checkpoint.manifest, "data": data})
     with pytest.raises(ExportError, match="would name the folder"):
@@ -302,6 +303,14 @@ def test_a_repository_of_something_else_is_left_alone(hub: WritableHub) -> None:
     assert hub.uploads() == []
 
 
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_space_is_known_by_where_its_builder_lies_now_or_lay_before(hub: WritableHub, mark: str) -> None:
+    hub.add("space", NAME, {"README.md": b"---\n---\n", mark: b"", "app.py": b""})
+    plan = push(Target("space", NAME, MARKS, "cpu-basic"), {"README.md": b"new"}, dry_run=True)
+    assert plan.deleted == (*sorted(("app.py", mark)),)
+    assert not plan.new
+
+
 @pytest.mark.parametrize("name", ["thing", "a/b/c", "tester/thing@main", "../x/y", "tester/"])
 def test_a_name_that_is_no_repository_is_refused_before_anything_is_asked(name: str, connected: WritableHub) -> None:
     with pytest.raises(HubError, match="is no name of a repository"):
@@ -373,7 +382,7 @@ def test_a_change_that_comes_meanwhile_is_not_overwritten(hub: WritableHub) -> N
 
 
 def test_the_card_s_example_is_the_one_that_is_run(trained: Places) -> None:
-    card = model_files(trained, find_model(Shelf(trained.checkpoints), "nli/scratch"), NAME)["README.md"].decode()
+    card = model_files(trained, find_model(Registry(trained.checkpoints), "nli/scratch"), NAME)["README.md"].decode()
     (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     compile(code, "card", "exec")
     assert f'from_pretrained("{NAME}")' in code

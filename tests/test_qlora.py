@@ -11,20 +11,20 @@ from conftest import cut, places_in, train_model
 
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
+from engine.experiments.record import Finished
+from engine.machine import one_thread
 from engine.models import pretrained
 from engine.models.backbones import get_backbone
 from engine.models.heads import Head, is_head
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import open_backbone
-from engine.records import Finished
 from engine.store import Store
 from engine.training.build import batches_of, build
 from engine.training.checkpoints import WEIGHTS
-from engine.training.classify import NeuralModel, open_checkpoint
+from engine.training.classifiers import NeuralModel, open_checkpoint
 from engine.training.loop import train, trainable
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES, count_recipe
-from engine.training.resources import one_thread
 
 pytest.importorskip("bitsandbytes")
 QLORA = Method("qlora", rank=4, alpha=8)

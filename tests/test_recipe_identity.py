@@ -10,12 +10,12 @@ import pytest
 from conftest import train_model
 
 from engine.data.sources import TaskData
-from engine.models.frozen import Frozen
 from engine.models.methods import Method
+from engine.models.zero_shot.answerers import Frozen
 from engine.paths import Places
 from engine.store import Store
 from engine.training.checkpoints import read_checkpoint
-from engine.training.classify import open_checkpoint
+from engine.training.classifiers import open_checkpoint
 from engine.training.recipe import LATER, Recipe
 from engine.training.recipes import RECIPES
 

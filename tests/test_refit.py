@@ -16,7 +16,7 @@ from engine.search.search_space import SPACE, make_recipe, starting_points
 from engine.search.storage import open_storage
 from engine.store import Store
 from engine.training.checkpoints import list_checkpoints
-from engine.training.classify import open_checkpoint
+from engine.training.classifiers import open_checkpoint
 
 BEST = starting_points()[0] | {"vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 1, "epochs": 4}
 

@@ -12,13 +12,8 @@ import pytest
 from conftest import cut, places_in, tiny_recipe, train_model
 from typer.testing import CliRunner
 
-from engine.cli import app
-from engine.data.sources import TaskData
-from engine.errors import RecipeError
-from engine.paths import Places
-from engine.records import Finished
-from engine.serving import estimate, reproduction
-from engine.serving.reproduction import (
+from engine.bench import against_published
+from engine.bench.against_published import (
     Plan,
     Skipped,
     Started,
@@ -28,7 +23,13 @@ from engine.serving.reproduction import (
     reported_interval,
     reproduce,
 )
+from engine.cli import app
+from engine.data.sources import TaskData
+from engine.errors import RecipeError
+from engine.experiments.record import Finished
+from engine.paths import Places
 from engine.store import Store
+from engine.training.cost import estimate
 from engine.training.loop import Epoch
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
@@ -54,7 +55,7 @@ def small(slang: TaskData) -> TaskData:
 def own(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Recipe]:
     """Two recipes in place of all: one of others with what they report, and a baseline."""
     table = {"theirs": tiny_recipe(name="theirs", reported=REPORTED), "majority": RECIPES["majority"]}
-    monkeypatch.setattr(reproduction, "RECIPES", table)
+    monkeypatch.setattr(against_published, "RECIPES", table)
     return table
 
 
@@ -123,7 +124,7 @@ def test_offline_a_recipe_whose_backbone_is_not_here_is_passed_over_with_the_rea
 def test_too_little_memory_is_a_reason(
     small: TaskData, places: Places, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduction, "free_memory_mb", lambda device: 512.0)
+    monkeypatch.setattr(against_published, "free_memory_mb", lambda device: 512.0)
     plans = {plan.recipe.name: plan for plan in plan_all(small, places, store, "cpu", ["majority", "mini-full"])}
     assert plans["majority"].why_not == ""
     needed = plans["mini-full"].memory_mb

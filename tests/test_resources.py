@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.training import resources
-from engine.training.resources import EnergyMeter
+from engine import machine
+from engine.machine import EnergyMeter
 
 
 def counter(root: Path, name: str, microjoules: int, wrap: int = 1_000_000_000) -> Path:
@@ -23,8 +23,8 @@ def meter_of(monkeypatch: pytest.MonkeyPatch):
     """Makes a meter that reads the counters under a folder."""
 
     def make(root: Path) -> EnergyMeter:
-        own = resources._rapl_counters
-        monkeypatch.setattr(resources, "_rapl_counters", lambda: own(root))
+        own = machine._rapl_counters
+        monkeypatch.setattr(machine, "_rapl_counters", lambda: own(root))
         return EnergyMeter(torch.device("cpu"))
 
     return make

@@ -20,17 +20,17 @@ import httpx
 import pytest
 from conftest import free_port
 
+from engine.bench.page_visitors import read_forms
 from engine.errors import OdzeraError
 from engine.paths import Places
 from engine.search.shipped import default_storage
-from engine.serving.app_load import read_forms
-from engine.serving.classifier import MAX_CHARACTERS
+from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
-from gradio_app.gate import BODY_BYTES
 from gradio_app.languages import get_language
-from gradio_app.mount import mount_dashboard
-from gradio_app.quiet import FAILED, UNREADABLE, QuietBlocks, describe
+from gradio_app.server.dashboard import mount_dashboard
+from gradio_app.server.errors import FAILED, UNREADABLE, QuietBlocks, describe
+from gradio_app.server.gate import BODY_BYTES
 
 MARK = "zażółć-gęślą-" + uuid.uuid4().hex
 ROOT = Path(__file__).resolve().parents[1]

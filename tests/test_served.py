@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message, Send
 
-from gradio_app.served import MOST_KEPT, OwnLanguage
+from gradio_app.server.pages import MOST_KEPT, OwnLanguage
 
 PAGE = (
     '<!doctype html><html lang="en"><head><meta property="og:title" content="Gradio" />'

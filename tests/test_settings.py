@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import RecipeError
-from engine.training.pretrain import PretrainConfig
+from engine.pretraining.loop import PretrainConfig
 from engine.training.recipes import RECIPES, settings
 from engine.training.settings import change_settings, flatten
 

@@ -9,14 +9,14 @@ import torch
 from conftest import places_in, saved_decoder, train_model
 
 from engine.data.sources import TaskData
+from engine.experiments.record import Finished
 from engine.models.heads import Head
 from engine.models.methods import Method
-from engine.records import Finished
 from engine.store import Store
-from engine.training.classify import open_checkpoint
-from engine.training.frozen import FrozenModel
+from engine.training.classifiers import open_checkpoint
+from engine.training.few_shot import FrozenModel
 from engine.training.recipes import RECIPES
-from engine.training.sharing import SharedWeights
+from engine.training.shared_weights import SharedWeights
 
 NAMES = ("mini-lora", "mini-last1", "mini-prompt", "mini-head", "mini-zero")
 TEXTS = [("to było naprawdę dobre",), ("nie wiem, może jutro",)]

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from engine.data.sources import TaskData
 from engine.errors import StoreError
+from engine.machine import one_thread
 from engine.paths import Places
 from engine.search.report import list_studies, view_study
 from engine.search.search_space import make_recipe, space_digest
@@ -18,7 +19,6 @@ from engine.search.shipped import SHIPPED, default_storage
 from engine.search.storage import open_storage
 from engine.training.build import batches_of, build
 from engine.training.loop import train
-from engine.training.resources import one_thread
 
 
 @pytest.fixture

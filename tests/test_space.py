@@ -30,12 +30,12 @@ from engine.data.sources import TaskData
 from engine.errors import OdzeraError, SpaceError
 from engine.paths import ROOT, Places
 from engine.search.shipped import SHIPPED, default_storage
-from engine.serving import space
-from engine.serving.classifier import Shelf
 from engine.serving.exports import find_export, make_export
-from engine.serving.space import Built, build_space
-from engine.serving.space_contents import PACKAGES
-from engine.serving.space_profile import HARDWARE, get_hardware, write_requirements
+from engine.serving.registry import Registry
+from engine.sharing import space
+from engine.sharing.space import Built, build_space
+from engine.sharing.space_files import PACKAGES
+from engine.sharing.space_hardware import HARDWARE, get_hardware, write_requirements
 from engine.store import Store
 from engine.training.checkpoints import MANIFEST, read_checkpoint
 
@@ -356,7 +356,7 @@ def test_a_proven_graph_goes_along_and_serves_under_another_pytorch(
 ) -> None:
     places = places_in(tmp_path / "home")
     shutil.copytree(trained.checkpoints, places.checkpoints)
-    checkpoint = Shelf(places.checkpoints).find("slang", "scratch")
+    checkpoint = Registry(places.checkpoints).find("slang", "scratch")
     # Float32 is enough for this, and soon made.
     monkeypatch.setattr("engine.serving.exports.ROUNDED", ())
     export = make_export(checkpoint)
@@ -368,13 +368,13 @@ def test_a_proven_graph_goes_along_and_serves_under_another_pytorch(
     assert str(ROOT).encode() not in b"".join(files_of(made.folder).values())
     # The key of exports names PyTorch's version, which is another one on ZeroGPU.
     monkeypatch.setattr("engine.serving.exports.export_key", lambda _: "another")
-    shelf = Shelf(there)
-    copied = shelf.find("slang", "scratch")
+    registry = Registry(there)
+    copied = registry.find("slang", "scratch")
     found = find_export(copied)
     assert found is not None
     assert found.serves == export.serves
-    assert shelf.served(copied).runtime == export.serves
-    assert not shelf.waits_for_export(copied)
+    assert registry.served(copied).runtime == export.serves
+    assert not registry.waits_for_export(copied)
     # Another checkpoint in its place isn't answered for by the old one's graph.
     manifest = copied.folder / MANIFEST
     manifest.write_text(manifest.read_text(encoding="utf-8") + "\n", encoding="utf-8")

@@ -13,8 +13,8 @@ from test_browser import CHROMIUM
 from test_space import has_index, wait_for
 
 from engine.paths import ROOT, Places
-from engine.serving.space import build_space
-from engine.serving.space_profile import HARDWARE, Hardware
+from engine.sharing.space import build_space
+from engine.sharing.space_hardware import HARDWARE, Hardware
 
 MAIN_PAGE = (
     "side_by_side or replaces_the_answers or shows_each_tasks_models or becomes_no_element or shows_the_shipped_search"

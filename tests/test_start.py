@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gradio_app.stubs import import_gradio
+from gradio_app.server.stubs import import_gradio
 
 LATER = {
     # Module → seconds that it took, when it was imported at every start.
@@ -32,7 +32,7 @@ def test_gradio_is_imported_as_it_is() -> None:
     import_gradio()
     assert inspect.getfile is find
     code = (
-        "import gradio_app.stubs as stubs; stubs.import_gradio(); import gradio as gr, inspect\n"
+        "import gradio_app.server.stubs as stubs; stubs.import_gradio(); import gradio as gr, inspect\n"
         "with gr.Blocks() as page: gr.Textbox().submit(str, None, gr.HTML())\n"
         "print(len(page.config['components']), inspect.getfile(gr.HTML))"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine import console
+from engine.cli import output
 from gradio_app.languages import get_language
 from gradio_app.views import tables
 from gradio_app.views.numbers import duration
@@ -203,7 +203,7 @@ def seconds(value: float | None) -> str:
     return duration(ENGLISH, value)
 
 
-@pytest.mark.parametrize("write", [seconds, console.seconds], ids=["page", "command line"])
+@pytest.mark.parametrize("write", [seconds, output.seconds], ids=["page", "command line"])
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -11,14 +11,14 @@ from engine.data.sources import TaskData
 from engine.evaluation import thresholds
 from engine.evaluation.metrics import headline
 from engine.evaluation.thresholds import _macro_f1, tune_weights, weigh
+from engine.machine import one_thread
 from engine.paths import Places
 from engine.store import Store
 from engine.training.build import fit_baseline
 from engine.training.checkpoints import read_checkpoint
-from engine.training.classify import WeighedModel, open_checkpoint
+from engine.training.classifiers import WeighedModel, open_checkpoint
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
-from engine.training.resources import one_thread
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,8 +16,8 @@ from engine.data.cleaning import clean_text
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tokens import EOS, PAD, SEP, Encoded, encode, train_tokenizer
+from engine.models.backbone_files import locate
 from engine.models.backbones import get_backbone
-from engine.models.locate import locate
 from engine.training.build import build
 
 FOREIGN = [

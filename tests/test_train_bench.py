@@ -13,23 +13,22 @@ from conftest import tiny_recipe
 from rich.console import Console
 from typer.testing import CliRunner
 
-from engine import costs
 from engine.cli import app
-from engine.console import costs as shown
-from engine.costs import CostRequest, compare, measure_costs
+from engine.cli import costs_output as shown
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
+from engine.machine import one_thread
 from engine.models import backbones
 from engine.models.backbones import Backbone
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.training.build import build_random
-from engine.training.cost import MB, PROGRAM_MB, Configuration, measure, needed_mb
-from engine.training.options import OPTIONS, get_option, with_option
+from engine.training.cost.compare import CostRequest, _configurations, compare, measure_costs
+from engine.training.cost.measure import MB, PROGRAM_MB, Configuration, measure, needed_mb
+from engine.training.cost.options import OPTIONS, get_option, with_option
+from engine.training.cost.workload import BATCHINGS, Workload, make_batches, make_workload, plan_epoch
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES, count_recipe
-from engine.training.resources import one_thread
-from engine.training.workload import BATCHINGS, Workload, make_batches, make_workload, plan_epoch
 
 TINY = Backbone(
     "tiny",
@@ -286,7 +285,7 @@ def test_the_table_fits_120_columns(
     few: TaskData, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "out", Console(highlight=False, width=120))
-    monkeypatch.setattr(costs, "run_all", here)
+    monkeypatch.setattr(compare, "run_all", here)
     result = measure_costs(CostRequest([FULL, LORA], few, "cpu", ("padded", "grouped"), 64, steps=1, rounds=2))
     assert [len(one["rounds_seconds_per_step"]) for one in result["rows"]] == [2, 2, 2, 2]
     for one in result["rows"]:
@@ -300,7 +299,7 @@ def test_the_table_fits_120_columns(
 
 def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
     def names(recipe: Recipe) -> set[str]:
-        todo = costs._configurations(CostRequest([recipe], few, "cpu", ("all",)))
+        todo = _configurations(CostRequest([recipe], few, "cpu", ("all",)))
         return {one.option.name for one in todo}
 
     assert names(LORA) == set(OPTIONS)
@@ -310,7 +309,7 @@ def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
 
 
 def test_what_doesn_t_fit_into_memory_is_not_begun(few: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(costs, "free_memory_mb", lambda device: 4000.0)
+    monkeypatch.setattr(compare, "free_memory_mb", lambda device: 4000.0)
     with pytest.raises(RecipeError, match=r"bielik-last3 \(grouped\) needs about .* GB of memory, and 3.9 GB are free"):
         measure_costs(CostRequest([RECIPES["bielik-last3"]], few, "cpu", ("grouped",)))
 

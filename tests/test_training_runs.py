@@ -18,10 +18,10 @@ from filelock import FileLock
 from engine.data.sources import TaskData, load
 from engine.data.tasks import SLANG
 from engine.errors import RecipeError
+from engine.experiments.background import Progress, TrainingRuns
+from engine.experiments.plan import SMALL, estimate_small, free_name, make_plan, small_recipes
 from engine.paths import Places
-from engine.serving.classifier import Shelf
-from engine.serving.training_plan import SMALL, estimate_small, free_name, make_plan, small_recipes
-from engine.serving.training_runs import Progress, TrainingRuns
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.recipes import RECIPES
 from gradio_app.app import build_app
@@ -49,7 +49,7 @@ def rows_file(tmp_path_factory: pytest.TempPathFactory, slang: TaskData) -> Path
 def open_page(places: Places, source: str) -> Context:
     """The page's context, whose runs train on a small file."""
     context = open_context(places)
-    return dataclasses.replace(context, training=TrainingRuns(places, context.shelf, context.store, source))
+    return dataclasses.replace(context, training=TrainingRuns(places, context.store, context.registry.refresh, source))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_model_trained_from_the_page_answers_without_a_restart(page: Context) 
     assert 'data-state="done"' in shown
     assert f"accuracy {progress.scores['accuracy']:.3f}" in shown
 
-    recipe = page.shelf.find("slang", name).recipe
+    recipe = page.registry.find("slang", name).recipe
     assert (recipe.seed, recipe.epochs, recipe.lr, recipe.decoder["dropout"]) == (7, 2, 0.002, 0.1)
     changes = "--set seed=7 --set epochs=2 --set lr=0.002 --set decoder.dropout=0.1"
     assert progress.plan.command == f"odzera train scratch --task slang --name {name} {changes}"
@@ -142,7 +142,7 @@ def follow(context: Context) -> tuple[list[str], str]:
 def test_a_cancelled_run_ends_at_once_and_leaves_nothing(page: Context) -> None:
     before = files_in(page.training._places)
     # The bundled sample, so that an epoch takes a while.
-    context = dataclasses.replace(page, training=TrainingRuns(page.training._places, page.shelf, page.store))
+    context = dataclasses.replace(page, training=TrainingRuns(page.training._places, page.store, page.registry.refresh))
     assert start_run(context, ENGLISH, "slang", "scratch", "my-own", *UNCHANGED) == ""
     wait_for(context, "training")
     pid = context.training._process.pid
@@ -289,19 +289,21 @@ def test_the_time_left_is_that_of_the_epochs_to_come() -> None:
     assert "20 s so far" in shown
 
 
-def test_a_shelf_sees_new_models_and_opens_changed_ones_anew(places: Places, few: TaskData) -> None:
+def test_a_registry_sees_new_models_and_opens_changed_ones_anew(places: Places, few: TaskData) -> None:
     store = Store.open(places.store)
     train_model(RECIPES["majority"], few, places, store)
-    shelf = Shelf(places.checkpoints)
-    first = shelf.find("slang", "majority")
-    opened = shelf.classifier(first)
+    registry = Registry(places.checkpoints)
+    first = registry.find("slang", "majority")
+    opened = registry.classifier(first)
     train_model(RECIPES["tfidf"], few, places, store)
-    shelf.refresh("slang")
-    assert [one.name for one in shelf.models("slang")] == sorted(["majority", "tfidf"], key=["majority", "tfidf"].index)
-    assert shelf.classifier(shelf.find("slang", "majority")) is opened
+    registry.refresh("slang")
+    assert [one.name for one in registry.models("slang")] == sorted(
+        ["majority", "tfidf"], key=["majority", "tfidf"].index
+    )
+    assert registry.classifier(registry.find("slang", "majority")) is opened
     train_model(RECIPES["majority"], few, places, store)
-    shelf.refresh("slang")
-    assert shelf.classifier(shelf.find("slang", "majority")) is not opened
+    registry.refresh("slang")
+    assert registry.classifier(registry.find("slang", "majority")) is not opened
 
 
 @pytest.mark.slow

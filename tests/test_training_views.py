@@ -11,9 +11,9 @@ from conftest import places_in
 
 from engine.data.tasks import NLI, SLANG
 from engine.evaluation.overfitting import overfitting_point
+from engine.experiments.record import adopt_checkpoints
 from engine.paths import ROOT, Places
-from engine.records import adopt_checkpoints
-from engine.serving.learning import (
+from engine.results.learning import (
     LearningCurve,
     LearningRun,
     compare_lora,

@@ -15,8 +15,9 @@ from engine.data.tasks import SLANG
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.paths import Places
-from engine.serving.classifier import Answer, Failure, Shelf, classify_all, in_order
-from engine.serving.comparison import compare_models, describe_few_shot
+from engine.results.comparison import compare_models, describe_few_shot
+from engine.serving.answers import Answer, Failure, classify_all, in_order
+from engine.serving.registry import Registry
 from engine.store import Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.recipe import Recipe
@@ -70,29 +71,29 @@ def zero_shot(small: TaskData, backbone: Path, tmp_path_factory: pytest.TempPath
 
 
 def test_each_backbone_is_asked_once_and_none_that_gave_its_shape_alone(made: Places, backbone: Path) -> None:
-    shelf = Shelf(made.checkpoints)
-    (one,) = shelf.untouched(shelf.models("slang"))
+    registry = Registry(made.checkpoints)
+    (one,) = registry.untouched(registry.models("slang"))
     assert (one.backbone, one.task, one.name) == (str(backbone), "slang", f"{backbone} untouched")
     assert one.revision
-    alone = [shelf.find("slang", name) for name in ("majority", "mini-random")]
-    assert shelf.untouched(alone) == []
+    alone = [registry.find("slang", name) for name in ("majority", "mini-random")]
+    assert registry.untouched(alone) == []
 
 
 def test_a_backbone_whose_zero_shot_model_is_there_is_not_asked_twice(made: Places, zero_shot: Checkpoint) -> None:
-    shelf = Shelf(made.checkpoints)
-    assert shelf.untouched([*shelf.models("slang"), zero_shot]) == []
+    registry = Registry(made.checkpoints)
+    assert registry.untouched([*registry.models("slang"), zero_shot]) == []
 
 
 def test_it_answers_as_the_zero_shot_recipe_does(made: Places, zero_shot: Checkpoint) -> None:
-    shelf = Shelf(made.checkpoints)
-    tuned = shelf.find("slang", "mini-head")
-    asked = [zero_shot, *shelf.untouched([tuned])]
-    expected, answer = in_order(classify_all(shelf, SLANG, TEXT, asked), asked)
+    registry = Registry(made.checkpoints)
+    tuned = registry.find("slang", "mini-head")
+    asked = [zero_shot, *registry.untouched([tuned])]
+    expected, answer = in_order(classify_all(registry, SLANG, TEXT, asked), asked)
     assert isinstance(expected, Answer)
     assert isinstance(answer, Answer)
     assert answer.label == expected.label
     assert answer.scores == pytest.approx(expected.scores, abs=1e-6)
-    (after,) = classify_all(shelf, SLANG, TEXT, [tuned])
+    (after,) = classify_all(registry, SLANG, TEXT, [tuned])
     assert isinstance(after, Answer)
     assert after.scores != pytest.approx(expected.scores, abs=1e-3)
 
@@ -115,11 +116,11 @@ def test_a_backbone_that_is_gone_is_a_failure_and_the_others_go_on(
     shutil.copytree(backbone, copy)
     train_model(quick("mini-head", str(copy)), small, places, Store.in_memory())
     train_model(RECIPES["majority"], small, places, Store.in_memory())
-    shelf = Shelf(places.checkpoints)
-    models = shelf.models("slang")
+    registry = Registry(places.checkpoints)
+    models = registry.models("slang")
     shutil.rmtree(copy)
-    asked = [*shelf.untouched(models), shelf.find("slang", "majority")]
-    answers = in_order(classify_all(shelf, SLANG, TEXT, asked), asked)
+    asked = [*registry.untouched(models), registry.find("slang", "majority")]
+    answers = in_order(classify_all(registry, SLANG, TEXT, asked), asked)
     assert [type(one) for one in answers] == [Failure, Answer]
     failed = answers[0]
     assert isinstance(failed, Failure)

@@ -15,14 +15,15 @@ from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import TextError
 from engine.evaluation.attribution import Completeness
-from engine.models.frozen import Frozen
+from engine.explain.eager import EagerModels
+from engine.explain.why import MOST_WORDS, WAYS, Explainer, Explanation, Passage, explain_all, read_passage
+from engine.messages import Message
+from engine.models.zero_shot.answerers import Frozen
 from engine.paths import Places
-from engine.said import Said
-from engine.serving.classifier import Failure, Shelf, classify_all
-from engine.serving.why import MOST_WORDS, WAYS, Explanation, Passage, explain_all, read_passage
+from engine.serving.answers import Failure, classify_all
+from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS
-from engine.training.eager import EagerModels
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.why import explain
@@ -65,16 +66,16 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, few: TaskData, nli: TaskData
     return places
 
 
-def ask(shelf: Shelf, task: Task, way: str, *texts: str) -> dict[str, Explanation | Failure]:
+def ask(registry: Registry, task: Task, way: str, *texts: str) -> dict[str, Explanation | Failure]:
     """Every model's explanation, by name."""
     given = texts or TEXTS[task.name]
-    return {one.model: one for one in explain_all(shelf, task, given, shelf.models(task.name), way)}
+    return {one.model: one for one in explain_all(Explainer(registry), task, given, registry.models(task.name), way)}
 
 
 @pytest.mark.parametrize("way", list(WAYS))
 def test_every_model_is_explained_in_the_same_words_or_says_why_not(context: Context, task: Task, way: str) -> None:
     passage = read_passage(task, TEXTS[task.name])
-    found = ask(context.shelf, task, way)
+    found = ask(context.registry, task, way)
     assert set(found) == {"majority", "tfidf", "scratch", "scratch-b"}
     for one in found.values():
         if isinstance(one, Failure):
@@ -92,22 +93,24 @@ def test_every_model_is_explained_in_the_same_words_or_says_why_not(context: Con
 
 @pytest.mark.parametrize("way", ["occlusion", "gradients"])
 def test_the_verdict_explained_is_the_one_on_the_card(context: Context, task: Task, way: str) -> None:
-    cards = classify_all(context.shelf, task, TEXTS[task.name], context.shelf.models(task.name))
+    cards = classify_all(context.registry, task, TEXTS[task.name], context.registry.models(task.name))
     labels = {one.model: one.label for one in cards if not isinstance(one, Failure)}
-    explained = {one.model: one.label for one in ask(context.shelf, task, way).values() if isinstance(one, Explanation)}
+    explained = {
+        one.model: one.label for one in ask(context.registry, task, way).values() if isinstance(one, Explanation)
+    }
     assert explained == labels
 
 
 def test_a_model_that_ignores_the_text_has_zeros_and_says_so(context: Context) -> None:
     for way in ("occlusion", "gradients"):
-        one = ask(context.shelf, SLANG, way)["majority"]
+        one = ask(context.registry, SLANG, way)["majority"]
         assert isinstance(one, Explanation)
         assert not any(map(any, one.values))
         assert one.notes == ("No word changes its answer at all.",)
 
 
 def test_weights_of_tfidf_are_exact_and_gradients_of_a_network_nearly(context: Context, task: Task) -> None:
-    found = ask(context.shelf, task, "gradients")
+    found = ask(context.registry, task, "gradients")
     exact = found["tfidf"]
     assert isinstance(exact, Explanation)
     assert exact.completeness is not None
@@ -124,7 +127,7 @@ def test_weights_of_tfidf_are_exact_and_gradients_of_a_network_nearly(context: C
 
 
 def test_attention_adds_up_to_one_with_the_rest(context: Context, task: Task) -> None:
-    one = ask(context.shelf, task, "attention")["scratch"]
+    one = ask(context.registry, task, "attention")["scratch"]
     assert isinstance(one, Explanation)
     assert sum(map(sum, one.values)) + one.rest == pytest.approx(1, abs=1e-5)
     assert 0 < one.rest < 1
@@ -138,7 +141,7 @@ def test_the_one_word_that_tfidf_knows_is_the_strongest(tmp_path: Path, way: str
     (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
     places = places_in(tmp_path)
     train_model(RECIPES["tfidf"], load(SLANG, str(tmp_path / "rows.csv")), places, Store.in_memory())
-    one = ask(Shelf(places.checkpoints), SLANG, way, "Ona krzyczy: petarda, mówię wam!")["tfidf"]
+    one = ask(Registry(places.checkpoints), SLANG, way, "Ona krzyczy: petarda, mówię wam!")["tfidf"]
     assert isinstance(one, Explanation)
     assert one.label == "positive"
     (words_seen,), (values,) = one.passage.named(), one.values
@@ -147,7 +150,7 @@ def test_the_one_word_that_tfidf_knows_is_the_strongest(tmp_path: Path, way: str
 
 
 def test_every_kind_of_model_can_leave_words_out(kinds: Places) -> None:
-    found = ask(Shelf(kinds.checkpoints), SLANG, "occlusion")
+    found = ask(Registry(kinds.checkpoints), SLANG, "occlusion")
     assert len(found) == 8
     for one in found.values():
         assert isinstance(one, Explanation), one
@@ -158,13 +161,16 @@ def test_every_kind_of_model_can_leave_words_out(kinds: Places) -> None:
 def test_networks_that_read_the_text_in_one_pass_are_looked_into_and_others_say_why_not(
     kinds: Places, way: str
 ) -> None:
-    shelf = Shelf(kinds.checkpoints)
-    found = ask(shelf, SLANG, way)
+    explainer = Explainer(Registry(kinds.checkpoints))
+    models = explainer.registry.models("slang")
+    found = {one.model: one for one in explain_all(explainer, SLANG, TEXTS["slang"], models, way)}
     refused = {name: one.reason for name, one in found.items() if isinstance(one, Failure)}
     assert set(refused) == {"mini-zero", "nli-zero"}
     assert "inside a prompt" in refused["mini-zero"]
     assert "one question for each class" in refused["nli-zero"]
-    assert all(isinstance(reason, Said) for reason in refused.values()), "so that they can be said in other languages"
+    assert all(isinstance(reason, Message) for reason in refused.values()), (
+        "so that they can be said in other languages"
+    )
     for name in set(found) - set(refused):
         one = found[name]
         assert isinstance(one, Explanation)
@@ -172,22 +178,22 @@ def test_networks_that_read_the_text_in_one_pass_are_looked_into_and_others_say_
             assert one.completeness.error <= max(0.02, 0.03 * abs(one.completeness.total)), name
         else:
             assert sum(map(sum, one.values)) + one.rest == pytest.approx(1, abs=1e-5), name
-    assert len(shelf.eager) == 6
+    assert len(explainer.eager) == 6
 
 
 def test_a_network_too_large_is_named_with_its_size(context: Context) -> None:
     eager = EagerModels()
     with (
         pytest.raises(Exception, match="too large") as told,
-        eager.look_into(context.shelf.find("slang", "scratch"), 10),
+        eager.look_into(context.registry.find("slang", "scratch"), 10),
     ):
         pass
-    assert isinstance(told.value.args[0], Said)
+    assert isinstance(told.value.args[0], Message)
     assert len(eager) == 0
 
 
 def test_opened_networks_stay_within_their_memory(context: Context) -> None:
-    models = [context.shelf.find("slang", name) for name in ("scratch", "scratch-b")]
+    models = [context.registry.find("slang", name) for name in ("scratch", "scratch-b")]
     roomy, narrow = EagerModels(), EagerModels(budget=200_000)
     for eager, stay in ((roomy, 2), (narrow, 1)):
         for model in (*models, *models):
@@ -198,20 +204,20 @@ def test_opened_networks_stay_within_their_memory(context: Context) -> None:
 
 def test_a_damaged_model_says_so_and_the_others_go_on(trained: Places, tmp_path: Path) -> None:
     shutil.copytree(trained.checkpoints, tmp_path / "checkpoints")
-    weights = Shelf(tmp_path / "checkpoints").find("slang", "scratch").folder / WEIGHTS
+    weights = Registry(tmp_path / "checkpoints").find("slang", "scratch").folder / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:100])
-    found = ask(Shelf(tmp_path / "checkpoints"), SLANG, "occlusion")
+    found = ask(Registry(tmp_path / "checkpoints"), SLANG, "occlusion")
     assert isinstance(found["scratch"], Failure)
     assert "damaged" in found["scratch"].reason
     assert sum(isinstance(one, Explanation) for one in found.values()) == 3
 
 
 def test_several_ask_at_once_and_get_what_one_alone_gets(context: Context) -> None:
-    alone = {way: ask(context.shelf, SLANG, way)["scratch"] for way in WAYS}
+    alone = {way: ask(context.registry, SLANG, way)["scratch"] for way in WAYS}
     together: list[tuple[str, Explanation | Failure]] = []
 
     def again(way: str) -> None:
-        together.append((way, ask(context.shelf, SLANG, way)["scratch"]))
+        together.append((way, ask(context.registry, SLANG, way)["scratch"]))
 
     threads = [threading.Thread(target=again, args=(way,)) for way in [*WAYS] * 3]
     for thread in threads:
@@ -240,7 +246,7 @@ def test_a_long_text_is_cut_and_says_how_much(context: Context) -> None:
 
 def test_words_that_a_network_cant_read_are_told(context: Context) -> None:
     text = " ".join(f"ździebełko{number}" for number in range(100))
-    one = ask(context.shelf, SLANG, "gradients", text)["scratch"]
+    one = ask(context.registry, SLANG, "gradients", text)["scratch"]
     assert isinstance(one, Explanation)
     assert "first 256 tokens" in one.notes[0]
     assert one.values[0][-1] == 0
@@ -252,7 +258,7 @@ def test_words_that_a_network_cant_read_are_told(context: Context) -> None:
 )
 def test_what_will_not_do_gets_one_notice(context: Context, way: str, text: str, says: str) -> None:
     with pytest.raises(TextError, match=says):
-        explain_all(context.shelf, SLANG, (text,), [], way)
+        explain_all(context.explainer, SLANG, (text,), [], way)
     (page,) = explain(context, ENGLISH, SLANG, None, way, text)
     assert 'class="oz-notice"' in page
     assert says in page
@@ -332,7 +338,7 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
 
 def test_models_that_cant_be_asked_stand_together_under_one_reason() -> None:
     passage = read_passage(SLANG, ("petarda",))
-    failures = [Failure(name, Said("It has no network.")) for name in ("majority", "tfidf")]
+    failures = [Failure(name, Message("It has no network.")) for name in ("majority", "tfidf")]
     page = render(ENGLISH, SLANG, "attention", passage, ["majority", "tfidf"], failures)
     assert "<li><b>majority, tfidf</b>: It has no network.</li>" in page
     assert "oz-heat-row" not in page.replace("oz-heat-rows", "")
@@ -350,25 +356,26 @@ def test_waiting_rows_show_the_text_and_the_empty_place_says_what_comes() -> Non
 
 
 @pytest.fixture(scope="module")
-def bundled() -> Shelf:
+def bundled() -> Registry:
     """The models that ship with the product."""
     root = Path(__file__).resolve().parents[1] / "checkpoints"
     if not (root / "slang").is_dir():
         pytest.skip("the bundled models aren't here")
-    return Shelf(root)
+    return Registry(root)
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_the_bundled_small_decoder_is_explained_within_two_seconds(bundled: Shelf, way: str) -> None:
+def test_the_bundled_small_decoder_is_explained_within_two_seconds(bundled: Registry, way: str) -> None:
     text = (
         "super ekipa, ale kozak wieczór, serio szacun za występ, a potem lipa, bo autobus odjechał sprzed nosa i "
         "trzeba było wracać na nogach przez deszcz"
     )
     model = bundled.find("slang", "scratch")
+    explainer = Explainer(bundled)
     # Opening isn't part of it.
-    list(explain_all(bundled, SLANG, (text,), [model], way))
+    list(explain_all(explainer, SLANG, (text,), [model], way))
     start = time.perf_counter()
-    (one,) = explain_all(bundled, SLANG, (text,), [model], way)
+    (one,) = explain_all(explainer, SLANG, (text,), [model], way)
     assert isinstance(one, Explanation)
     assert sum(map(len, one.passage.named())) >= 25
     assert time.perf_counter() - start < 2

@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from engine import console
-from engine.cli import batch, bench, curves, exporting, models, pretraining, reproduction, sharing, studies
+from engine import terminal
+from engine.cli import batch, bench, curves, export, models, pretraining, reproduction, sharing, studies
 from engine.cli.base import app
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "batch",
     "bench",
     "curves",
-    "exporting",
+    "export",
     "main",
     "models",
     "pretraining",
@@ -33,7 +33,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except UsageError as error:
         where = error.ctx.command_path if error.ctx else "odzera"
-        console.fail(f"{error.format_message()} See: {where} --help")
+        terminal.fail(f"{error.format_message()} See: {where} --help")
         code = 2
     except typer.Abort:
         code = 130

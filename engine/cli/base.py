@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import __version__, console, hub
+from engine import __version__, terminal
 from engine.errors import OdzeraError
+from engine.hub import client
 
 app = typer.Typer(
     name="odzera",
@@ -43,18 +44,18 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        hub.be_quiet()
+        client.be_quiet()
         try:
             command(*args, **kwargs)
         except OdzeraError as error:
-            console.fail(str(error))
+            terminal.fail(str(error))
             raise typer.Exit(2) from None
         except OSError as error:
-            console.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            terminal.fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             again = GOES_ON.get(command.__name__, "")
-            console.fail(f"Stopped.{again}")
+            terminal.fail(f"Stopped.{again}")
             raise typer.Exit(130) from None
 
     return wrapped

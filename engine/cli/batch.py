@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
-from engine.console.batch import show_batch
+from engine.cli.batch_output import show_batch
 from engine.errors import DataError
 from engine.paths import default_places
 
@@ -33,21 +33,21 @@ def batch(
     from engine.data.uploads import read_upload
     from engine.serving.batch import Outcome, name_columns, prepare, recognise_columns, run_batch
     from engine.serving.batch_results import answered_file, has_vote, summarise, voters
-    from engine.serving.classifier import Shelf
+    from engine.serving.registry import Registry
 
     chosen = get_task(task)
     if out.resolve() == file.resolve():
         raise DataError("--out is the file itself; name another one.")
     table = read_upload(file)
     batch = prepare(table, name_columns(recognise_columns(table, chosen), column or []))
-    shelf = Shelf(default_places().checkpoints)
-    fitting = shelf.models(task, shelf.match_data(task, data))
-    models = [shelf.find(task, one) for one in model] if model else [one for one in fitting if has_vote(one)]
+    registry = Registry(default_places().checkpoints)
+    fitting = registry.models(task, registry.match_data(task, data))
+    models = [registry.find(task, one) for one in model] if model else [one for one in fitting if has_vote(one)]
     if not models:
         raise DataError(f"No model is trained for {task}. Train some: odzera train tfidf scratch --task {task}")
     outcome: Outcome | None = None
-    with console.progress_bar("answering", as_json) as tick:
-        for event in run_batch(shelf, batch, models):
+    with terminal.progress_bar("answering", as_json) as tick:
+        for event in run_batch(registry, batch, models):
             if isinstance(event, Outcome):
                 outcome = event
             else:
@@ -59,4 +59,4 @@ def batch(
         raise typer.Exit(2)
     out.write_bytes(answered_file(outcome, voters(outcome, models)))
     if not as_json:
-        console.note(f"Answers: {out}")
+        terminal.note(f"Answers: {out}")

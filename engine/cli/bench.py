@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
+from engine.cli import costs_output as shown_costs
+from engine.cli import studies_output as shown
 from engine.cli.base import (
     ChangeOption,
     JsonOption,
@@ -16,8 +18,6 @@ from engine.cli.base import (
     friendly,
 )
 from engine.cli.source import Given, SourceOption, reads_data
-from engine.console import costs as shown_costs
-from engine.console import studies as shown
 from engine.processes import cores
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ def bench_search(
 
     Example: `odzera bench search --source small_train.csv`
     """
+    from engine.bench.search import BenchRequest, race_searches
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.search.bench import BenchRequest, race_searches
 
     data = load(get_task(task), source)
-    with console.waiting("racing", as_json):
+    with terminal.waiting("racing", as_json):
         rows_found = list(race_searches(BenchRequest(data, trials, epochs, rounds, rows, cores(), seed)))
     shown.show_rows(rows_found, as_json)
 
@@ -83,14 +83,14 @@ def bench_pruners(
     """
     import tempfile
 
+    from engine.bench.search import race_pruners
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.search.bench import race_pruners
     from engine.search.study import SearchRequest
 
     with tempfile.TemporaryDirectory() as folder:
         request = SearchRequest(load(get_task(task), source), folder, minutes=minutes, seed=seed)
-        with console.waiting("racing", as_json):
+        with terminal.waiting("racing", as_json):
             rows_found = list(race_pruners(request, ("asha", "hyperband"), Path(folder)))
     shown.show_rows(rows_found, as_json)
 
@@ -102,9 +102,9 @@ def bench_step(task: TaskArgument = "slang", source: SourceOption = "sample", as
 
     Example: `odzera bench step`
     """
+    from engine.bench.step_profile import profile_step
     from engine.data.sources import load
     from engine.data.tasks import get_task
-    from engine.search.profile import profile_step
 
     shown.show_rows(list(profile_step(load(get_task(task), source))), as_json)
 
@@ -130,15 +130,15 @@ def bench_classify(
     Example: `odzera bench classify scratch-3m4 minilm-full --rounds 5`
     """
 
-    from engine.console.bench import show_race
+    from engine.bench.against_pipeline import RACED, RaceRequest, race_classifiers
+    from engine.cli.bench_output import show_race
     from engine.data.tasks import get_task
-    from engine.serving.bench import RACED, RaceRequest, race_classifiers
 
     chosen = get_task(task)
     named = _whatever_task(recipes or RACED, chosen)
     loaded = given.load(chosen)
     request = RaceRequest(named, loaded, threads or cores(), rounds, texts)
-    with console.progress_bar("racing", as_json) as tick:
+    with terminal.progress_bar("racing", as_json) as tick:
         result = race_classifiers(request, tick)
     show_race(result, as_json)
 
@@ -182,13 +182,13 @@ def bench_train(
 
     Example: `odzera bench train mbert-full mbert-lora --rows 8484`
     """
-    from engine.console.bench import show_training_race
-    from engine.costs import CostRequest, measure_costs
+    from engine.bench.against_trainer import TrainRace, race_training
+    from engine.cli.bench_output import show_training_race
     from engine.data.sources import cut_train
     from engine.data.tasks import get_task
-    from engine.race import TrainRace, race_training
     from engine.training.build import choose_device
-    from engine.training.options import DEFAULT_OPTIONS
+    from engine.training.cost.compare import CostRequest, measure_costs
+    from engine.training.cost.options import DEFAULT_OPTIONS
     from engine.training.recipes import RECIPES, get_recipe
 
     usual = RECIPES[recipes[0]].tasks if recipes[0] in RECIPES else ()
@@ -197,13 +197,13 @@ def bench_train(
     on = choose_device(device)
     loaded = given.load(chosen)
     if against_trainer:
-        with console.progress_bar("racing", as_json) as tick:
+        with terminal.progress_bar("racing", as_json) as tick:
             raced = race_training(TrainRace(named, cut_train(loaded, rows), epochs, rounds), tick)
         show_training_race(raced, as_json)
         return
     options = tuple(dict.fromkeys(option or DEFAULT_OPTIONS))
     request = CostRequest(named, loaded, on, options, rows, steps, rounds)
-    with console.progress_bar("measuring", as_json) as tick:
+    with terminal.progress_bar("measuring", as_json) as tick:
         result = measure_costs(request, tick)
     shown_costs.show_costs(result, as_json)
 
@@ -226,11 +226,12 @@ def bench_growth(
 
     Example: `odzera bench growth --figure length --figure models`
     """
-    from engine.console.bench import show_growth
+    from engine.bench.scaling import GROWN, measure_growth
+    from engine.cli.bench_output import show_growth
     from engine.data.tasks import get_task
     from engine.errors import DataError
     from engine.paths import default_places
-    from engine.serving.growth import AXES, GROWN, measure_growth
+    from engine.results.scaling import AXES
 
     unknown = [name for name in figure or () if name not in AXES]
     if unknown:
@@ -238,7 +239,7 @@ def bench_growth(
     chosen = get_task(task)
     named = _whatever_task(recipes or GROWN, chosen)
     loaded = given.load(chosen)
-    with console.progress_bar("measuring", as_json) as tick:
+    with terminal.progress_bar("measuring", as_json) as tick:
         result = measure_growth(named, loaded, default_places().checkpoints, tuple(figure or AXES), tick)
     show_growth(result, as_json)
 
@@ -267,15 +268,15 @@ def bench_app(
     """
     from contextlib import nullcontext
 
-    from engine.console.bench import show_load
+    from engine.bench.page import Server, measure_app, serve_page
+    from engine.bench.page_visitors import Crowd
+    from engine.cli.bench_output import show_load
     from engine.errors import DataError
-    from engine.serving.app_bench import Server, measure_app, serve_page
-    from engine.serving.app_load import Crowd
 
     if users < 1 or seconds <= 0 or think < 0 or (requests is not None and requests < 1):
         raise DataError("At least one visitor asks once, and no time is negative.")
     crowd = Crowd(users, seconds, requests, think, seed)
     page = nullcontext(Server(url.rstrip("/"))) if url else serve_page()
-    with page as server, console.progress_bar("asking", as_json) as tick:
+    with page as server, terminal.progress_bar("asking", as_json) as tick:
         result = measure_app(server, crowd, tick)
     show_load(result, as_json)

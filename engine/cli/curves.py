@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli import curves_output as shown
 from engine.cli.base import (
     ChangeOption,
     JsonOption,
@@ -15,7 +16,6 @@ from engine.cli.base import (
     friendly,
 )
 from engine.cli.source import Given, reads_data
-from engine.console import curves as shown
 from engine.errors import DataError
 from engine.paths import default_places
 
@@ -59,8 +59,8 @@ def examples(
 
     Example: `odzera curve examples slang --source train.csv --rows 100 --rows 1000`
     """
-    from engine.curves import example_jobs
     from engine.data.tasks import get_task
+    from engine.experiments.curves import example_jobs
 
     chosen = get_task(task)
     loaded = given.load(chosen, data_name)
@@ -98,8 +98,8 @@ def tokens(
 
     Example: `odzera curve tokens slang --pretrained polish-gpt-mini`
     """
-    from engine.curves import token_jobs
     from engine.data.tasks import get_task
+    from engine.experiments.curves import token_jobs
 
     chosen = get_task(task)
     loaded = given.load(chosen, data_name)
@@ -113,11 +113,11 @@ def tokens(
 
 def chosen_recipe(name: str, data: "TaskData", changes: list[str]) -> "Recipe":
     """The recipe of that name, or that of a trained model."""
-    from engine.serving.classifier import Shelf
+    from engine.serving.registry import Registry
     from engine.training.recipes import get_recipe
 
     if "@" in name:
-        return Shelf(default_places().checkpoints).find(data.task.name, name).recipe
+        return Registry(default_places().checkpoints).find(data.task.name, name).recipe
     recipe = get_recipe(name, data.task)
     return get_recipe(name, data.task, changes) if recipe.kind == "pretrained" else recipe
 

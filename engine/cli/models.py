@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
+from engine.cli import output
 from engine.cli.base import (
     ChangeOption,
     JsonOption,
@@ -19,8 +20,8 @@ from engine.cli.base import (
     app,
     friendly,
 )
+from engine.cli.details_output import show_details
 from engine.cli.source import Given, reads_data
-from engine.console.details import show_details
 from engine.errors import DataError
 from engine.paths import default_places
 from engine.processes import one_voice
@@ -77,7 +78,7 @@ def data(
 
     chosen = get_task(task)
     loaded = given.load(chosen)
-    console.show_data(describe(loaded), as_json)
+    output.show_data(describe(loaded), as_json)
 
 
 @app.command()
@@ -104,9 +105,9 @@ def train(
     Example: `odzera train scratch tfidf --task slang --source small_train.csv`
     """
     from engine.data.tasks import get_task
-    from engine.experiments import take_part
-    from engine.records import Request
-    from engine.serving.comparison import table_row
+    from engine.experiments.record import Request
+    from engine.experiments.run import take_part
+    from engine.results.comparison import table_row
     from engine.store import Store
     from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
@@ -127,22 +128,22 @@ def train(
         leave()
         return
     if is_lonely_launch():
-        console.note("accelerate launch started one process; with --multi_gpu it starts several, on CPUs too.")
+        terminal.note("accelerate launch started one process; with --multi_gpu it starts several, on CPUs too.")
     # Whatever won't do is said before hours of training, and before anything is written.
     require_writable(places.checkpoints)
     store = Store.open(places.store)
     if not as_json:
-        console.show_source(loaded)
+        output.show_source(loaded)
     rows = []
     for request in requests:
-        finished = console.follow(request, store, quiet=as_json)
+        finished = output.follow(request, store, quiet=as_json)
         kept = {"fingerprint": finished.run.fingerprint, "checkpoint": str(finished.checkpoint.folder)}
         rows.append(table_row(finished.run) | kept)
         if not as_json:
-            console.show_finished(finished)
+            output.show_finished(finished)
     leave()
     if as_json:
-        console.print_json(rows)
+        terminal.print_json(rows)
 
 
 @app.command()
@@ -163,18 +164,18 @@ def evaluate(
     """
     from engine.data.sources import load_for_evaluation
     from engine.data.tasks import get_task
-    from engine.serving.classifier import Shelf
-    from engine.serving.comparison import evaluate_model
+    from engine.results.comparison import evaluate_model
+    from engine.serving.registry import Registry
 
     chosen = get_task(task)
-    shelf = Shelf(default_places().checkpoints)
-    checkpoint = shelf.find(task, model)
+    registry = Registry(default_places().checkpoints)
+    checkpoint = registry.find(task, model)
     source = str(given.source)
     wanted = split or ("test" if source in ("sample", "hub") else "all")
     loaded = load_for_evaluation(chosen, source, given.options, wanted)
-    with console.progress_bar("scoring", as_json) as tick:
-        result = evaluate_model(shelf, checkpoint, loaded, wanted, tick)
-    console.show_evaluation(result, as_json)
+    with terminal.progress_bar("scoring", as_json) as tick:
+        result = evaluate_model(registry.classifier(checkpoint), checkpoint, loaded, wanted, tick)
+    output.show_evaluation(result, as_json)
 
 
 @app.command()
@@ -197,7 +198,8 @@ def classify(
     """
     from engine.data.tasks import get_task
     from engine.errors import TextError
-    from engine.serving.classifier import Shelf, check_input, classify_all, in_order
+    from engine.serving.answers import check_input, classify_all, in_order
+    from engine.serving.registry import Registry
 
     chosen = get_task(task)
     given = {"text": text, "premise": premise, "hypothesis": hypothesis}
@@ -207,12 +209,14 @@ def classify(
         raise TextError(f"The task {task} takes {wanted}.")
     texts = [str(given[column]) for column in chosen.text_columns]
     check_input(chosen, texts)
-    shelf = Shelf(default_places().checkpoints)
-    models = [shelf.find(task, one) for one in model] if model else shelf.models(task, shelf.match_data(task, data))
-    asked = [*models, *(shelf.untouched(models) if untouched else ())]
-    with console.waiting("asking", as_json):
-        answers = in_order(classify_all(shelf, chosen, texts, asked), asked)
-    if not console.show_answers(chosen, answers, shelf, models, as_json):
+    registry = Registry(default_places().checkpoints)
+    models = (
+        [registry.find(task, one) for one in model] if model else registry.models(task, registry.match_data(task, data))
+    )
+    asked = [*models, *(registry.untouched(models) if untouched else ())]
+    with terminal.waiting("asking", as_json):
+        answers = in_order(classify_all(registry, chosen, texts, asked), asked)
+    if not output.show_answers(chosen, answers, registry, models, as_json):
         raise typer.Exit(2)
 
 
@@ -233,7 +237,7 @@ def compare(
     Example: `odzera compare slang --json`
     """
     from engine.data.tasks import get_task
-    from engine.serving.comparison import compare_models, open_results
+    from engine.results.comparison import compare_models, open_results
 
     chosen = get_task(task)
     places = default_places()
@@ -242,7 +246,7 @@ def compare(
     if given and given.source is not None:
         fingerprint = given.load(chosen).fingerprint
     comparison = compare_models(store, chosen, fingerprint)
-    console.show_comparison(comparison, notes, as_json)
+    output.show_comparison(comparison, notes, as_json)
     if details and not as_json:
         show_details(comparison, chosen.labels)
 
@@ -258,13 +262,13 @@ def recipes(
     Example: `odzera recipes --json`
     """
     from engine.data.tasks import get_task
-    from engine.serving.comparison import list_recipes
+    from engine.results.comparison import list_recipes
 
     if task:
         get_task(task)
-    with console.waiting("counting parameters", as_json):
+    with terminal.waiting("counting parameters", as_json):
         rows = [row for row in list_recipes() if task in (None, row["task"])]
-    console.show_recipes(rows, as_json)
+    output.show_recipes(rows, as_json)
 
 
 @app.command()
@@ -274,10 +278,10 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Example: `odzera doctor`
     """
-    from engine.serving.doctor import examine
+    from engine.cli.doctor import examine
 
-    with console.waiting("looking", as_json):
+    with terminal.waiting("looking", as_json):
         findings = examine(default_places())
-    console.show_findings(findings, as_json)
+    output.show_findings(findings, as_json)
     if any(not finding.fine and finding.needed for finding in findings):
         raise typer.Exit(1)

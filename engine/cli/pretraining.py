@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
+from engine.cli import pretraining_output as shown
 from engine.cli.base import JsonOption, app, friendly
-from engine.console import pretraining as shown
 from engine.errors import DataError
 from engine.paths import default_places, find_pretrained
 
@@ -61,11 +61,11 @@ def pretrain(
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ.pop("OMP_WAIT_POLICY", None)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from engine.data.corpus import name_sources, remarks
-    from engine.pretraining import PretrainRequest
+    from engine.pretraining.corpus import name_sources, remarks
+    from engine.pretraining.loop import PretrainConfig
+    from engine.pretraining.run import PretrainRequest
     from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
-    from engine.training.pretrain import PretrainConfig
     from engine.training.settings import change_settings
 
     if not text:
@@ -97,9 +97,9 @@ def pretrain(
     require_writable(places.checkpoints)
     if not as_json:
         for line in remarks(request.sources, request.leave_out):
-            console.note(line)
+            terminal.note(line)
     finished = shown.follow_pretraining(request, quiet=as_json)
     if as_json:
-        console.print_json(dict(finished.facts))
+        terminal.print_json(dict(finished.facts))
     else:
         shown.show_pretrained(finished)

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
+from engine.cli import curves_output as shown_curves
+from engine.cli import output
+from engine.cli import reproduction_output as shown
 from engine.cli.base import (
     ChangeOption,
     JsonOption,
@@ -25,8 +28,6 @@ from engine.cli.curves import (
     file_of,
 )
 from engine.cli.source import Given, reads_data
-from engine.console import curves as shown_curves
-from engine.console import reproduction as shown
 from engine.paths import default_places
 
 ABLATED = ("tfidf", "scratch", "mini-full")
@@ -53,9 +54,9 @@ def reproduce(
 
     Example: `odzera reproduce slang --source hub --budget-minutes 60`
     """
+    from engine.bench.against_published import plan_all, report
     from engine.data.tasks import get_task
-    from engine.serving.comparison import open_results
-    from engine.serving.reproduction import plan_all, report
+    from engine.results.comparison import open_results
     from engine.training.build import choose_device
     from engine.training.checkpoints import require_writable
 
@@ -65,12 +66,12 @@ def reproduce(
     places = default_places()
     require_writable(places.checkpoints)
     store, notes = open_results(places)
-    with console.waiting("planning", as_json):
+    with terminal.waiting("planning", as_json):
         plans = plan_all(loaded, places, store, found, only or [])
     if not as_json:
         for line in notes:
-            console.note(line)
-        console.show_source(loaded)
+            terminal.note(line)
+        output.show_source(loaded)
         shown.show_plans(plans)
     skipped = shown.follow_reproduction(plans, loaded, places, store, found, budget, as_json)
     shown.show_report(report(plans, loaded, places, store), skipped, loaded, as_json)
@@ -99,8 +100,8 @@ def ablate(
 
     Example: `odzera ablate slang --model tfidf --model mini-full`
     """
-    from engine.ablation import imbalance_jobs
     from engine.data.tasks import get_task
+    from engine.experiments.ablation import imbalance_jobs
 
     chosen = get_task(task)
     loaded = given.load(chosen, data_name)
@@ -126,15 +127,15 @@ def forgetting(
 
     Example: `odzera forgetting mini-full --task slang --text novels.txt.xz`
     """
-    from engine.data.corpus import held_out_text, name_sources
     from engine.data.sources import load
     from engine.data.tasks import SLANG, get_task
-    from engine.serving.classifier import Shelf
-    from engine.serving.forgetting import measure_forgetting
+    from engine.pretraining.corpus import held_out_text, name_sources
+    from engine.pretraining.forgetting import measure_forgetting
+    from engine.serving.registry import Registry
 
     get_task(task)
-    checkpoint = Shelf(default_places().checkpoints).find(task, model)
+    checkpoint = Registry(default_places().checkpoints).find(task, model)
     texts = held_out_text(name_sources(text)) if text else chain.from_iterable(load(SLANG).texts("all"))
-    with console.progress_bar("reading", as_json) as tick:
+    with terminal.progress_bar("reading", as_json) as tick:
         result = measure_forgetting(checkpoint, texts, tick)
     shown.show_forgetting(result.as_dict(), as_json)

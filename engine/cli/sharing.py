@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import terminal
 from engine.cli.base import JsonOption, app, friendly
 from engine.paths import default_places
 
@@ -44,12 +44,12 @@ def build(
 
     Example: `odzera space build my-space --models scratch --models tfidf`
     """
-    from engine.console.sharing import show_built
-    from engine.serving.space import build_space
-    from engine.serving.space_profile import get_hardware
+    from engine.cli.sharing_output import show_built
+    from engine.sharing.space import build_space
+    from engine.sharing.space_hardware import get_hardware
 
     chosen = get_hardware(hardware)
-    with console.waiting("building", as_json):
+    with terminal.waiting("building", as_json):
         built = build_space(out, default_places(), chosen, models or (), own_studies)
     show_built(built, as_json)
 
@@ -71,17 +71,17 @@ def push_space(
 
     Example: `odzera space push USER/NAME --dry-run`
     """
-    from engine.console.sharing import show_upload
-    from engine.serving.publish import check_name
-    from engine.serving.space import push_space as upload
-    from engine.serving.space_profile import get_hardware
+    from engine.cli.sharing_output import show_upload
+    from engine.hub.upload import check_name
+    from engine.sharing.space import push_space as upload
+    from engine.sharing.space_hardware import get_hardware
 
     check_name(name)
     chosen = get_hardware(hardware)
-    with console.waiting("building and uploading", as_json):
+    with terminal.waiting("building and uploading", as_json):
         built, done = upload(name, default_places(), chosen, models or (), own_studies, private, dry_run)
     for line in () if as_json else built.notes:
-        console.note(line)
+        terminal.note(line)
     show_upload(done, dry_run, as_json)
 
 
@@ -100,11 +100,11 @@ def push(
 
     Example: `odzera push slang/scratch USER/NAME --private`
     """
-    from engine.console.sharing import show_upload
-    from engine.serving.publish import check_name
-    from engine.serving.share_model import push_model
+    from engine.cli.sharing_output import show_upload
+    from engine.hub.upload import check_name
+    from engine.sharing.push_model import push_model
 
     check_name(name)
-    with console.waiting("writing and uploading", as_json):
+    with terminal.waiting("writing and uploading", as_json):
         done = push_model(default_places(), model, name, private, dry_run)
     show_upload(done, dry_run, as_json)

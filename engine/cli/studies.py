@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from engine import console
+from engine import terminal
+from engine.cli import output
+from engine.cli import studies_output as shown
 from engine.cli.base import (
     JsonOption,
     SeedOption,
@@ -16,7 +18,6 @@ from engine.cli.base import (
     friendly,
 )
 from engine.cli.source import Given, reads_data
-from engine.console import studies as shown
 from engine.paths import default_places
 from engine.processes import cores
 
@@ -90,11 +91,11 @@ def search(
         minutes=timeout,
     )
     if refit:
-        # Said before an hour of searching, not after it.
+        # Message before an hour of searching, not after it.
         require_writable(places.checkpoints)
     store = Store.open(places.store) if refit else None
     if not as_json:
-        console.show_source(loaded)
+        output.show_source(loaded)
     with closing(run_search(request)) as standings:
         last = shown.follow_search(standings, request.study_name, trials, quiet=as_json)
     study = open_study(request)
@@ -149,5 +150,5 @@ def dashboard(
     made = make_dashboard(_storage(storage))
     guarded = (not local) if read_only is None else read_only
     with serve(make_read_only(made) if guarded else made, host, port) as address:
-        console.note(f"optuna-dashboard is on {address}{' (read-only)' if guarded else ''}. Ctrl-C stops it.")
+        terminal.note(f"optuna-dashboard is on {address}{' (read-only)' if guarded else ''}. Ctrl-C stops it.")
         address.wait()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from engine.data.tasks import SPLITS, Task
-from engine.said import Said
+from engine.messages import Message
 
 # Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs and
 # separators stay until white space is squeezed. Zero-width joiners are no control characters, so emoji survive.
@@ -67,7 +67,7 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     dropped["in a later split too"] = sum(crosses)
     dropped["duplicate"] = len(repeated) - sum(crosses)
     conflicts = int((same_text & ~same_row).sum())
-    notes = (Said("{n} of the duplicates had another label than the row kept", n=conflicts),) if conflicts else ()
+    notes = (Message("{n} of the duplicates had another label than the row kept", n=conflicts),) if conflicts else ()
     kept = cleaned.drop(index=repeated.index).reset_index(drop=True)
     why = {reason: count for reason, count in dropped.items() if count}
     report = CleaningReport(len(frame), len(kept), why, notes, conflicts)

@@ -11,7 +11,7 @@ from engine.data.describe import count_tokens, spread
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS, Task
-from engine.said import Said
+from engine.messages import Message
 
 UNITS = ("characters", "words", "tokens")
 BINS = 24
@@ -38,9 +38,9 @@ class Lengths:
 class Check:
     """One thing that was looked for, how often it was found, and what was done about it."""
 
-    looked_for: Said
+    looked_for: Message
     found: int
-    done: Said
+    done: Message
     open: bool = False
     """Whether it was found and is still there."""
 
@@ -151,47 +151,47 @@ def check_data(data: TaskData) -> list[Check]:
     """What cleaning dropped, what still stands on two sides of a split, and what was done about each."""
     dropped, leaks = data.report.dropped, find_leaks(data.frame, data.task)
     checks = [
-        Check(Said("Rows without a text"), dropped.get("empty", 0), Said("Left out.")),
+        Check(Message("Rows without a text"), dropped.get("empty", 0), Message("Left out.")),
         Check(
-            Said("The same text twice in one split"),
+            Message("The same text twice in one split"),
             dropped.get("duplicate", 0),
-            Said("One copy was kept, so that nothing counts twice."),
+            Message("One copy was kept, so that nothing counts twice."),
         ),
         Check(
-            Said("The same text in two splits"),
+            Message("The same text in two splits"),
             dropped.get("in a later split too", 0),
-            Said("The copy in the earlier split was left out: no model is tested on what it was trained on."),
+            Message("The copy in the earlier split was left out: no model is tested on what it was trained on."),
         ),
         Check(
-            Said("The same text under two labels"),
+            Message("The same text under two labels"),
             data.report.conflicts,
-            Said("One copy was kept, with its own label; nobody has judged which one is right."),
+            Message("One copy was kept, with its own label; nobody has judged which one is right."),
         ),
         Check(
-            Said("Texts on two sides after that"),
+            Message("Texts on two sides after that"),
             leaks["texts"],
-            Said("None can be: cleaning takes care of it."),
+            Message("None can be: cleaning takes care of it."),
             leaks["texts"] > 0,
         ),
     ]
     lookalikes = find_lookalikes(data.frame, data.task)
     checks.append(
         Check(
-            Said("Texts on two sides that differ only in case, accents or punctuation"),
+            Message("Texts on two sides that differ only in case, accents or punctuation"),
             lookalikes,
-            Said("They are only counted: test figures may flatter by as much."),
+            Message("They are only counted: test figures may flatter by as much."),
             lookalikes > 0,
         )
     )
     groups = {
-        "premises": Said("Premises on two sides of a split"),
-        "premise groups": Said("Groups of premises on two sides of a split"),
+        "premises": Message("Premises on two sides of a split"),
+        "premise groups": Message("Groups of premises on two sides of a split"),
     }
-    kept_together = Said("A split made here never cuts one; a split that came with the data is kept and counted.")
+    kept_together = Message("A split made here never cuts one; a split that came with the data is kept and counted.")
     checks += [Check(words, leaks[key], kept_together, leaks[key] > 0) for key, words in groups.items() if key in leaks]
     if "term" in data.frame:
         named = data.frame[data.frame["term"].fillna("").str.strip() != ""]
         terms = int((named.groupby("term")["split"].nunique() > 1).sum())
-        words = Said("Slang terms on two sides of a split")
-        checks.append(Check(words, terms, Said("A split that came with the data is kept and counted."), terms > 0))
+        words = Message("Slang terms on two sides of a split")
+        checks.append(Check(words, terms, Message("A split that came with the data is kept and counted."), terms > 0))
     return checks

@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from engine import hub, snapshots
 from engine.data.tasks import SPLITS, Task
 from engine.errors import HubError
+from engine.hub import cache, client
 
 
 def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str, dict[str, pd.DataFrame]]:
@@ -27,9 +27,9 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
         HubError: The hub can't be reached, or refuses.
     """
     repo_id = task.hub.repo_id
-    with hub.one_line_errors(repo_id, page=f"datasets/{repo_id}"):
+    with client.one_line_errors(repo_id, page=f"datasets/{repo_id}"):
         wanted = revision or task.hub.revision
-        with snapshots.incoming(repo_id, wanted, kind="dataset") as repository:
+        with cache.incoming(repo_id, wanted, kind="dataset") as repository:
             loaded = _load(repository, subset or task.hub.subset)
         parts = {
             split: loaded[split].to_pandas().map(lambda value: "" if value is None else str(value))
@@ -39,7 +39,7 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
     return f"hub:{repo_id}@{repository.commit[:12]}", parts
 
 
-def _load(repository: snapshots.Incoming, subset: str | None) -> Any:
+def _load(repository: cache.Incoming, subset: str | None) -> Any:
     """The splits of a data set; its files are verified before `datasets` makes tables of them."""
     from datasets import load_dataset_builder
     from datasets.utils.logging import disable_progress_bar, set_verbosity_error

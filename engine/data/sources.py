@@ -13,7 +13,7 @@ from engine.data.cleaning import CleaningReport, clean
 from engine.data.splits import split_rows
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 SAMPLE = "sample"
 SAMPLE_LICENCE = "CC0 1.0"
@@ -135,7 +135,7 @@ def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str
     again = again.assign(split=again["split"].where(again["split"].isin(missing), "train"))
     frame.loc[again.index, "split"] = again["split"]
     notes.append(
-        Said("no {splits} split given: one row in ten of train each was taken for it", splits=" or ".join(missing))
+        Message("no {splits} split given: one row in ten of train each was taken for it", splits=" or ".join(missing))
     )
     return frame
 
@@ -190,7 +190,7 @@ def _read_files(
         table = files.read_table(beside)
         if given is None and not files.has_labels(table, task, options.columns):
             notes.append(
-                Said(
+                Message(
                     "{file} beside the source has no labels, so it was not used as {split} split",
                     file=beside.name,
                     split=split,
@@ -199,7 +199,7 @@ def _read_files(
             continue
         parts.append((split, beside.name, table))
         if given is None:
-            notes.append(Said("{split} split: {file}, found beside the source", split=split, file=beside.name))
+            notes.append(Message("{split} split: {file}, found beside the source", split=split, file=beside.name))
     if len(parts) > 1:
         parts = [(split or "train", name, table) for split, name, table in parts]
     return path.name, parts
@@ -228,5 +228,5 @@ def _with_groups(
     group = frame["id"].map(by_id)
     if options.groups is None and group.isna().all():
         return frame
-    notes.append(Said("premise groups: {file}", file=groups_path.name))
+    notes.append(Message("premise groups: {file}", file=groups_path.name))
     return frame.assign(premise_group=group)

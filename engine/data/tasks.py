@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from engine.errors import DataError
-from engine.said import message
+from engine.messages import message
 
 SPLITS = ("train", "validation", "test")
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from engine.data.tasks import Task
 from engine.errors import TextError
-from engine.said import Said
+from engine.messages import Message
 
 PAD, SEP, EOS = "<pad>", "<sep>", "<eos>"
 
@@ -154,7 +154,7 @@ def locate_tokens(tokenizer: Any, texts: tuple[str, ...], task: Task, max_length
         TextError: The tokenizer is a slow one, which doesn't say.
     """
     if not tokenizer.is_fast:
-        raise TextError(Said("Its tokenizer doesn't tell which letters a token covers."))
+        raise TextError(Message("Its tokenizer doesn't tell which letters a token covers."))
     found = _set_limits(tokenizer, max_length).encode(*texts)
     wants_types = task.is_pair and "token_type_ids" in tokenizer.model_input_names
     return Located(

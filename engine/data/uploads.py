@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from engine.data.files import quotes_fields
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson")
 """Ends of the names of files that are taken."""
@@ -122,50 +122,52 @@ def read_upload(path: Path, name: str = "", max_rows: int | None = None, max_meg
     name = name or path.name
     kind = Path(name).suffix.lower()
     if kind not in KINDS:
-        said = Said(
+        said = Message(
             "{name} is of kind “{kind}”; CSV, TSV and JSONL files are taken. A spreadsheet can be saved as CSV.",
             name=name,
             kind=kind or "?",
         )
         raise DataError(said)
     if not path.is_file():
-        raise DataError(Said("There is no file {name}.", name=name))
+        raise DataError(Message("There is no file {name}.", name=name))
     size = path.stat().st_size / 2**20
     if max_megabytes is not None and size > max_megabytes:
         raise DataError(
-            Said(
+            Message(
                 "{name} has {size} MB; at most {most} MB are taken.", name=name, size=round(size, 1), most=max_megabytes
             )
         )
     text, bom = _decode(path.read_bytes(), name)
     if not text.strip():
-        raise DataError(Said("{name} is empty.", name=name))
+        raise DataError(Message("{name} is empty.", name=name))
     table = _read_sheet(text, bom, name, kind) if kind in (".csv", ".tsv") else _read_lines(text, bom, name)
     if len(table.columns) > MAX_COLUMNS:
         raise DataError(
-            Said("{name} has {n} columns; at most {most} are taken.", name=name, n=len(table.columns), most=MAX_COLUMNS)
+            Message(
+                "{name} has {n} columns; at most {most} are taken.", name=name, n=len(table.columns), most=MAX_COLUMNS
+            )
         )
     if max_rows is not None and len(table.numbers) > max_rows:
         raise DataError(
-            Said("{name} has {n} rows; at most {most} are taken.", name=name, n=len(table.numbers), most=max_rows)
+            Message("{name} has {n} rows; at most {most} are taken.", name=name, n=len(table.numbers), most=max_rows)
         )
     return table
 
 
 def _decode(content: bytes, name: str) -> tuple[str, bool]:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(Said("{name} is UTF-16. Save it as UTF-8 and try again.", name=name))
+        raise DataError(Message("{name} is UTF-16. Save it as UTF-8 and try again.", name=name))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        said = Said(
+        said = Message(
             "{name} is not UTF-8: see line {line}. Save it as UTF-8 and try again; in Excel choose “CSV UTF-8”.",
             name=name,
             line=content.count(b"\n", 0, error.start) + 1,
         )
         raise DataError(said) from None
     if "\0" in text:
-        said = Said(
+        said = Message(
             "{name} holds NUL bytes in line {line}, so it is not plain text.",
             name=name,
             line=text.count("\n", 0, text.index("\0")) + 1,
@@ -195,7 +197,7 @@ def _read_sheet(text: str, bom: bool, name: str, kind: str) -> Sheet:
                 records.append(record)
                 numbers.append(number)
     except csv.Error:
-        said = Said(
+        said = Message(
             "{name} can't be read from line {line} on: a quotation mark opens there that isn't closed, or stands "
             "inside a text. Inside a quoted text, write every quotation mark twice.",
             name=name,
@@ -205,7 +207,7 @@ def _read_sheet(text: str, bom: bool, name: str, kind: str) -> Sheet:
     columns = records[0]
     _refuse_twice(columns, name)
     if len(records) == 1:
-        raise DataError(Said("{name} has no rows below the first one, which names the columns.", name=name))
+        raise DataError(Message("{name} has no rows below the first one, which names the columns.", name=name))
     rows = [_fit(row, len(columns), number, name) for row, number in zip(records[1:], numbers[1:], strict=True)]
     newline = "\r\n" if first.endswith("\r") else "\n"
     return Sheet(name, columns, numbers[1:], rows, delimiter, quotes, newline, bom)
@@ -214,7 +216,7 @@ def _read_sheet(text: str, bom: bool, name: str, kind: str) -> Sheet:
 def _fit(row: list[str], width: int, number: int, name: str) -> list[str]:
     """A row as wide as the header: spreadsheets leave out empty cells at a row's end, or write too many."""
     if len(row) > width and any(row[width:]):
-        said = Said(
+        said = Message(
             "Row {row} of {name} has {n} cells, but {width} columns are named in the first row. A text with commas, "
             "semicolons or tabs in it has to stand in quotation marks.",
             row=number,
@@ -231,7 +233,7 @@ def _refuse_twice(columns: Sequence[str], name: str) -> None:
     for column in filter(None, columns):
         if column in seen:
             raise DataError(
-                Said("{name} has two columns called “{column}”. Rename one.", name=name, column=_short(column))
+                Message("{name} has two columns called “{column}”. Rename one.", name=name, column=_short(column))
             )
         seen.add(column)
 
@@ -250,7 +252,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_lines(text: str, bom: bool, name: str) -> Lines:
     if text.lstrip().startswith("["):
-        raise DataError(Said("{name} is one JSON list. Write one object a line instead, without the list.", name=name))
+        raise DataError(
+            Message("{name} is one JSON list. Write one object a line instead, without the list.", name=name)
+        )
     rows: list[Mapping[str, Any]] = []
     lines: list[str] = []
     numbers: list[int] = []
@@ -266,7 +270,7 @@ def _read_lines(text: str, bom: bool, name: str) -> Lines:
         columns |= dict.fromkeys(rows[-1])
     for column in columns:
         if any("\ud800" <= char <= "\udfff" for char in column):
-            raise DataError(Said("{name} names a column in characters that aren't valid Unicode.", name=name))
+            raise DataError(Message("{name} names a column in characters that aren't valid Unicode.", name=name))
     return Lines(name, list(columns), numbers, lines, rows, bom)
 
 
@@ -274,15 +278,15 @@ def _parse(line: str, number: int, name: str) -> Mapping[str, Any]:
     try:
         value = json.loads(line, object_pairs_hook=_object)
     except _TwiceError as error:
-        said = Said("Line {line} of {name} has “{column}” twice.", line=number, name=name, column=_short(str(error)))
+        said = Message("Line {line} of {name} has “{column}” twice.", line=number, name=name, column=_short(str(error)))
         raise DataError(said) from None
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
         raise DataError(
-            Said("Line {line} of {name} is not JSON: see character {at}.", line=number, name=name, at=at)
+            Message("Line {line} of {name} is not JSON: see character {at}.", line=number, name=name, at=at)
         ) from None
     if not isinstance(value, dict):
-        said = Said(
+        said = Message(
             "Line {line} of {name} is not a JSON object such as {example}.", line=number, name=name, example=EXAMPLE
         )
         raise DataError(said)

@@ -1,12 +1,12 @@
 """Pretrained backbones by name: where each comes from, at which revision, and its shape."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from engine.errors import RecipeError
+from engine.hub import client
 from engine.paths import find_pretrained
 
 
@@ -113,10 +113,6 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
 )
 
 
-HUB_NAME = re.compile(r"(?P<repo_id>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w-][\w.-]*(?:/[\w-][\w.-]*)*))?")
-"""`owner/name` or `owner/name@revision`, where a revision may be `refs/pr/2`."""
-
-
 def get_backbone(name: str) -> Backbone:
     """Return the backbone called `name`, one for a local folder of that path, or one for a repository of the hub.
 
@@ -130,7 +126,7 @@ def get_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     if find_pretrained(name):
         return Backbone(name, name, {})
-    on_hub = HUB_NAME.fullmatch(name)
+    on_hub = client.HUB_NAME.fullmatch(name)
     if on_hub:
         return Backbone(name, on_hub["repo_id"], {}, on_hub["revision"] or "main")
     raise RecipeError(

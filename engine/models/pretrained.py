@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from engine import hub
 from engine.errors import HubError, RecipeError
+from engine.hub import client
+from engine.models.backbone_files import locate, require_known
 from engine.models.backbones import Backbone
 from engine.models.heads import Head, PooledClassifier, is_decoder, is_head
-from engine.models.locate import locate, require_known
 
 OPENING = RLock()
 """Held while a model is built or opened: transformers then sets PyTorch's defaults and initialisation for the whole
@@ -148,7 +148,7 @@ def open_backbone(
     """
     from transformers import AutoModel, AutoModelForSequenceClassification
 
-    with hub.one_line_errors(backbone.repo_id):
+    with client.one_line_errors(backbone.repo_id):
         folder, commit, config, tokenizer = _open_parts(backbone, revision, num_labels=num_labels)
         pooled = wants_pooling(head, config)
         _require_classifier(backbone.repo_id, config, pooled)
@@ -192,7 +192,7 @@ def open_untouched(backbone: Backbone, causal: bool | None, revision: str | None
     """
     from transformers import AutoModel, AutoModelForCausalLM
 
-    with hub.one_line_errors(backbone.repo_id):
+    with client.one_line_errors(backbone.repo_id):
         folder, commit, config, tokenizer = _open_parts(backbone, revision)
         _require_classifier(backbone.repo_id, config, pooled=True)
         causal = is_decoder(config) if causal is None else causal

@@ -13,11 +13,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from engine.data.sources import TaskData
 from engine.errors import OdzeraError
+from engine.machine import peak_memory_mb, reset_peak_memory
 from engine.search.search_space import suggest
 from engine.search.study import REASON, WORKER
 from engine.training.build import TokenisedData, build
 from engine.training.loop import Epoch, train
-from engine.training.resources import peak_memory_mb, reset_peak_memory
 
 
 class TrialFailed(Exception):

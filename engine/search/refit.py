@@ -11,10 +11,10 @@ import optuna
 from engine.data.sources import TaskData
 from engine.errors import SearchError
 from engine.evaluation.metrics import Floats, headline
-from engine.experiments import fit, forget_state
+from engine.experiments.record import Finished, Fitted, Request, conclude
+from engine.experiments.run import fit, forget_state
 from engine.paths import Places
 from engine.processes import run_all
-from engine.records import Finished, Fitted, Request, conclude
 from engine.search.search_space import make_recipe
 from engine.search.study import best_trial
 from engine.store import Store

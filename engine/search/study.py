@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import SearchError
+from engine.machine import describe_machine
 from engine.search.search_space import SPACE, grid, space_digest, starting_points
 from engine.search.storage import (
     GRACE_SECONDS,
@@ -28,7 +29,6 @@ from engine.search.storage import (
     open_storage,
     parse_url,
 )
-from engine.training.resources import describe_machine
 
 PACKAGES = ("optuna", "optuna-dashboard", "torch", "transformers", "tokenizers")
 REASON = "reason"
@@ -256,17 +256,22 @@ def describe_machine_of(device: str) -> str:
     return str(describe_machine(torch.device(device))["device_name"])
 
 
-TRIAL_CODE = ("data", "evaluation", "models", "search/objective.py", "search/search_space.py", "training")
-"""What of the engine decides what a trial gets."""
+TRIAL_CODE = (
+    *(f"data/{name}.py" for name in ("batches", "cleaning", "sources", "splits", "tasks", "tokens")),
+    "evaluation/metrics.py",
+    *(f"models/{name}.py" for name in ("decoder", "decoder_config")),
+    *(f"search/{name}.py" for name in ("objective", "search_space")),
+    *(f"training/{name}.py" for name in ("build", "loop", "recipe", "recipes")),
+)
+"""Files of the engine that decide what a trial gets."""
 
 
 def code_digest() -> str:
     """Eight hexadecimal digits of the source that trials run: which code made a study, released or not."""
     root = Path(__file__).resolve().parents[1]
-    places = [root / one for one in TRIAL_CODE]
     digest = hashlib.sha256()
-    for path in sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py"))):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for name in TRIAL_CODE:
+        digest.update(name.encode() + b"\0" + (root / name).read_bytes())
     return digest.hexdigest()[:8]
 
 

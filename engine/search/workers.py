@@ -20,8 +20,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from engine import hub
 from engine.errors import OdzeraError, SearchError
+from engine.hub import client
 from engine.search.storage import Retry, explained, hold, open_lock
 from engine.search.study import REASON, WORKER, SearchRequest, Standing, join_study, open_study, standing_of
 
@@ -179,7 +179,7 @@ def work(request: SearchRequest, token: str, parent: int, messages: Connection) 
         parent: Process that it belongs to.
         messages: Where a reason to give up is sent.
     """
-    hub.be_quiet()
+    client.be_quiet()
     # Ctrl-C reaches the whole group; the parent decides what becomes of the trials.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -15,8 +15,9 @@ from engine.data.uploads import Table
 from engine.errors import DataError, OdzeraError, TextError
 from engine.evaluation.agreement import MISSING
 from engine.evaluation.metrics import Floats, Ints
-from engine.said import Said
-from engine.serving.classifier import MAX_CHARACTERS, Failure, Shelf, check_input
+from engine.messages import Message
+from engine.serving.answers import MAX_CHARACTERS, Failure, check_input
+from engine.serving.registry import Registry
 from engine.training.checkpoints import Checkpoint
 
 PIECE_SECONDS = 0.15
@@ -110,7 +111,7 @@ def prepare(table: Table, columns: Columns) -> Batch:
         except TextError:
             refused.setdefault(_reason(cells), []).append(table.numbers[place])
     if not inputs:
-        said = Said(
+        said = Message(
             "No row of {name} can be answered: its texts are empty, or longer than {most} characters.",
             name=table.name,
             most=MAX_CHARACTERS,
@@ -125,7 +126,7 @@ def _check_columns(table: Table, columns: Columns) -> list[str]:
     given = list(columns.texts)
     for name, canonical in zip(given, columns.task.text_columns, strict=True):
         if name is None:
-            said = Said(
+            said = Message(
                 "No column of {name} is recognised as the {column}. Choose it among: {columns}.",
                 name=table.name,
                 column=canonical,
@@ -134,9 +135,9 @@ def _check_columns(table: Table, columns: Columns) -> list[str]:
             raise DataError(said)
     for name in (*given, columns.label):
         if name is not None and name not in table.columns:
-            raise DataError(Said("{name} has no column “{column}”.", name=table.name, column=shorten(name, 60)))
+            raise DataError(Message("{name} has no column “{column}”.", name=table.name, column=shorten(name, 60)))
     if len({*given, columns.label}) <= len(given):
-        raise DataError(Said("A column of {name} is chosen for two things at once.", name=table.name))
+        raise DataError(Message("A column of {name} is chosen for two things at once.", name=table.name))
     return [name for name in given if name is not None]
 
 
@@ -220,7 +221,7 @@ class Outcome:
 
 
 def run_batch(
-    shelf: Shelf,
+    registry: Registry,
     batch: Batch,
     models: Sequence[Checkpoint],
     cancelled: Event | None = None,
@@ -232,7 +233,7 @@ def run_batch(
     come on side by side. A model that fails is left, and the others go on.
 
     Args:
-        shelf: Where models are opened.
+        registry: Where models are opened.
         batch: What to ask.
         models: In this order.
         cancelled: Ends the run within a piece's time when it is set; what is answered by then is kept.
@@ -241,7 +242,7 @@ def run_batch(
     Yields:
         `Progress` several times a second, and `Outcome` at the end.
     """
-    run = _Run(shelf, batch, models, cancelled or Event(), paces or Paces())
+    run = _Run(registry, batch, models, cancelled or Event(), paces or Paces())
     for model in models:
         if run.cancelled.is_set():
             break
@@ -255,9 +256,9 @@ class _Run:
     """One file being answered."""
 
     def __init__(
-        self, shelf: Shelf, batch: Batch, models: Sequence[Checkpoint], cancelled: Event, paces: Paces
+        self, registry: Registry, batch: Batch, models: Sequence[Checkpoint], cancelled: Event, paces: Paces
     ) -> None:
-        self.shelf, self.batch, self.models, self.cancelled, self.paces = shelf, batch, models, cancelled, paces
+        self.registry, self.batch, self.models, self.cancelled, self.paces = registry, batch, models, cancelled, paces
         self.rows = len(batch.inputs)
         self.done = {model.name: 0 for model in models}
         self.probabilities: dict[str, Floats] = {}
@@ -275,7 +276,7 @@ class _Run:
         yield self.progress(model, begun)
         while (at := self.done[model.name]) < self.rows and not self.cancelled.is_set():
             piece = self.batch.inputs[at : at + size]
-            future = self.shelf.turns.submit(_take_turn, self.shelf, model, piece)
+            future = self.registry.turns.submit(_take_turn, self.registry, model, piece)
             try:
                 yield from self._wait(future, model, begun)
                 if not future.done():
@@ -330,13 +331,13 @@ class _Run:
         return Progress(self.rows, dict(self.done), model.name, now - self.start, left, share, dict(self.failures))
 
 
-def _take_turn(shelf: Shelf, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+def _take_turn(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
     """A piece in the queue that questions stand in too, and how long it took once its turn came."""
-    return shelf.pool.submit(_answer, shelf, model, piece).result()
+    return registry.pool.submit(_answer, registry, model, piece).result()
 
 
-def _answer(shelf: Shelf, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
-    classifier = shelf.classifier(model)
+def _answer(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+    classifier = registry.classifier(model)
     start = time.perf_counter()
     rows = classifier.probabilities(piece)
     return rows, time.perf_counter() - start

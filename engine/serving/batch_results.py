@@ -10,7 +10,7 @@ from engine.data.uploads import Cell
 from engine.errors import OdzeraError
 from engine.evaluation.agreement import MISSING, Agreement, agreement_of_rows, measure_agreement
 from engine.evaluation.metrics import Ints, Scores
-from engine.records import score_with_intervals
+from engine.experiments.record import score_with_intervals
 from engine.serving.batch import Outcome
 from engine.training.checkpoints import Checkpoint
 

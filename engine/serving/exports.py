@@ -25,15 +25,15 @@ from numpy.typing import NDArray
 from engine.data.sources import SAMPLE, TaskData, load
 from engine.data.tasks import get_task
 from engine.errors import CheckpointError, ExportError
-from engine.models.embedding import LogisticModel, SimilarityModel
-from engine.models.graphs import GraphNetwork, prepare, quantise, trace
+from engine.machine import describe_machine, one_thread
+from engine.messages import message
 from engine.models.networks import Network, Reader, TorchNetwork
-from engine.said import message
+from engine.models.onnx_graphs import GraphNetwork, prepare, quantise, trace
+from engine.models.zero_shot.embedding import LogisticModel, SimilarityModel
 from engine.training.build import labels_of
 from engine.training.checkpoints import MANIFEST, Checkpoint, read_checkpoint
-from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
-from engine.training.frozen import FrozenModel
-from engine.training.resources import describe_machine, one_thread
+from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint
+from engine.training.few_shot import FrozenModel
 
 FORMAT = 1
 EXPORT = "export.json"

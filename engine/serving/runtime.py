@@ -1,5 +1,6 @@
 """What computes a trained model's answers: the fastest runtime that is proven to give the same ones."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -8,13 +9,23 @@ import numpy as np
 
 from engine.data.tasks import get_task
 from engine.errors import ExportError
-from engine.models.graphs import GraphNetwork, Tables
 from engine.models.methods import ParameterCount
 from engine.models.networks import Network
-from engine.serving.exports import TOKENIZER, Export, Holder, find_export, has_network
+from engine.models.onnx_graphs import GraphNetwork, Tables
+from engine.serving.exports import (
+    EXPORT,
+    RUNTIMES,
+    TOKENIZER,
+    Export,
+    Holder,
+    export_key,
+    exports_root,
+    find_export,
+    has_network,
+)
 from engine.training.checkpoints import Checkpoint
-from engine.training.classify import Classifier, TextModel, WeighedModel, open_checkpoint
-from engine.training.sharing import SharedWeights
+from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint
+from engine.training.shared_weights import SharedWeights
 
 
 @dataclass(frozen=True)
@@ -106,3 +117,24 @@ def _open_tokenizer(folder: Path) -> object:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
         raise ExportError("its tokenizer can't be opened") from error
+
+
+def served_latency(checkpoint: Checkpoint) -> tuple[str, float] | None:
+    """The runtime that answers for a model now, and its milliseconds; None where there is no such time.
+
+    For a network it is the median of one call on a text of 32 tokens, measured when it was exported; a baseline is
+    served as it was timed after training. A model that calls a network several times for a text has none.
+    """
+    if checkpoint.recipe.kind == "baseline":
+        return "numpy", float(checkpoint.manifest["run"]["record"]["latency"]["p50_ms"])
+    if checkpoint.recipe.kind == "frozen" or not has_network(checkpoint):
+        return None
+    folder = exports_root(checkpoint) / export_key(checkpoint)
+    try:
+        manifest = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
+        runtime = manifest["serves"]
+        # Whoever opens the graphs checks what is in them; whether they are there is enough for a table.
+        whole = all((folder / name).stat().st_size == listed["bytes"] for name, listed in manifest["files"].items())
+        return (runtime, float(manifest["runtimes"][runtime]["p50_ms"])) if whole and runtime in RUNTIMES else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

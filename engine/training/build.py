@@ -11,13 +11,13 @@ from engine.data.batches import Batches, oversampled
 from engine.data.sources import TaskData
 from engine.data.tokens import Encoded, encode, train_tokenizer
 from engine.errors import DataError, RecipeError
+from engine.machine import one_thread
 from engine.models.backbones import get_backbone
 from engine.models.baselines import make_baseline
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, build_from_shape, count_positions, open_backbone
-from engine.training.classify import BaselineModel, NeuralModel
+from engine.training.classifiers import BaselineModel, NeuralModel
 from engine.training.recipe import Recipe
-from engine.training.resources import one_thread
 
 
 def choose_device(wanted: str) -> str:

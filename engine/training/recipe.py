@@ -7,11 +7,11 @@ from typing import Any
 
 from engine.errors import RecipeError
 from engine.evaluation.metrics import BETTER
+from engine.messages import Message
 from engine.models.decoder_config import DecoderConfig
-from engine.models.frozen import Frozen
 from engine.models.heads import Head
 from engine.models.methods import Method
-from engine.said import Said
+from engine.models.zero_shot.answerers import Frozen
 
 KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
@@ -110,7 +110,7 @@ class Recipe:
         for name, fine in checks.items():
             if not fine:
                 raise RecipeError(
-                    Said(
+                    Message(
                         "{recipe}: {setting} can't be {value}.",
                         recipe=self.name,
                         setting=name,

@@ -8,10 +8,10 @@ from typing import Any
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.models.backbones import get_backbone
-from engine.models.frozen import Frozen
 from engine.models.heads import Head
 from engine.models.methods import Method, ParameterCount, adapt, count_parameters
 from engine.models.pretrained import build_untouched, build_without_weights
+from engine.models.zero_shot.answerers import Frozen
 from engine.training.recipe import Recipe
 from engine.training.settings import change_settings, flatten
 

@@ -7,9 +7,9 @@ from engine.data.sources import SAMPLE, SAMPLE_LICENCE
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.paths import ROOT
-from engine.serving.classifier import MAX_CHARACTERS
-from engine.serving.provenance import Measured, of_files, of_models, of_pretrained, of_study
-from engine.serving.surroundings import look_around
+from engine.results.environment import look_around
+from engine.results.provenance import Measured, of_files, of_models, of_pretrained, of_study
+from engine.serving.answers import MAX_CHARACTERS
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language
@@ -39,8 +39,8 @@ def _models(context: Context) -> list[Checkpoint]:
     return [
         one
         for task in TASKS
-        for fingerprint in context.shelf.data_sets(task)
-        for one in context.shelf.models(task, fingerprint)
+        for fingerprint in context.registry.data_sets(task)
+        for one in context.registry.models(task, fingerprint)
     ]
 
 
@@ -62,7 +62,7 @@ def _standing(context: Context, model: Checkpoint) -> views.Standing:
     return views.Standing(
         model.task,
         model.name,
-        context.shelf.runtime(model),
+        context.registry.runtime(model),
         _plain(str(origin.get("repo_id", ""))),
         data["source"],
         licence,

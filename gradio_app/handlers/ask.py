@@ -5,7 +5,8 @@ from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import CheckpointError, OdzeraError
-from engine.serving.classifier import Answer, Failure, Untouched, classify_all, classify_in_bursts, in_order
+from engine.serving.answers import Answer, Failure, classify_all, classify_in_bursts, in_order
+from engine.serving.registry import Untouched
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language
@@ -49,11 +50,11 @@ def ask(
         return
     facts = [cards.facts_of(say, one.manifest) for one in asked if isinstance(one, Checkpoint)]
     if before:
-        untouched = context.shelf.untouched([one for one in asked if isinstance(one, Checkpoint)])
+        untouched = context.registry.untouched([one for one in asked if isinstance(one, Checkpoint)])
         asked += untouched
         facts += [cards.facts_of_untouched(say, one.name) for one in untouched]
     try:
-        bursts = classify_in_bursts(context.shelf, task, [text or "" for text in texts], asked, BURST_SECONDS)
+        bursts = classify_in_bursts(context.registry, task, [text or "" for text in texts], asked, BURST_SECONDS)
     except OdzeraError as error:
         yield cards.render_notice(say.again(error.args[0]))
         return
@@ -70,7 +71,7 @@ def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]
         OdzeraError: The input won't do, or no model can answer.
     """
     models = context.models(task)
-    answers = in_order(classify_all(context.shelf, task, texts, models), models)
+    answers = in_order(classify_all(context.registry, task, texts, models), models)
     if not any(isinstance(answer, Answer) for answer in answers):
         reasons = "; ".join(answer.reason for answer in answers if isinstance(answer, Failure))
         raise CheckpointError(f"No model can answer. {reasons or 'None is trained yet.'}")

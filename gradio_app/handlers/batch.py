@@ -212,7 +212,7 @@ def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView
             return
         batch = prepare(table, _columns(table, task, choice))
         begun = time.monotonic()
-        for event in run_batch(desk.context.shelf, batch, models, cancelled, desk.paces):
+        for event in run_batch(desk.context.registry, batch, models, cancelled, desk.paces):
             # Nobody has left while answers come.
             visit.used = time.monotonic()
             if isinstance(event, Outcome):

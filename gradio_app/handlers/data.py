@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.data.at_hand import FOLDER, bundled, find_rows
 from engine.data.browse import Filters, browse
 from engine.data.distributions import (
     UNITS,
@@ -17,10 +16,11 @@ from engine.data.distributions import (
     measure_lengths,
     spread_lengths,
 )
+from engine.data.find_rows import FOLDER, bundled, find_rows
 from engine.data.sources import SAMPLE_LICENCE, SAMPLES_DIR, TaskData
 from engine.data.tasks import SPLITS, TASKS, Task
 from engine.errors import OdzeraError
-from engine.serving.recorded import Recorded, read_recorded
+from engine.results.data_record import Recorded, read_recorded
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import cards
@@ -67,7 +67,7 @@ def choose(context: Context, task_name: str, fingerprint: str | None) -> Chosen 
     task = TASKS.get(task_name) if isinstance(task_name, str) else None
     if task is None:
         return None
-    known = fingerprint if fingerprint in context.shelf.data_sets(task.name) else bundled(task).fingerprint
+    known = fingerprint if fingerprint in context.registry.data_sets(task.name) else bundled(task).fingerprint
     recorded = _recorded(context, task, known)
     if known == bundled(task).fingerprint:
         rows: TaskData | None = bundled(task)

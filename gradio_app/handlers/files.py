@@ -15,14 +15,14 @@ from typing import Any
 
 from engine.data.uploads import MAX_MEGABYTES, Table, read_upload
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 AGE_SECONDS = 3600.0
 """Files that nobody has asked for so long are deleted."""
 GRACE_SECONDS = 300.0
 """After a page is closed: a moment without a connection looks the same from here."""
 
-GONE = Said("The file isn't here any more: it is deleted an hour after its last use. Upload it again.")
+GONE = Message("The file isn't here any more: it is deleted an hour after its last use. Upload it again.")
 
 
 @dataclass
@@ -144,13 +144,13 @@ class Visits:
         given: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
         path = given.get("path")
         if not isinstance(path, str) or "\0" in path:
-            raise DataError(Said("No file was uploaded."))
+            raise DataError(Message("No file was uploaded."))
         found, home = Path(os.path.realpath(path)), Path(os.path.realpath(self.uploads))
         own = None if self._root is None else Path(os.path.realpath(self._root.name))
         # An upload lies one folder down; what visitors have handed in before is nobody's upload.
         inside = found.parent.parent == home and found.parent != own
         if not inside or not found.is_file():
-            raise DataError(Said("No file was uploaded."))
+            raise DataError(Message("No file was uploaded."))
         name = given.get("orig_name")
         chosen = name if isinstance(name, str) and name.strip() else found.name
         plain = re.sub(r"[\x00-\x1f\x7f/\\]", "", os.path.basename(chosen)).encode("utf-8", "replace").decode()

@@ -2,10 +2,10 @@
 
 from contextlib import suppress
 
-from engine.data.glossary import Glossary
+from engine.data.polish.glossary import Glossary
 from engine.data.tasks import SLANG
 from engine.errors import TextError
-from engine.serving.classifier import check_input
+from engine.serving.answers import check_input
 from gradio_app.languages import Language
 from gradio_app.views.glossary import render_terms
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from engine.data.tasks import NLI, SLANG, Task
-from engine.serving.classifier import MAX_CHARACTERS
+from engine.serving.answers import MAX_CHARACTERS
 
 TABS = ("slang", "nli", "batch", "models", "training", "data", "study", "about")
 

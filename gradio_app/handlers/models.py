@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.data.tasks import TASKS, Task
-from engine.serving import inspection
+from engine.results import inspection
+from engine.serving.runtime import served_latency
 from gradio_app.context import Context
 from gradio_app.languages import Language, message
 from gradio_app.views import breakdown, cards, confusion, mistakes, scatter, significance, tables
@@ -204,7 +205,7 @@ def readable_models(context: Context, say: Language, task_name: str | None, fing
 def served_times(context: Context, task: Task, comparison: Comparison) -> dict[str, tuple[str, float]]:
     """Model → the runtime that answers for it now, and its milliseconds, where they are known."""
     checkpoints = context.models(task, comparison["data"]["fingerprint"])
-    times = {one.name: inspection.served_latency(one) for one in checkpoints}
+    times = {one.name: served_latency(one) for one in checkpoints}
     return {name: time for name, time in times.items() if time is not None}
 
 

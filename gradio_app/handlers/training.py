@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
-from engine.serving.learning import LearningRun, compare_lora, lacks_full, list_learning
+from engine.results.learning import LearningRun, compare_lora, lacks_full, list_learning
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views.cards import render_notice
@@ -23,7 +23,7 @@ def list_runs(context: Context, task_name: object, fingerprint: object) -> list[
     task = TASKS.get(task_name) if isinstance(task_name, str) else None
     if task is None:
         return []
-    known = context.shelf.data_sets(task.name)
+    known = context.registry.data_sets(task.name)
     if not known:
         return []
     return list_learning(context.store, task, fingerprint if fingerprint in known else known[0])

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from engine.errors import OdzeraError, RecipeError
-from engine.said import Said
-from engine.serving.training_plan import Plan, make_plan
-from engine.serving.training_runs import Progress, TrainingRuns
+from engine.experiments.background import Progress, TrainingRuns
+from engine.experiments.plan import Plan, make_plan
+from engine.messages import Message
 from gradio_app.context import Context
 from gradio_app.handlers.training import list_runs
 from gradio_app.languages import Language
@@ -115,10 +115,12 @@ def allowed(context: Context) -> TrainingRuns:
     """
     if context.public:
         raise RecipeError(
-            Said("Training isn't offered on this public page. At home it is one command, which stands with the form.")
+            Message(
+                "Training isn't offered on this public page. At home it is one command, which stands with the form."
+            )
         )
     if context.training is None:
-        raise RecipeError(Said("This page was opened without a place to keep models, so none can be trained."))
+        raise RecipeError(Message("This page was opened without a place to keep models, so none can be trained."))
     return context.training
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from engine.data.tasks import Task
 from engine.errors import OdzeraError
-from engine.serving.classifier import Failure
-from engine.serving.why import Explanation, explain_all, read_passage
+from engine.explain.why import Explanation, explain_all, read_passage
+from engine.serving.answers import Failure
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import heat
@@ -26,7 +26,7 @@ def explain(
     models = [one for one in known if chosen is None or one.name in chosen]
     try:
         given = [text or "" for text in texts]
-        explanations = explain_all(context.shelf, task, given, models, way)
+        explanations = explain_all(context.explainer, task, given, models, way)
         passage = read_passage(task, given)
     except OdzeraError as error:
         yield render_notice(say.again(error.args[0]))

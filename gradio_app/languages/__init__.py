@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-from engine.said import Said, is_whole, message
+from engine.messages import Message, is_whole, message
 
 __all__ = ["NAMES", "Language", "choose_language", "get_language", "message"]
 
@@ -54,7 +54,7 @@ class Language:
 
     def again(self, text: str) -> str:
         """What the engine has said, in this language where it can be."""
-        if not isinstance(text, Said):
+        if not isinstance(text, Message):
             return self(text)
         values = {name: self.number(value, ",") if is_whole(value) else value for name, value in text.values.items()}
         return self(text.template, **values)

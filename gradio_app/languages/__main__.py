@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po, write_po
 from gradio_app.languages import CATALOGUES, NAMES
 
 ROOT = CATALOGUES.parents[1]
-SPOKEN = {"say": 1, "message": 1, "Said": 1, "plural": 2}
+SPOKEN = {"say": 1, "message": 1, "Message": 1, "plural": 2}
 """Functions whose first arguments are texts for translation, and how many arguments that is."""
 
 

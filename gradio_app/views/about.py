@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from engine.serving.provenance import Measured
-from engine.serving.surroundings import Surroundings
+from engine.results.environment import Surroundings
+from engine.results.provenance import Measured
 from gradio_app.languages import Language, message
 from gradio_app.views.links import render_link
 from gradio_app.views.wording import count, day, name_source, size

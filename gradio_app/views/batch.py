@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from engine.data.uploads import Table
+from engine.serving.answers import MAX_CHARACTERS
 from engine.serving.batch import EMPTY, LONG, Batch, Columns, Progress, shorten
-from engine.serving.classifier import MAX_CHARACTERS
 from gradio_app.languages import Language, message
 
 PREVIEW_ROWS, PREVIEW_COLUMNS, PREVIEW_CHARACTERS = 5, 8, 160

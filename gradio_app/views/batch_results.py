@@ -8,7 +8,7 @@ from html import escape
 from engine.data.tasks import Task
 from engine.evaluation.agreement import Agreement
 from engine.evaluation.metrics import BETTER, Scores
-from engine.serving.classifier import Failure
+from engine.serving.answers import Failure
 from gradio_app.languages import Language, message
 from gradio_app.views.batch import measured, percent, user_text
 from gradio_app.views.cards import SIGNS

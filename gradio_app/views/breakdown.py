@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from engine.serving.inspection import Figure
+from engine.results.inspection import Figure
 from gradio_app.languages import Language, message
 from gradio_app.views.confusion import signed
 from gradio_app.views.numbers import language_name

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from engine.data.tasks import Task
-from engine.serving.classifier import Answer, Failure
+from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
 from gradio_app.languages import Language, message
 from gradio_app.views.wording import compact

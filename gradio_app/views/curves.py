@@ -2,7 +2,7 @@
 
 from html import escape
 
-from engine.curves import AXES, Curve, Lead, leads
+from engine.experiments.curves import AXES, Curve, Lead, leads
 from gradio_app.languages import Language
 from gradio_app.views.plots import draw_curves
 from gradio_app.views.wording import count, name_figure, name_source

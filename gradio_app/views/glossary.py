@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from engine.data.glossary import Entry, Found
+from engine.data.polish.glossary import Entry, Found
 from gradio_app.languages import Language, message
 
 SHOWN = 12

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from engine.serving.growth import BATCH_LENGTH
+from engine.results.scaling import BATCH_LENGTH
 from gradio_app.languages import Language, message
 from gradio_app.views import plots
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from engine.data.tasks import Task
 from engine.evaluation.attribution import scale
-from engine.serving.classifier import Failure
-from engine.serving.why import MOST_WORDS, WAYS, Explanation, Passage
+from engine.explain.why import MOST_WORDS, WAYS, Explanation, Passage
+from engine.serving.answers import Failure
 from gradio_app.languages import Language, message
 from gradio_app.views import cards
 from gradio_app.views.cards import SIGNS
@@ -36,7 +36,7 @@ def render(
     Args:
         say: The page's language.
         task: What was asked.
-        way: A key of `engine.serving.why.WAYS`.
+        way: A key of `engine.explain.why.WAYS`.
         passage: The input.
         models: Names, in the order of their rows.
         arrived: The explanations so far.

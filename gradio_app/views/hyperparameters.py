@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from engine.serving.learning import LearningRun
+from engine.results.learning import LearningRun
 from gradio_app.languages import Language, message
 from gradio_app.views.learning_curves import MOST
 from gradio_app.views.plots import MARKS

@@ -7,7 +7,7 @@ from html import escape
 from itertools import accumulate
 from typing import Any
 
-from engine.serving.learning import LearningCurve
+from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
 from gradio_app.views.plots import MARKS
 

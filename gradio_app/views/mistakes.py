@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from engine.data.tasks import Task
-from engine.serving.inspection import Mistake
+from engine.results.inspection import Mistake
 from gradio_app.languages import Language, message
 from gradio_app.views.confusion import signed
 from gradio_app.views.numbers import language_name, percent

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from engine.serving.learning import LearningRun, Ratio
+from engine.results.learning import LearningRun, Ratio
 from gradio_app.languages import Language, message
 from gradio_app.views.cards import short
 from gradio_app.views.learning_curves import MOST

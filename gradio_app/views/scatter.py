@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from engine.serving.inspection import pareto_front
+from engine.results.inspection import pareto_front
 from gradio_app.languages import Language, message
 from gradio_app.views.labels import Box, Label, place_labels
 from gradio_app.views.numbers import count

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from engine.data.tasks import get_task
-from engine.serving.spreadsheet import to_csv
+from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
 from gradio_app.views.numbers import count, duration, megabytes, milliseconds, signed, size
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from engine.serving.learning import LearningCurve
+from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
 from gradio_app.views.learning_curves import MOST, draw_panels
 from gradio_app.views.plots import MARKS

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from html import escape
 
-from engine.serving.learning import LearningCurve
-from engine.serving.training_plan import Plan
-from engine.serving.training_runs import Progress
+from engine.experiments.background import Progress
+from engine.experiments.plan import Plan
+from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
 from gradio_app.views.cards import render_notice
 from gradio_app.views.learning_curves import draw_panels

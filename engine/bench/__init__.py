@@ -1,0 +1,1 @@
+"""Us against others: answers, training, searches and the page, measured in turns."""

@@ -1,0 +1,1 @@
+"""Polish slang: the glossary, and the inflected forms that its terms take."""

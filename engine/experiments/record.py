@@ -1,0 +1,263 @@
+"""The record of an experiment: a trained model scored and timed, its checkpoint and its row in the store."""
+
+import dataclasses
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save as save_tensors
+
+from engine import __version__
+from engine.data.sources import TaskData
+from engine.data.tasks import SPLITS, Task
+from engine.errors import CheckpointError, RecipeError
+from engine.evaluation.latency import measure_latency
+from engine.evaluation.metrics import Floats, Scores, score
+from engine.evaluation.significance import bootstrap_intervals
+from engine.machine import describe_machine, one_thread
+from engine.store import Predictions, Run, Store
+from engine.training.build import labels_of
+from engine.training.checkpoints import (
+    EXAMPLES,
+    PREDICTIONS,
+    SEEN,
+    VOCABULARY,
+    WEIGHTS,
+    Checkpoint,
+    folder_name,
+    hash_inputs,
+    list_checkpoints,
+    save_checkpoint,
+)
+from engine.training.classifiers import BaselineModel, Classifier, NeuralModel, WeighedModel
+from engine.training.few_shot import FrozenModel
+from engine.training.loop import Epoch, choose_precision, trainable
+from engine.training.recipe import Recipe
+
+LATENCY_TEXTS = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train, and where to keep it."""
+
+    recipe: Recipe
+    data: TaskData
+    checkpoints: Path
+    training: Path
+    name: str = ""
+    """Name of the model; the recipe's when empty."""
+    device: str = "auto"
+    licence: str = ""
+    """Licence of the data, for the manifest."""
+
+    def __post_init__(self) -> None:
+        """Check the name, as it becomes part of a path.
+
+        Raises:
+            RecipeError: It isn't a plain word.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", self.model_name):
+            raise RecipeError(f"--name takes letters, digits and . _ + -, not '{self.model_name}'.")
+
+    @property
+    def model_name(self) -> str:
+        """Name under which the model is kept."""
+        return self.name or self.recipe.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoint goes."""
+        return self.checkpoints / self.data.task.name / folder_name(self.model_name, self.data.fingerprint)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model before anybody has looked at the test split."""
+
+    model: Classifier
+    epochs: list[Epoch]
+    seconds: float
+    device: torch.device
+    peak_memory_mb: float
+    joules: float | None = None
+    """Energy of the whole machine while it trained, where a counter can be read and one process trained it all."""
+    processes: int = 1
+    """How many trained it together; memory and seconds are those of the main one."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of an experiment."""
+
+    checkpoint: Checkpoint
+    run: Run
+
+
+def score_with_intervals(labels: Any, probabilities: Floats, languages: list[str] | None) -> Scores:
+    """Scores with their 95 % bootstrap intervals."""
+    scores = score(labels, probabilities, languages)
+    return dataclasses.replace(scores, intervals=bootstrap_intervals(labels, probabilities))
+
+
+def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, Any] | None = None) -> Finished:
+    """Score on validation and, once, on test; time it; write the checkpoint and the record.
+
+    Args:
+        request: What was trained.
+        fitted: The trained model.
+        store: Where the record goes.
+        more: What else the record holds, beside what every one does.
+    """
+    data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
+    # What is kept is the model itself, and its decision's weights apart.
+    weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
+    scores, test_probabilities = {}, np.empty(0)
+    for split in ("validation", "test"):
+        probabilities = model.probabilities(data.texts(split))
+        scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
+        if split == "test":
+            test_probabilities = probabilities
+    with one_thread():
+        latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
+    predictions = _predictions(data, test_probabilities)
+    files, origin = _files(inner)
+    files[SEEN] = hash_inputs(data.texts("train")).tobytes()
+    files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
+    parameters = model.parameters()
+    best = next((epoch.number for epoch in reversed(epochs) if epoch.is_best), None)
+    record = {
+        "recipe": recipe.name,
+        "settings": recipe.as_dict(),
+        "seed": recipe.seed,
+        "rows": {split: len(data.split(split)) for split in SPLITS},
+        "licence": request.licence,
+        "parameters": {"total": parameters.total, "trained": parameters.trained},
+        "scores": {split: one.as_dict() for split, one in scores.items()},
+        "cost": {
+            "seconds": fitted.seconds,
+            "epochs": len(epochs),
+            "best_epoch": best,
+            "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
+            "samples_per_second": _samples_per_second(request, fitted),
+            "peak_memory_mb": fitted.peak_memory_mb,
+            "processes": fitted.processes,
+            "joules": fitted.joules,
+            "size_bytes": sum(map(len, files.values())),
+            "stop": epochs[-1].stop if epochs else "",
+        },
+        "latency": latency.as_dict() | {"threads": 1},
+        "precision": str(choose_precision(recipe.precision, fitted.device)) if epochs else "",
+        "machine": describe_machine(fitted.device),
+        "version": __version__,
+        **(more or {}),
+    }
+    if isinstance(inner, FrozenModel) and inner.rungs:
+        record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
+        # More examples than the backbone's positions hold.
+        record["few_shot_left_out"] = [one for one in recipe.frozen.sizes if one > inner.rungs[-1].shots]
+    if weights is not None:
+        record["decision_weights"] = [round(float(one), 4) for one in weights]
+    run = Run(
+        id=uuid.uuid4().hex[:12],
+        task=data.task.name,
+        model=request.model_name,
+        source=data.source,
+        fingerprint=data.fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
+        record=record,
+    )
+    curve = [_plain_epoch(epoch) for epoch in epochs]
+    manifest = {
+        "name": request.model_name,
+        "task": data.task.name,
+        "labels": list(data.task.labels),
+        "recipe": recipe.as_dict(),
+        "origin": dict(origin),
+        "data": {
+            "source": data.source,
+            "fingerprint": data.fingerprint,
+            "rows": record["rows"],
+            "licence": request.licence,
+        },
+        "run": dataclasses.asdict(run),
+        "epochs": curve,
+        # Unrounded, so that the figures are those of the file.
+        **({} if weights is None else {"decision_weights": [float(one) for one in weights]}),
+    }
+    checkpoint = save_checkpoint(request.folder, manifest, files)
+    store.add(run, curve, predictions)
+    return Finished(checkpoint, run)
+
+
+def _samples_per_second(request: Request, fitted: Fitted) -> float | None:
+    """Training examples a second; None where nothing was trained."""
+    if request.recipe.kind == "frozen":
+        return None
+    return len(request.data.split("train")) * max(1, len(fitted.epochs)) / fitted.seconds
+
+
+def _plain_epoch(epoch: Epoch) -> dict[str, Any]:
+    plain = dataclasses.asdict(epoch)
+    del plain["resumed"]
+    return plain
+
+
+def _languages(data: TaskData, split: str) -> list[str] | None:
+    return list(data.split(split)["lang_abv"]) if "lang_abv" in data.frame else None
+
+
+def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
+    test = data.split("test")
+    return Predictions(
+        rows=list(test["id"]),
+        labels=[int(label) for label in test["label"]],
+        predicted=[int(label) for label in probabilities.argmax(axis=1)],
+        probabilities=[[round(float(one), 5) for one in row] for row in probabilities],
+        languages=_languages(data, "test") or [""] * len(test),
+    )
+
+
+def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
+    """What a checkpoint keeps of a model, and where the rest came from."""
+    if isinstance(model, BaselineModel):
+        return _kept(*model.baseline.state(), VOCABULARY), {}
+    if isinstance(model, FrozenModel):
+        return _kept(*model.answerer.state(), EXAMPLES), model.origin
+    if not isinstance(model, NeuralModel):
+        raise CheckpointError(f"A {type(model).__name__} can't be kept.")
+    weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
+    files = {WEIGHTS: save_tensors(weights)}
+    if not model.origin:
+        files["tokenizer.json"] = model.tokenizer.backend_tokenizer.to_str().encode()
+    return files, model.origin
+
+
+def _kept(arrays: Mapping[str, Floats], values: Mapping[str, Any], name: str) -> dict[str, bytes]:
+    """Arrays as safetensors, and plain values as the JSON file `name`."""
+    tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
+    return {WEIGHTS: save_tensors(tensors), name: json.dumps(values, ensure_ascii=False).encode()}
+
+
+def adopt_checkpoints(store: Store, root: Path, task: Task) -> list[str]:
+    """Copy the records that travel with checkpoints into the store; returns a line for each one refused."""
+    checkpoints, refused = list_checkpoints(root, task.name)
+    for checkpoint in checkpoints:
+        run = Run(**checkpoint.manifest["run"])
+        if store.has(run.id):
+            continue
+        try:
+            predictions = Predictions(**checkpoint.read_json(PREDICTIONS))
+            store.add(run, checkpoint.manifest["epochs"], predictions)
+        except CheckpointError as error:
+            refused.append(str(error))
+        except (TypeError, ValueError, KeyError):
+            refused.append(f"Checkpoint {checkpoint.folder.name}: its results can't be read.")
+    return refused

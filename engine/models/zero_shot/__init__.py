@@ -1,0 +1,1 @@
+"""Untrained models: what a backbone answers without a step of training, or from a few examples."""

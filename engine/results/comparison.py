@@ -1,0 +1,274 @@
+"""Tables as plain values: trained models on the same data, a model on any file, and the recipes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.data.sources import TaskData
+from engine.data.tasks import TASKS, Task
+from engine.errors import DataError, StoreError
+from engine.evaluation.significance import calibration_interval, holm, mcnemar
+from engine.experiments.record import adopt_checkpoints, score_with_intervals
+from engine.paths import Places
+from engine.store import DataSet, Predictions, Run, Store
+from engine.training.checkpoints import Checkpoint
+from engine.training.classifiers import Classifier
+from engine.training.loop import Tick
+from engine.training.recipes import RECIPES, count_recipe
+
+
+def open_results(places: Places) -> tuple[Store, list[str]]:
+    """The store with the records of all checkpoints in it, and notes on what was refused.
+
+    Where the store's file can't be opened or written, one in memory takes its place.
+    """
+    notes = []
+    try:
+        store = Store.open(places.store)
+    except StoreError as error:
+        notes.append(f"{error} Only results that travel with checkpoints are shown.")
+        store = Store.in_memory()
+    try:
+        refused = [line for task in TASKS.values() for line in adopt_checkpoints(store, places.checkpoints, task)]
+    except StoreError as error:
+        notes.append(f"{error} Only results that travel with checkpoints are shown.")
+        store = Store.in_memory()
+        refused = [line for task in TASKS.values() for line in adopt_checkpoints(store, places.checkpoints, task)]
+    return store, [*notes, *refused]
+
+
+def choose_data(store: Store, task: Task, fingerprint: str | None) -> tuple[DataSet, list[DataSet]]:
+    """The data set to compare on (that trained on last, unless named), and the others.
+
+    Raises:
+        DataError: No model was trained on such data.
+    """
+    sets = store.data_sets(task.name)
+    if not sets:
+        raise DataError(
+            f"No model is trained for {task.name} yet: odzera train majority tfidf scratch --task {task.name}"
+        )
+    chosen = (
+        sets[0] if fingerprint is None else next((one for one in sets if one.fingerprint.startswith(fingerprint)), None)
+    )
+    if chosen is None:
+        known = ", ".join(f"{one.fingerprint} ({one.source})" for one in sets)
+        raise DataError(f"No model for {task.name} was trained on data {fingerprint}. There are results on: {known}.")
+    return chosen, [one for one in sets if one is not chosen]
+
+
+def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> dict[str, Any]:
+    """All models trained on one data set, best first, with their test figures, costs and pairwise tests.
+
+    Returns:
+        `{data: {source, fingerprint, rows, licence}, rows: [...], missing: [...], mcnemar: [...], other_data: [...]}`;
+        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is
+        `{first, second, only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's
+        accuracy less the second's, `p_holm` is corrected for all pairs in the list.
+
+    Raises:
+        DataError: No model was trained on such data.
+    """
+    chosen, others = choose_data(store, task, fingerprint)
+    runs = store.runs(task.name, chosen.fingerprint)
+    predictions = {run.id: store.predictions(run.id) for run in runs}
+    rows = sorted(
+        (_with_calibration(table_row(run), predictions[run.id]) for run in runs),
+        key=lambda row: row[task.select_on],
+        reverse=True,
+    )
+    order = {row["model"]: place for place, row in enumerate(rows)}
+    return {
+        "task": task.name,
+        "data": {
+            "source": chosen.source,
+            "fingerprint": chosen.fingerprint,
+            "rows": chosen.rows,
+            "test_rows": runs[-1].record["rows"]["test"],
+            "licence": chosen.licence,
+        },
+        "rows": rows,
+        "missing": missing_untrained(task, runs),
+        "mcnemar": pairwise_tests(sorted(runs, key=lambda run: order[run.model]), predictions),
+        "other_data": [{"source": one.source, "fingerprint": one.fingerprint, "models": one.models} for one in others],
+    }
+
+
+def missing_untrained(task: Task, runs: Sequence[Run]) -> list[str]:
+    """Zero-shot and few-shot recipes of the backbones that `runs` were fine-tuned from, where they haven't been run.
+
+    What a backbone can do untrained belongs beside what training made of it.
+    """
+    there = {run.record["recipe"] for run in runs}
+    backbones = {
+        run.record["settings"].get("backbone")
+        for run in runs
+        if run.record["settings"].get("kind") == "pretrained" and not run.record["settings"].get("random_weights")
+    }
+    return [
+        recipe.name
+        for recipe in RECIPES.values()
+        if recipe.kind == "frozen"
+        and recipe.backbone in backbones
+        and task.name in recipe.tasks
+        and recipe.name not in there
+        and not recipe.asks_nli
+    ]
+
+
+def describe_few_shot(row: Mapping[str, Any]) -> str:
+    """`minilm-few: accuracy by examples of each class, … 1: 0.395 ± 0.067, 4: …`, or nothing."""
+    rungs = row.get("few_shot")
+    if not rungs:
+        return ""
+    steps = ", ".join(
+        f"{rung['shots']}: {rung['accuracy']['mean']:.3f} ± {rung['accuracy']['deviation']:.3f}" for rung in rungs
+    )
+    left_out = " or ".join(map(str, row.get("few_shot_left_out") or ()))
+    too_many = f" No room for {left_out}." if left_out else ""
+    return (
+        f"{row['model']}: accuracy by examples of each class, mean of {rungs[0]['draws']} draws ± standard deviation: "
+        f"{steps}. Its row is the first draw of {rungs[-1]['shots']}.{too_many}"
+    )
+
+
+def table_row(run: Run) -> dict[str, Any]:
+    """One model as a flat row of plain values."""
+    record: Mapping[str, Any] = run.record
+    test = record["scores"]["test"]
+    figures = ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss", "calibration_error")
+    return {
+        "model": run.model,
+        "recipe": record["recipe"],
+        # The recipe's kind, but for a backbone that gave nothing but its shape.
+        "family": "scratch" if record["settings"].get("random_weights") else record["settings"]["kind"],
+        "run": run.id,
+        **{name: test[name] for name in figures},
+        "intervals": test["intervals"],
+        "per_class": test["per_class"],
+        "confusion": test["confusion"],
+        "per_language": test["per_language"],
+        "total_parameters": record["parameters"]["total"],
+        "trained_parameters": record["parameters"]["trained"],
+        "training_seconds": record["cost"]["seconds"],
+        "seconds_per_epoch": record["cost"]["seconds_per_epoch"],
+        "epochs": record["cost"]["epochs"],
+        # Records from before 0.4.0 lack these.
+        "training_samples_per_second": record["cost"].get("samples_per_second"),
+        "joules": record["cost"].get("joules"),
+        "batch_p50_ms": record["latency"].get("batch_p50_ms"),
+        "batch_p95_ms": record["latency"].get("batch_p95_ms"),
+        "few_shot": record.get("few_shot"),
+        "few_shot_left_out": record.get("few_shot_left_out", []),
+        "peak_memory_mb": record["cost"]["peak_memory_mb"],
+        "size_bytes": record["cost"]["size_bytes"],
+        "p50_ms": record["latency"]["p50_ms"],
+        "p95_ms": record["latency"]["p95_ms"],
+        "samples_per_second": record["latency"]["samples_per_second"],
+        # Records from before the count was kept were timed on the threads of their training.
+        "latency_threads": record["latency"].get("threads", record["machine"]["threads"]),
+        "device": record["machine"]["device_name"],
+        "created": run.created,
+        # Where one setting was trained on several seeds: which ones, and how much they differ.
+        "refit": record.get("refit"),
+    }
+
+
+def describe_refit(row: Mapping[str, Any]) -> str:
+    """`scratch: the best of 5 seeds on validation; over all of them accuracy 0.58 ± 0.01, …`, or nothing."""
+    refit = row.get("refit")
+    if not refit:
+        return ""
+    test = refit["test"]
+    spread = ", ".join(
+        f"{title} {test[name]['mean']:.3f} ± {test[name]['deviation']:.3f}"
+        for name, title in (("accuracy", "accuracy"), ("macro_f1", "macro F1"))
+    )
+    seeds = len(refit["seeds"])
+    return (
+        f"{row['model']}: settings found by a search, the best of {seeds} seeds on validation; all {seeds}: {spread}."
+    )
+
+
+def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str, Any]:
+    """The row with the interval of its calibration error, which records from before 0.6.0 lack."""
+    if "calibration_error" in row["intervals"] or not predictions.rows:
+        return row
+    ends = calibration_interval(np.array(predictions.labels), np.array(predictions.probabilities))
+    return row | {"intervals": {**row["intervals"], "calibration_error": list(ends)}}
+
+
+def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> list[dict[str, Any]]:
+    """McNemar's test between every two runs that predicted the same rows; `predictions` are by the run's id."""
+    tests: list[dict[str, Any]] = []
+    for place, first in enumerate(runs):
+        for second in runs[place + 1 :]:
+            one, two = predictions[first.id], predictions[second.id]
+            if one.rows != two.rows or not one.rows:
+                continue
+            result = mcnemar(np.array(one.labels), np.array(one.predicted), np.array(two.predicted))
+            tests.append(
+                {
+                    "first": first.model,
+                    "second": second.model,
+                    "only_first_right": result.only_first_right,
+                    "only_second_right": result.only_second_right,
+                    "difference": (result.only_first_right - result.only_second_right) / len(one.rows),
+                    "p": result.p_value,
+                }
+            )
+    corrected = holm([float(test["p"]) for test in tests])
+    return [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)]
+
+
+def evaluate_model(
+    classifier: Classifier, checkpoint: Checkpoint, data: TaskData, split: str, tick: Tick | None = None
+) -> dict[str, Any]:
+    """Score a trained model on a split of any labelled data.
+
+    Args:
+        classifier: The opened model.
+        checkpoint: What it was opened from.
+        data: Labelled rows.
+        split: `train`, `validation`, `test` or `all`.
+        tick: Hears how many rows are done.
+
+    Raises:
+        DataError: The split has no rows.
+    """
+    rows = data.split(split)
+    if not len(rows):
+        raise DataError(f"{data.source} has no {split} rows.")
+    probabilities = classifier.probabilities(data.texts(split), tick)
+    languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
+    scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)
+    return {
+        "model": checkpoint.name,
+        "task": checkpoint.task,
+        "trained_on": {"source": checkpoint.manifest["data"]["source"], "fingerprint": checkpoint.fingerprint},
+        "data": {"source": data.source, "fingerprint": data.fingerprint, "split": split, "rows": len(rows)},
+        "rows_seen_in_training": checkpoint.count_seen(data.texts(split)),
+        "dropped": dict(data.report.dropped),
+        **scores.as_dict(),
+        "labels": list(data.task.labels),
+    }
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Every recipe for each of its tasks; baselines have no parameters before they see data."""
+    rows: list[dict[str, Any]] = []
+    for recipe in RECIPES.values():
+        for task in recipe.tasks:
+            count = count_recipe(recipe, TASKS[task].is_pair)
+            rows.append(
+                {
+                    "name": recipe.name,
+                    "task": task,
+                    "total_parameters": count.total if count else None,
+                    "trained_parameters": count.trained if count else None,
+                    "summary": recipe.summary,
+                    "reported": dict(recipe.reported),
+                }
+            )
+    return rows

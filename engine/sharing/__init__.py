@@ -1,0 +1,1 @@
+"""Models and the whole page, as repositories of the Hugging Face Hub."""
