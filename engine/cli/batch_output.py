@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from engine import terminal
+from engine.cli.output import reading_lines
 
 REFUSED = {"empty": "empty", "long": "too long", "odd": "not plain text"}
 
@@ -19,9 +20,13 @@ def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
         return
     columns = ", ".join(f"{what} {name!r}" for what, name in result["columns"].items() if name is not None)
     terminal.note(f"{result['file']}: {result['answered']:,} of {result['rows']:,} rows answered; columns: {columns}")
+    for line in reading_lines(result["reading"]):
+        terminal.note(line)
     for why, rows in result["refused"].items():
         terminal.note(f"not answered: {len(rows):,} {REFUSED[why]}, first row {rows[0]}")
-    if result["unknown_labels"]:
+    if result["unscored"]:
+        terminal.fail(f"Nothing is scored. {result['unscored']}")
+    elif result["unknown_labels"]:
         rows = result["unknown_labels"]
         terminal.note(f"not scored: {len(rows):,} rows whose label is none of the task's, first row {rows[0]}")
     if result["models"]:

@@ -25,10 +25,30 @@ def show_source(data: "TaskData") -> None:
     sizes = data.frame["split"].value_counts()
     rows = ", ".join(f"{sizes.get(split, 0):,} {split}" for split in ("train", "validation", "test"))
     note(f"{data.source} ({data.fingerprint}): {rows}")
+    show_reading(data)
+
+
+def show_reading(data: "TaskData") -> None:
+    """How each file was read, what was dropped and why, and what else a reader of the figures should know."""
+    for file in data.report.files:
+        for line in reading_lines(file.as_dict()):
+            note(line)
     for why, count in data.report.dropped.items():
-        note(f"dropped: {count} {why}")
+        note(f"dropped: {count} {why}{_first_rows(data.report.rows.get(why, ()))}")
     for line in data.report.notes:
         note(line)
+
+
+def reading_lines(file: Mapping[str, Any]) -> list[str]:
+    """How a file was read, in one line, and a line for each thing that is odd about it."""
+    how = [f"{file['format']}{' in gzip' if file['packed'] else ''}", *filter(None, [file["encoding"]])]
+    how += [f"separator {file['separator']}"] if file["separator"] else []
+    used = ", ".join(f"{canonical} “{own}”" for canonical, own in file["columns"].items())
+    return [f"{file['name']}: {', '.join(how)}; columns: {used}", *(f"{file['name']}: {one}" for one in file["notes"])]
+
+
+def _first_rows(rows: Sequence[object]) -> str:
+    return f" (first in row {', '.join(map(str, rows[:3]))})" if rows else ""
 
 
 def follow(request: "Request", store: "Store", quiet: bool = False) -> "Finished":
@@ -235,10 +255,22 @@ def show_data(description: Mapping[str, Any], as_json: bool) -> None:
                 f"{column}, {unit}: median {figures['median']:.0f}, mean {figures['mean']}, 95 % up to "
                 f"{figures['p95']:.0f}, longest {figures['max']:.0f}"
             )
+    if description["token_rows"] < description["splits"]["all"]["rows"]:
+        out.print(f"tokens: counted on {description['token_rows']:,} rows, drawn evenly")
     leaks = ", ".join(f"{name} {count}" for name, count in description["leaks"].items())
     out.print(f"on two sides of a split: {leaks}")
     cleaning = description["cleaning"]
-    dropped = ", ".join(f"{count} {why}" for why, count in cleaning["dropped"].items()) or "none"
+    out.print(f"nearly the same text on two sides: {description['near_duplicates']}")
+    for file in description["files"]:
+        for line in reading_lines(file):
+            out.print(escape(line))
+    dropped = (
+        ", ".join(
+            f"{count} {why}{_first_rows(cleaning['first_rows'].get(why, ()))}"
+            for why, count in cleaning["dropped"].items()
+        )
+        or "none"
+    )
     out.print(f"cleaning: {cleaning['read']:,} rows read, {cleaning['kept']:,} kept; dropped: {dropped}")
     for line in cleaning["notes"]:
         note(line)

@@ -5,8 +5,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from engine.data.files import READERS
 from engine.data.sources import RESPLITS, SAMPLE, SourceOptions, TaskData, load
+from engine.data.tables import KINDS
 from engine.data.tasks import Task, get_task
 from engine.errors import DataError
 
@@ -45,7 +45,7 @@ def _bundled(name: str) -> TaskData:
 def _tables(folder: Path | None) -> Iterator[Path]:
     if folder is not None and folder.is_dir():
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in READERS and path.is_file() and path.stat().st_size <= MOST_BYTES:
+            if path.suffix.lower() in KINDS and path.is_file() and path.stat().st_size <= MOST_BYTES:
                 yield path
 
 

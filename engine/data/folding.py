@@ -13,20 +13,25 @@ _SMILE, _FROWN = "\U0001f642", "\U0001f641"
 # Emoticons are written in punctuation, but say more than it.
 _SMILES = re.compile(r"(?<!\w)[:;=]['’]?-?[)\]dDpP3*]+(?!\w)")
 _FROWNS = re.compile(r"(?<!\w)[:;=]['’]?-?[(\[/\\|]+(?!\w)")
-_VARIATIONS = range(0xFE00, 0xFE10)
 
 
-class _Dropped(dict[int, int | None]):
-    """Code point → None where a key leaves it out, worked out when it is first met."""
+def _left_out() -> re.Pattern[str]:
+    """Runs of what a key leaves out: punctuation, white space, and what nobody sees."""
+    codes = (*range(0x20000), *range(0xE0000, 0xE0200))
+    kinds = ("Cc", "Cf", "Zs", "Zl", "Zp")
+    chars = (chr(code) for code in codes)
+    dropped = (
+        char
+        for char in chars
+        if (kind := unicodedata.category(char)) in kinds
+        or kind[0] == "P"
+        or char in string.punctuation
+        or "\ufe00" <= char <= "\ufe0f"
+    )
+    return re.compile(f"[{re.escape(''.join(dropped))}]+")
 
-    def __missing__(self, code: int) -> int | None:
-        char = chr(code)
-        left_out = unicodedata.category(char)[0] in "PZC" or char in string.punctuation or code in _VARIATIONS
-        self[code] = None if left_out else code
-        return self[code]
 
-
-_DROPPED = _Dropped()
+_LEFT_OUT = _left_out()
 
 
 def fold(text: str) -> str:
@@ -37,7 +42,12 @@ def fold(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     if ":" in plain or ";" in plain or "=" in plain:
         plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
-    return plain.translate(_DROPPED) or text.strip()
+    return _LEFT_OUT.sub("", plain) or text.strip()
+
+
+def fold_all(texts: Iterable[str]) -> list[str]:
+    """The key of each text."""
+    return [fold(text) for text in texts]
 
 
 def fold_input(texts: Iterable[str]) -> str:

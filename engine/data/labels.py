@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 MISSING = -1
 UNLABELLED = frozenset(
@@ -70,7 +70,9 @@ class LabelReading:
     """Places of the rows whose label is none of the task's."""
     numbers: Mapping[str, int] = field(default_factory=dict)
     """Bare number → the class it was read as."""
-    doubt: Said | None = None
+    ambiguous: frozenset[str] = frozenset()
+    """Labels as they are written that may be either of two classes."""
+    doubt: Message | None = None
     """Why no bare number can be taken at its word, with what to say instead."""
 
 
@@ -106,7 +108,9 @@ def read_labels(values: Sequence[str], task: Task, given: Mapping[str, str] | No
     unknown = np.flatnonzero(codes == -2).tolist()
     numbers = {word: int(word) for word in sorted(bare, key=int) if 0 <= int(word) < len(task.labels)}
     doubt = _doubt(task, bare, said, {label for label in found.values() if label is not None and label >= 0})
-    return LabelReading(np.maximum(codes, MISSING), unlabelled, unknown, numbers, doubt)
+    either = AMBIGUOUS.get(task.name, frozenset())
+    ambiguous = frozenset(value for value, word in words.items() if word in either)
+    return LabelReading(np.maximum(codes, MISSING), unlabelled, unknown, numbers, ambiguous, doubt)
 
 
 def read_given(task: Task, given: Mapping[str, str]) -> dict[str, int]:
@@ -127,7 +131,7 @@ def read_given(task: Task, given: Mapping[str, str]) -> dict[str, int]:
     return said
 
 
-def _doubt(task: Task, bare: set[str], said: Mapping[str, int], classes: set[int]) -> Said | None:
+def _doubt(task: Task, bare: set[str], said: Mapping[str, int], classes: set[int]) -> Message | None:
     """Why bare numbers can't be read, where their scale isn't plainly the task's own."""
     labels = range(len(task.labels))
     scale = sorted(bare, key=int)
@@ -138,7 +142,7 @@ def _doubt(task: Task, bare: set[str], said: Mapping[str, int], classes: set[int
     if not off and (not used or classes >= set(labels) or (mapped and not mapped & {int(word) for word in used})):
         return None
     every = sorted({*scale, *(word for word in said if _is_number(word))}, key=int)
-    return Said(
+    return Message(
         "Labels {numbers} are bare numbers that aren't plainly {labels}. Say which is which: {options}",
         numbers=", ".join(every[:8]) + (", …" if len(every) > 8 else ""),
         labels=task.describe_labels(),

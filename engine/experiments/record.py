@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from engine import __version__
+from engine.data.folding import hash_keys
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
 from engine.errors import CheckpointError, RecipeError
@@ -32,7 +33,6 @@ from engine.training.checkpoints import (
     WEIGHTS,
     Checkpoint,
     folder_name,
-    hash_inputs,
     list_checkpoints,
     save_checkpoint,
 )
@@ -129,7 +129,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, test_probabilities)
     files, origin = _files(inner)
-    files[SEEN] = hash_inputs(data.texts("train")).tobytes()
+    files[SEEN] = hash_keys(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     parameters = model.parameters()
     best = next((epoch.number for epoch in reversed(epochs) if epoch.is_best), None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.data.tables.table import as_string
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,26 @@ def read_parquet(content: bytes, name: str, most_bytes: float | None = None) -> 
         _refuse_large(sum(group.total_byte_size for group in groups), name, most_bytes)
         table = file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(Said("{name} can't be read: its Parquet is broken.", name=name)) from error
-    names = _class_names(table.schema.metadata or {})
+        raise DataError(Message("{name} can't be read: its Parquet is broken.", name=name)) from error
+    return cells_of(table, _class_names(table.schema.metadata or {}), name)
+
+
+def cells_of(table: Any, names: Mapping[str, Sequence[str]], name: str) -> Cells:
+    """The cells of an Arrow table.
+
+    Args:
+        table: A `pyarrow.Table`.
+        names: Column → names of its classes.
+        name: What to call the table in an error.
+    """
+    import pyarrow as pa
+
     # An index that pandas has written is no column of anybody's.
     kept = [column for column in table.column_names if not column.startswith("__index_level_")]
     notes = tuple(
-        Said("classes of column {column} are read by their names: {names}", column=column, names=", ".join(names[column]))
+        Message(
+            "classes of column {column} are read by their names: {names}", column=column, names=", ".join(names[column])
+        )
         for column in kept
         if column in names and pa.types.is_integer(table.schema.field(column).type)
     )
@@ -52,7 +66,7 @@ def read_parquet(content: bytes, name: str, most_bytes: float | None = None) -> 
         try:
             cells = table.column(column).to_pylist()
         except UnicodeDecodeError:
-            said = Said("{name}: column “{column}” holds bytes that are not UTF-8.", name=name, column=column)
+            said = Message("{name}: column “{column}” holds bytes that are not UTF-8.", name=name, column=column)
             raise DataError(said) from None
         if column in names:
             return [_class_name(cell, names[column]) for cell in cells]
@@ -102,20 +116,20 @@ def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Ce
         filled = ((sheet, book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)) for sheet in book.sheet_names)
         sheet, rows = next(((sheet, rows) for sheet, rows in filled if any(map(any, rows))), ("", []))
     except (CalamineError, OSError, ValueError) as error:
-        raise DataError(Said("{name} can't be read: its workbook is broken or has a password.", name=name)) from error
+        raise DataError(Message("{name} can't be read: its workbook is broken or has a password.", name=name)) from error
     if not rows:
-        raise DataError(Said("{name} is empty.", name=name))
+        raise DataError(Message("{name} is empty.", name=name))
     head = next(place for place, row in enumerate(rows) if any(cell != "" for cell in row))
     columns = [as_string(cell) for cell in rows[head]]
     while columns and not columns[-1] and all(row[len(columns) - 1] == "" for row in rows):
         columns.pop()
     places = [place for place in range(head + 1, len(rows)) if any(cell != "" for cell in rows[place])]
     if not places:
-        raise DataError(Said("{name} has no rows below the first one, which names the columns.", name=name))
-    notes = ()
+        raise DataError(Message("{name} has no rows below the first one, which names the columns.", name=name))
+    notes: tuple[str, ...] = ()
     if len(book.sheet_names) > 1:
         others = len(book.sheet_names) - 1
-        notes = (Said("sheet “{sheet}” is read; other sheets are not: {n}", sheet=sheet, n=others),)
+        notes = (Message("sheet “{sheet}” is read; other sheets are not: {n}", sheet=sheet, n=others),)
 
     def fetch(place: int) -> list[Any]:
         return [rows[one][place] for one in places]
@@ -126,7 +140,7 @@ def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Ce
 def _refuse_large(size: float, name: str, most: float | None) -> None:
     if most is not None and size > most:
         raise DataError(
-            Said(
+            Message(
                 "{name} has {size} MB once it is unpacked; at most {most} MB are taken.",
                 name=name,
                 size=round(size / 2**20, 1),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from engine.data.labels import looks_like_label
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 SAMPLE_CHARACTERS, SAMPLE_RECORDS = 200_000, 200
@@ -83,7 +83,7 @@ class Sheet:
 class _UnfitError(Exception):
     """A dialect that doesn't explain the file, with what a person is told where no other does either."""
 
-    def __init__(self, said: Said, inside: bool = False) -> None:
+    def __init__(self, said: Message, inside: bool = False) -> None:
         super().__init__(said)
         self.said = said
         self.inside = inside
@@ -129,10 +129,10 @@ def _dialects(plain: Dialect, text: str) -> list[tuple[Dialect, str]]:
     if f'{plain.separator} "' in text:
         ways.append((replace(plain, spaced=True), ""))
     if '\\"' in text:
-        ways.append((replace(plain, escape="\\"), Said("quotation marks are escaped by backslashes")))
+        ways.append((replace(plain, escape="\\"), Message("quotation marks are escaped by backslashes")))
     literal = replace(plain, quotes=False)
     if plain.separator == "\t" or not _any_wholly_quoted(text, plain.separator):
-        ways.append((literal, Said("quotation marks are read as part of the texts")))
+        ways.append((literal, Message("quotation marks are read as part of the texts")))
     return ways
 
 
@@ -193,19 +193,19 @@ def _fit(text: str, dialect: Dialect, name: str) -> Sheet:
         raise _UnfitError(_describe_quote(error, name), inside=not error.open) from None
     filled = [place for place, record in enumerate(records) if record]
     if not filled:
-        raise DataError(Said("{name} is empty.", name=name))
+        raise DataError(Message("{name} is empty.", name=name))
     head = next((place for place in filled if any(cell.strip() for cell in records[place])), filled[0])
     columns = records[head]
     width = len(columns)
     places = [place for place in filled if place > head]
     if not places:
-        raise DataError(Said("{name} has no rows below the first one, which names the columns.", name=name))
+        raise DataError(Message("{name} has no rows below the first one, which names the columns.", name=name))
     _refuse_wide(records, places, columns, dialect, name)
     notes = _look_for_swallowed(records, begins, places, width, text, dialect, name)
     short = [place for place in places if len(records[place]) < width]
     if short:
         notes.append(
-            Said(
+            Message(
                 "rows with fewer cells than columns, the others taken as empty: {n} (first in row {row})",
                 n=len(short),
                 row=short[0] + 1,
@@ -220,15 +220,15 @@ def _widen(record: list[str], width: int) -> list[str]:
     return [*record[:width], *[""] * (width - len(record))]
 
 
-def _describe_quote(error: _QuoteError, name: str) -> Said:
+def _describe_quote(error: _QuoteError, name: str) -> Message:
     if error.open:
-        return Said(
+        return Message(
             "{name} can't be read from line {line} on: a quotation mark opens there that isn't closed. Inside a quoted "
             "text, write every quotation mark twice.",
             name=name,
             line=error.line,
         )
-    return Said(
+    return Message(
         "{name} can't be read from line {line} on: a quotation mark opens there that isn't closed, or stands inside a "
         "text. Inside a quoted text, write every quotation mark twice.",
         name=name,
@@ -245,7 +245,7 @@ def _refuse_wide(
         return
     first, called = wide[0], SEPARATORS.get(dialect.separator, dialect.separator)
     if len(wide) == len(places) and len({len(records[place]) for place in wide}) == 1 and len(wide) > 1:
-        said = Said(
+        said = Message(
             "Every row of {name} has {n} cells (see row {row}), but the first row names {width} columns. Name the "
             "others too, or put texts with a {separator} in quotation marks.",
             name=name,
@@ -255,7 +255,7 @@ def _refuse_wide(
             separator=called,
         )
     else:
-        said = Said(
+        said = Message(
             "Row {row} of {name} has {n} cells, but {width} columns are named in the first row ({rows} such rows). A "
             "text with a {separator} in it has to stand in quotation marks.",
             row=first + 1,
@@ -295,7 +295,7 @@ def _look_for_swallowed(
         full = [row for row in fields if len(row) == width]
         as_rows = [row for row in full if width > 1 and _is_row(row, ordinary)]
         if len(as_rows) > 1 and 2 * len(as_rows) >= len(inside):
-            said = Said(
+            said = Message(
                 "Row {row} of {name} opens a quotation mark and closes it {n} lines later, with {rows} rows inside. If "
                 "they are rows, take the mark out or write it twice.",
                 row=place + 1,
@@ -308,7 +308,7 @@ def _look_for_swallowed(
             alike.append(place)
     if not alike:
         return []
-    note = Said(
+    note = Message(
         "rows with a text over several lines that look like rows themselves: {n} (first in row {row})",
         n=len(alike),
         row=alike[0] + 1,

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 POLISH = frozenset("ąćęłńóśźżĄĆĘŁŃÓŚŹŻ")
 LEGACY = {"cp1250": "Windows-1250", "iso8859_2": "ISO-8859-2"}
@@ -45,10 +45,10 @@ def decode(content: bytes, name: str) -> tuple[str, str]:
         text = content.decode(codec)
     except UnicodeDecodeError as error:
         if codec != "utf-8":
-            raise DataError(Said("{name} begins as {encoding}, but goes on as something else.", name=name, encoding=called)) from None
+            raise DataError(Message("{name} begins as {encoding}, but goes on as something else.", name=name, encoding=called)) from None
         text, called = _decode_legacy(content, name, content.count(b"\n", 0, error.start) + 1)
     if "\0" in text:
-        said = Said(
+        said = Message(
             "{name} holds NUL bytes in line {line}, so it is not plain text.",
             name=name,
             line=text.count("\n", 0, text.index("\0")) + 1,
@@ -79,7 +79,7 @@ def _decode_legacy(content: bytes, name: str, line: int) -> tuple[str, str]:
         if len(set(best.values())) == 1:
             called = " or ".join(LEGACY[codec] for codec in best)
             return next(iter(best.values())), called
-        said = Said(
+        said = Message(
             "{name} is Polish in Windows-1250 or in ISO-8859-2, and nothing in it tells which. Save it as UTF-8.",
             name=name,
         )
@@ -89,7 +89,7 @@ def _decode_legacy(content: bytes, name: str, line: int) -> tuple[str, str]:
     if not alike and text is not None and not any(char.isalpha() and not char.isascii() for char in set(text)):
         # Dashes and quotation marks stand in the same places of all of Windows' encodings.
         return text, "Windows-1250"
-    said = Said(
+    said = Message(
         "{name} is not UTF-8: see line {line}; nor is it Polish in Windows-1250 or ISO-8859-2. Save it as UTF-8 and "
         "try again; in Excel choose “CSV UTF-8”.",
         name=name,

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.data.tables.table import shorten
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 EXAMPLE = '{"text": "…"}'
 
@@ -56,7 +56,7 @@ def read_lines(text: str, name: str) -> Objects:
             continue
         value = _parse(line, number, name)
         if not isinstance(value, dict):
-            said = Said(
+            said = Message(
                 "Line {line} of {name} is not a JSON object such as {example}.", line=number, name=name, example=EXAMPLE
             )
             raise DataError(said)
@@ -70,12 +70,12 @@ def _parse(line: str, number: int, name: str) -> Any:
     try:
         return json.loads(line, object_pairs_hook=_object)
     except _TwiceError as error:
-        said = Said("Line {line} of {name} has “{column}” twice.", line=number, name=name, column=shorten(str(error), 60))
+        said = Message("Line {line} of {name} has “{column}” twice.", line=number, name=name, column=shorten(str(error), 60))
         raise DataError(said) from None
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
         raise DataError(
-            Said("Line {line} of {name} is not JSON: see character {at}.", line=number, name=name, at=at)
+            Message("Line {line} of {name} is not JSON: see character {at}.", line=number, name=name, at=at)
         ) from None
 
 
@@ -88,30 +88,30 @@ def read_list(text: str, name: str) -> Objects:
     try:
         value = json.loads(text, object_pairs_hook=_object)
     except _TwiceError as error:
-        said = Said("{name} has an object with “{column}” twice.", name=name, column=shorten(str(error), 60))
+        said = Message("{name} has an object with “{column}” twice.", name=name, column=shorten(str(error), 60))
         raise DataError(said) from None
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        raise DataError(Said("{name} is not JSON: see line {line}.", name=name, line=line)) from None
+        raise DataError(Message("{name} is not JSON: see line {line}.", name=name, line=line)) from None
     # Some tools wrap their rows: {"data": […]}.
     if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), list):
         value = next(iter(value.values()))
     if not isinstance(value, list):
-        said = Said("{name} is JSON, but neither a list of objects nor an object a line.", name=name)
+        said = Message("{name} is JSON, but neither a list of objects nor an object a line.", name=name)
         raise DataError(said)
     odd = next((place for place, row in enumerate(value, start=1) if not isinstance(row, dict)), None)
     if odd is not None:
-        said = Said("Item {item} of {name} is not a JSON object such as {example}.", item=odd, name=name, example=EXAMPLE)
+        said = Message("Item {item} of {name} is not a JSON object such as {example}.", item=odd, name=name, example=EXAMPLE)
         raise DataError(said)
     return Objects(_columns(value, name), list(range(1, len(value) + 1)), value, [])
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], name: str) -> list[str]:
     if not rows:
-        raise DataError(Said("{name} has no rows.", name=name))
+        raise DataError(Message("{name} has no rows.", name=name))
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
     if any("\ud800" <= char <= "\udfff" for column in columns for char in column):
-        raise DataError(Said("{name} names a column in characters that aren't valid Unicode.", name=name))
+        raise DataError(Message("{name} names a column in characters that aren't valid Unicode.", name=name))
     return list(columns)

@@ -17,7 +17,7 @@ from engine.data.tables.encoding import decode
 from engine.data.tables.json_rows import read_lines, read_list
 from engine.data.tables.table import ITEM, LINE, ROW, Reading, Table, shorten
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt")
 JSON = (".jsonl", ".ndjson", ".json")
@@ -66,7 +66,7 @@ def read_table(
     size = path.stat().st_size / 2**20
     if max_megabytes is not None and size > max_megabytes:
         raise DataError(
-            Said(
+            Message(
                 "{name} has {size} MB; at most {most} MB are taken.", name=name, size=round(size, 1), most=max_megabytes
             )
         )
@@ -92,7 +92,7 @@ def _kind(path: Path, name: str) -> str:
     if known or not name or name == "-" or (path.exists() and not path.is_file()):
         _refuse_no_file(path, name)
     if not known:
-        said = Said(
+        said = Message(
             "{name}: files of kind “{kind}” are not read. Kinds: {kinds}.",
             name=name,
             kind=kind or "?",
@@ -110,7 +110,7 @@ def _refuse_no_file(path: Path, name: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        raise DataError(Said("There is no file {name}.", name=shorten(name, 200))) from None
+        raise DataError(Message("There is no file {name}.", name=shorten(name, 200))) from None
     if stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder: give the path of a table in it.")
     if not stat.S_ISREG(mode):
@@ -122,10 +122,10 @@ def _unpack(content: bytes, name: str, most: float | None) -> bytes:
         with gzip.open(BytesIO(content)) as file:
             unpacked = file.read() if most is None else file.read(int(most) + 1)
     except (OSError, EOFError, zlib.error):
-        raise DataError(Said("{name} can't be unpacked: its gzip is broken.", name=name)) from None
+        raise DataError(Message("{name} can't be unpacked: its gzip is broken.", name=name)) from None
     if most is not None and len(unpacked) > most:
         raise DataError(
-            Said(
+            Message(
                 "{name} has more than {most} MB once it is unpacked.", name=name, most=round(most / 2**20)
             )
         )
@@ -134,7 +134,7 @@ def _unpack(content: bytes, name: str, most: float | None) -> bytes:
 
 def _read(content: bytes, kind: str, packed: bool, name: str, most: float | None) -> Table:
     if not content.strip():
-        raise DataError(Said("{name} is empty.", name=name))
+        raise DataError(Message("{name} is empty.", name=name))
     if content.startswith(PARQUET) or (kind == ".parquet" and not _is_text(content)):
         cells = read_parquet(content, name, most)
         reading = Reading("Parquet", packed=packed, notes=cells.notes)
@@ -146,13 +146,13 @@ def _read(content: bytes, kind: str, packed: bool, name: str, most: float | None
         return Table(name, cells.columns, cells.numbers, cells.fetch, reading)
     for mark, what in FOREIGN.items():
         if content.startswith(mark):
-            said = Said(
+            said = Message(
                 "{name} is {what}, which isn't read. Save it as CSV, or as .xlsx.", name=name, what=what
             )
             raise DataError(said)
     text, encoding = decode(content, name)
     if not text.strip():
-        raise DataError(Said("{name} is empty.", name=name))
+        raise DataError(Message("{name} is empty.", name=name))
     start = text.lstrip()[:200]
     if kind in JSON or start.startswith(('{"', "[{", '[\n', "[\r")):
         return _read_json(text, start, encoding, packed, name)
@@ -195,9 +195,9 @@ def _refuse_archive(content: bytes, name: str) -> None:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             names: Sequence[str] = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise DataError(Said("{name} can't be read: its workbook is broken or has a password.", name=name)) from None
+        raise DataError(Message("{name} can't be read: its workbook is broken or has a password.", name=name)) from None
     if not any(one.startswith("xl/") for one in names):
-        said = Said("{name} is a ZIP archive without a workbook in it. Unpack it and give the table.", name=name)
+        said = Message("{name} is a ZIP archive without a workbook in it. Unpack it and give the table.", name=name)
         raise DataError(said)
 
 
@@ -210,13 +210,13 @@ def _check(table: Table, max_rows: int | None) -> None:
     seen: set[str] = set()
     for column in filter(None, table.columns):
         if column in seen:
-            said = Said("{name} has two columns called “{column}”. Rename one.", name=table.name, column=shorten(column, 60))
+            said = Message("{name} has two columns called “{column}”. Rename one.", name=table.name, column=shorten(column, 60))
             raise DataError(said)
         seen.add(column)
     if not table.numbers:
-        raise DataError(Said("{name} has no rows.", name=table.name))
+        raise DataError(Message("{name} has no rows.", name=table.name))
     if max_rows is not None and len(table.columns) > MAX_COLUMNS:
-        said = Said(
+        said = Message(
             "{name} has {n} columns; at most {most} are taken.",
             name=table.name,
             n=len(table.columns),
@@ -224,7 +224,7 @@ def _check(table: Table, max_rows: int | None) -> None:
         )
         raise DataError(said)
     if max_rows is not None and len(table.numbers) > max_rows:
-        said = Said(
+        said = Message(
             "{name} has {n} rows; at most {most} are taken.", name=table.name, n=len(table.numbers), most=max_rows
         )
         raise DataError(said)

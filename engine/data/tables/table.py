@@ -8,7 +8,7 @@ import pandas as pd
 
 from engine.data.tables.dialect import Dialect
 from engine.errors import DataError
-from engine.said import Said
+from engine.messages import Message
 
 ROW, LINE, ITEM = "row", "line", "item"
 """What a row's number counts: rows as a spreadsheet shows them, lines of the file, or items of a list."""
@@ -66,17 +66,17 @@ class Table:
             raise DataError(self.describe_odd(name, cells[odd], odd))
         return [cell if type(cell) is str else as_string(cell) for cell in cells]
 
-    def describe_odd(self, name: str, cell: object, place: int) -> Said:
+    def describe_odd(self, name: str, cell: object, place: int) -> Message:
         """Why a cell that isn't text can't be taken for one."""
         if isinstance(cell, bytes):
-            return Said(
+            return Message(
                 "{name}: column “{column}” holds bytes that are not UTF-8 (first in {unit} {row}).",
                 name=self.name,
                 column=shorten(name, 60),
                 unit=self.reading.unit,
                 row=self.numbers[place],
             )
-        return Said(
+        return Message(
             "{name}: column “{column}” holds {kind}, not texts (first in {unit} {row}).",
             name=self.name,
             column=shorten(name, 60),
@@ -91,7 +91,7 @@ class Table:
         Raises:
             DataError: As `strings`.
         """
-        return pd.DataFrame({name: pd.Series(self.strings(name), dtype="str") for name in columns or self.columns})
+        return pd.DataFrame({name: pd.Series(self.strings(name), dtype=object) for name in columns or self.columns})
 
 
 def as_string(value: object) -> str:
