@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from engine.cli import app as commands
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG, Task
-from engine.data.uploads import Table, read_upload
+from engine.data.tables import Table, read_table
+from engine.data.tables.writing import written
 from engine.errors import DataError
 from engine.evaluation.agreement import agreement_of_rows, measure_agreement
 from engine.messages import Message
@@ -66,7 +67,7 @@ def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
 
 def read_text(folder: Path, content: str | bytes, name: str = "rows.csv") -> Table:
     """A file's table."""
-    return read_upload(write(folder, content, name))
+    return read_table(write(folder, content, name))
 
 
 def as_csv(rows: Sequence[Sequence[str]], delimiter: str = ",", newline: str = "\n") -> str:
@@ -93,7 +94,7 @@ def slang_batch(folder: Path, rows: int) -> Batch:
 def refusal(folder: Path, content: str | bytes, name: str = "rows.csv", **limits: int) -> str:
     """Why a file isn't taken: one line, which a page can say in its own language."""
     with pytest.raises(DataError) as caught:
-        read_upload(write(folder, content, name), max_rows=limits.get("max_rows"))
+        read_table(write(folder, content, name), max_rows=limits.get("max_rows"))
     assert isinstance(caught.value.args[0], Message)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -128,15 +129,15 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, content: str | b
 
 def test_too_many_rows_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
     assert "has 4 rows; at most 3 are taken" in refusal(tmp_path, "text\n" + "sztos\n" * 4, max_rows=3)
-    assert len(read_upload(tmp_path / "rows.csv", max_rows=4).numbers) == 4
+    assert len(read_table(tmp_path / "rows.csv", max_rows=4).numbers) == 4
     write(tmp_path, "text\n" + "s" * 2**20)
     with pytest.raises(DataError, match=r"at most 0\.5 MB"):
-        read_upload(tmp_path / "rows.csv", max_megabytes=0.5)
+        read_table(tmp_path / "rows.csv", max_megabytes=0.5)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file rows\.csv"):
-        read_upload(tmp_path / "rows.csv")
+        read_table(tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize("bom", [False, True], ids=["plain", "bom"])
@@ -150,8 +151,8 @@ def test_a_sheet_comes_back_as_it_was_with_columns_behind(
     table = read_text(tmp_path, content, name)
     assert table.column("text") == TEXTS
     assert list(table.numbers) == [2, 3, 4, 5, 6]
-    assert table.extended({}) == content
-    more = table.extended({"model": ["a", "b", None, "d", "e"], "model_probability": [0.5, 1.0, None, 0.25, 0.1]})
+    assert written(table, {}) == content
+    more = written(table, {"model": ["a", "b", None, "d", "e"], "model_probability": [0.5, 1.0, None, 0.25, 0.1]})
     assert more.startswith(b"\xef\xbb\xbf") == bom
     back = list(csv.reader(io.StringIO(more.decode("utf-8-sig"), newline=""), delimiter=delimiter))
     assert [row[:3] for row in back] == rows
@@ -162,7 +163,7 @@ def test_marks_in_a_tsv_that_doesnt_quote_are_just_marks(tmp_path: Path) -> None
     content = 'text\tid\n"sztos to mało\t1\nsztos" mówi\t2\n'
     table = read_text(tmp_path, content, "rows.tsv")
     assert table.column("text") == ['"sztos to mało', 'sztos" mówi']
-    assert table.extended({"m": ["a", "b"]}).decode() == 'text\tid\tm\n"sztos to mało\t1\ta\nsztos" mówi\t2\tb\n'
+    assert written(table, {"m": ["a", "b"]}).decode() == 'text\tid\tm\n"sztos to mało\t1\ta\nsztos" mówi\t2\tb\n'
 
 
 def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
     table = read_text(tmp_path, "\r\n".join(lines), "rows.jsonl")
     assert list(table.columns) == ["text", "n", "deep"]
     assert table.column("text") == ["ałe", "b\u2028c", ""]
-    back = table.extended({"m": ["x", None, "ż"], "p": [0.5, None, 1.0]}).decode().split("\n")
+    back = written(table, {"m": ["x", None, "ż"], "p": [0.5, None, 1.0]}).decode().split("\n")
     assert back[0] == '{"text": "a\\u0142e", "n": 1.50, "m": "x", "p": 0.5}'
     assert back[1].startswith('{"text":"b\u2028c", "deep": {"x": [1, 2]}, ')
     assert json.loads(back[1])["m"] is None
@@ -179,7 +180,7 @@ def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
 
 def test_new_columns_take_no_name_that_is_there_and_none_that_is_a_formula(tmp_path: Path) -> None:
     table = read_text(tmp_path, "text,tfidf\nsztos,=1+1\n")
-    header, row, _ = table.extended({"tfidf": ["negative"], "=cmd": ["positive"]}).decode().split("\n")
+    header, row, _ = written(table, {"tfidf": ["negative"], "=cmd": ["positive"]}).decode().split("\n")
     assert header == "text,tfidf,tfidf_2,cmd"
     assert row == "sztos,=1+1,negative,positive", "the visitor's own cells stay as they were"
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import free_port
 
 from engine.data.tasks import SLANG
-from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
+from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.errors import DataError
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all

@@ -1,4 +1,4 @@
-"""Which of a table's columns is what: names in any case, with or without accents, as data sets and people write them."""
+"""Which of a table's columns is what: in any case, with or without accents, as data sets and people write them."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.data.near_duplicates import count_near_duplicates
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS
-from engine.data.near_duplicates import count_near_duplicates
 from engine.data.tokens import train_bpe
 
 VOCAB_SIZE = 4096

@@ -13,25 +13,33 @@ _SMILE, _FROWN = "\U0001f642", "\U0001f641"
 # Emoticons are written in punctuation, but say more than it.
 _SMILES = re.compile(r"(?<!\w)[:;=]['’]?-?[)\]dDpP3*]+(?!\w)")
 _FROWNS = re.compile(r"(?<!\w)[:;=]['’]?-?[(\[/\\|]+(?!\w)")
+MOST_WORDS = 200_000
+"""Of the folded words that are remembered."""
 
 
-def _left_out() -> re.Pattern[str]:
-    """Runs of what a key leaves out: punctuation, white space, and what nobody sees."""
-    codes = (*range(0x20000), *range(0xE0000, 0xE0200))
-    kinds = ("Cc", "Cf", "Zs", "Zl", "Zp")
-    chars = (chr(code) for code in codes)
-    dropped = (
-        char
-        for char in chars
-        if (kind := unicodedata.category(char)) in kinds
-        or kind[0] == "P"
-        or char in string.punctuation
-        or "\ufe00" <= char <= "\ufe0f"
-    )
-    return re.compile(f"[{re.escape(''.join(dropped))}]+")
+class _Folded(dict[str, str]):
+    """A word → its key, worked out when the word is first met: the words of a language come again and again."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) > MOST_WORDS:
+            self.clear()
+        plain = unicodedata.normalize("NFKC", word).casefold()
+        plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
+        self[word] = key = "".join(char for char in plain if not _is_left_out(char))
+        return key
 
 
-_LEFT_OUT = _left_out()
+def _is_left_out(char: str) -> bool:
+    """Whether a key goes without a character: punctuation, white space, and what nobody sees."""
+    return unicodedata.category(char)[0] in "PZC" or char in string.punctuation or "\ufe00" <= char <= "\ufe0f"
+
+
+_WORDS = _Folded()
+
+
+def fold_words(text: str) -> list[str]:
+    """The keys of a text's words; words of punctuation alone have none."""
+    return [key for key in map(_WORDS.__getitem__, text.split()) if key]
 
 
 def fold(text: str) -> str:
@@ -39,10 +47,7 @@ def fold(text: str) -> str:
 
     Accents, marks of vowels and emoji stay, since they tell words and moods apart.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    if ":" in plain or ";" in plain or "=" in plain:
-        plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
-    return _LEFT_OUT.sub("", plain) or text.strip()
+    return "".join(fold_words(text)) or text.strip()
 
 
 def fold_all(texts: Iterable[str]) -> list[str]:

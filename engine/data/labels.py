@@ -14,7 +14,24 @@ from engine.messages import Message
 
 MISSING = -1
 UNLABELLED = frozenset(
-    {"", "-", "--", "–", "—", "?", "-1", "hidden", "nan", "none", "null", "na", "n/a", "<na>", "unlabeled", "unlabelled"}
+    {
+        "",
+        "-",
+        "--",
+        "–",
+        "—",
+        "?",
+        "-1",
+        "hidden",
+        "nan",
+        "none",
+        "null",
+        "na",
+        "n/a",
+        "<na>",
+        "unlabeled",
+        "unlabelled",
+    }
     | {"brak", "nieznana", "unknown"}
 )
 """What stands in the place of a label that isn't given, folded by `fold_label`."""

@@ -1,20 +1,17 @@
 """Near-duplicates across splits: texts that share most of their words, found by MinHash (Broder, 1997) and counted."""
 
-import re
 from collections.abc import Sequence
 
 import pandas as pd
 
+from engine.data.folding import fold_words
 from engine.data.tasks import SPLITS, Task
 
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
-PERMUTATIONS, BANDS = 32, 8
+PERMUTATIONS, BANDS = 40, 8
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
-
-_WORDS = re.compile(r"\w+")
-_LONG = re.compile(rf"\w{{{LONG_WORD}}}")
 
 
 def count_near_duplicates(frame: pd.DataFrame, task: Task) -> int:
@@ -47,11 +44,11 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task) -> int:
 
 
 def _words(texts: Sequence[str]) -> frozenset[str]:
-    """The words of an input in lower case, those of a pair's second text apart from the first's."""
+    """The words of an input by their keys, those of a pair's second text apart from the first's."""
     found: set[str] = set()
     for place, text in enumerate(texts):
-        words = _WORDS.findall(text.casefold())
-        if _LONG.search(text):
+        words = fold_words(text)
+        if max(map(len, words), default=0) >= LONG_WORD:
             words = [part for word in words for part in _parts(word)]
         found.update(words if not place else (f"{place} {word}" for word in words))
     return frozenset(found)

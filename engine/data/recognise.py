@@ -77,9 +77,7 @@ class Recognised:
     notes: list[str] = field(default_factory=list)
 
 
-def recognise(
-    parts: Sequence[Part], task: Task, columns: Mapping[str, str], labels: Mapping[str, str]
-) -> Recognised:
+def recognise(parts: Sequence[Part], task: Task, columns: Mapping[str, str], labels: Mapping[str, str]) -> Recognised:
     """Find the columns, and turn labels into numbers; rows without a label are left out and counted.
 
     Args:
@@ -148,9 +146,7 @@ def _pick(
     return frame, found, [one for one in notes if one]
 
 
-def compare_labels(
-    table: Table, task: Task, chosen: str, other: str, given: Mapping[str, str], named: bool
-) -> str:
+def compare_labels(table: Table, task: Task, chosen: str, other: str, given: Mapping[str, str], named: bool) -> str:
     """What a second column of labels says otherwise, where it does.
 
     Raises:
@@ -165,11 +161,10 @@ def compare_labels(
     if not differ:
         return ""
     said = Message(
-        "column “{other}” says otherwise than column “{column}” in {n} rows (first in {unit} {row})",
+        "column “{other}” says otherwise than column “{column}” in {n} rows (first in row {row})",
         other=shorten(other, 60),
         column=shorten(chosen, 60),
         n=len(differ),
-        unit=table.reading.unit,
         row=table.numbers[differ[0]],
     )
     if first.numbers and not second.numbers and not named:

@@ -167,7 +167,8 @@ def fingerprint(frame: pd.DataFrame, task: Task) -> str:
     """Hash of texts, labels and splits, independent of the rows' order."""
     columns = [frame[column].tolist() for column in (*task.text_columns, "label", "split")]
     rows = sorted(
-        json.dumps([*texts, int(label), split], ensure_ascii=False) for *texts, label, split in zip(*columns, strict=True)
+        json.dumps([*texts, int(label), split], ensure_ascii=False)
+        for *texts, label, split in zip(*columns, strict=True)
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
 

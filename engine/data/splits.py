@@ -119,7 +119,7 @@ def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
 
 
 def find_leaks(frame: pd.DataFrame, task: Task) -> dict[str, int]:
-    """Count what stands on two sides: texts (whole inputs), premises and their groups, slang terms; all by their keys."""
+    """Count what stands on two sides: whole inputs, premises and their groups, slang terms; all by their keys."""
     keys = {"texts": input_keys(frame, task)}
     if task.is_pair:
         keys["premises"] = _keys(frame["premise"])

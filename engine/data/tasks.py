@@ -64,6 +64,25 @@ _COMMON: dict[str, tuple[str, ...]] = {
     "premise_group": ("premise_group", "group"),
 }
 
+_SENTIMENT = (
+    "negative, neg, negatyw, negatywny, negatywna, negatywne, negatywnie, ujemny, minus, "
+    "meta_minus_m, meta_minus_s, z_minus_m, z_minus_s, minus_m, minus_s",
+    "neutral, neu, neut, neutralny, neutralna, neutralne, neutralnie, zero, meta_zero, z_zero, "
+    "neutral or ambiguous, neutralny lub niejednoznaczny, neutralne lub niejednoznaczne, "
+    "ambiguous, amb, meta_amb, z_amb, niejednoznaczny, niejednoznaczna, niejednoznaczne, "
+    "ambivalent, ambiwalentny, ambiwalentna, ambiwalentne, mixed, mieszany, mieszana, mieszane",
+    "positive, pos, pozytyw, pozytywny, pozytywna, pozytywne, pozytywnie, dodatni, plus, "
+    "meta_plus_m, meta_plus_s, z_plus_m, z_plus_s, plus_m, plus_s",
+)
+"""Spellings of each class, those of PolEmo and KLEJ among them."""
+_INFERENCE = (
+    "entailment, entails, entailed, entail, e, a_entails_b, wynikanie, wynika",
+    "neutral, n, a_neutral_b, neutralny, neutralna, neutralne, neutralność",
+    "contradiction, contradictory, contradicts, contradict, contradicted, c, a_contradicts_b, "
+    "sprzeczność, sprzeczny, sprzeczna, sprzeczne, zaprzeczenie",
+)
+"""Spellings of each class, those of SNLI, MNLI, XNLI, ANLI, SICK and CDSC-E among them."""
+
 SLANG = Task(
     name="slang",
     title=message("Sentiment of Polish youth slang"),
@@ -85,23 +104,7 @@ SLANG = Task(
         }
     ),
     label_aliases=MappingProxyType(
-        dict.fromkeys(
-            ("negative", "neg", "negatyw", "negatywny", "negatywna", "negatywne", "negatywnie", "ujemny", "minus")
-            + ("meta_minus_m", "meta_minus_s", "z_minus_m", "z_minus_s", "minus_m", "minus_s"),
-            0,
-        )
-        | dict.fromkeys(
-            ("neutral", "neu", "neut", "ambiguous", "neutral or ambiguous", "amb", "mixed", "ambivalent", "zero")
-            + ("neutralny", "neutralna", "neutralne", "neutralnie", "niejednoznaczny", "niejednoznaczna")
-            + ("niejednoznaczne", "ambiwalentny", "ambiwalentna", "ambiwalentne", "mieszany", "mieszana", "mieszane")
-            + ("meta_zero", "meta_amb", "z_zero", "z_amb", "neutralny lub niejednoznaczny", "neutralne lub niejednoznaczne"),
-            1,
-        )
-        | dict.fromkeys(
-            ("positive", "pos", "pozytyw", "pozytywny", "pozytywna", "pozytywne", "pozytywnie", "dodatni", "plus")
-            + ("meta_plus_m", "meta_plus_s", "z_plus_m", "z_plus_s", "plus_m", "plus_s"),
-            2,
-        )
+        {name: label for label, names in enumerate(_SENTIMENT) for name in names.split(", ")}
     ),
 )
 
@@ -127,13 +130,7 @@ NLI = Task(
         }
     ),
     label_aliases=MappingProxyType(
-        dict.fromkeys(("entailment", "entails", "entailed", "entail", "e", "a_entails_b", "wynikanie", "wynika"), 0)
-        | dict.fromkeys(("neutral", "n", "a_neutral_b", "neutralny", "neutralna", "neutralne", "neutralność"), 1)
-        | dict.fromkeys(
-            ("contradiction", "contradictory", "contradicts", "contradict", "contradicted", "c", "a_contradicts_b")
-            + ("sprzeczność", "sprzeczny", "sprzeczna", "sprzeczne", "zaprzeczenie"),
-            2,
-        )
+        {name: label for label, names in enumerate(_INFERENCE) for name in names.split(", ")}
     ),
 )
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data import tables
 from engine.data.cleaning import clean_text
 from engine.data.columns import text_columns
-from engine.data import tables
 from engine.data.tables import read_table
 from engine.data.tasks import SLANG
 from engine.errors import DataError

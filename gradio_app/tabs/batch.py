@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context as Pages
 
+from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.data.tasks import NLI, SLANG
-from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
 from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers import batch as handlers
@@ -26,7 +26,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
     with gr.Tab(say("Batch"), id="batch"):
         gr.Markdown(
             say(
-                "Upload a CSV, TSV or JSONL file and let the models answer every row: at most {rows} rows, "
+                "Upload a CSV, JSON, Parquet or Excel file and let the models answer every row: at most {rows} rows, "
                 "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
                 "deleted soon after you close the page.",
                 rows=say.number(MAX_ROWS, ","),
@@ -38,7 +38,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
         key = gr.Textbox(visible=False)
         with gr.Row(equal_height=False, elem_classes="oz-batch-start"):
             file = gr.File(
-                label=say("Your file (CSV, TSV, JSONL)"),
+                label=say("Your file (CSV, JSON, Parquet, Excel)"),
                 height=150,
                 scale=3,
                 min_width=280,

@@ -1,4 +1,4 @@
-"""Tables: one reader for every file that people have, whatever wrote it, and the same file written back with answers."""
+"""Tables: one reader for every file that people have, and the same file written back with answers."""
 
 from engine.data.tables.reader import KINDS, MAX_COLUMNS, MAX_MEGABYTES, MAX_ROWS, read_table
 from engine.data.tables.table import Reading, Table, as_string

@@ -116,7 +116,9 @@ def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Ce
         filled = ((sheet, book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)) for sheet in book.sheet_names)
         sheet, rows = next(((sheet, rows) for sheet, rows in filled if any(map(any, rows))), ("", []))
     except (CalamineError, OSError, ValueError) as error:
-        raise DataError(Message("{name} can't be read: its workbook is broken or has a password.", name=name)) from error
+        raise DataError(
+            Message("{name} can't be read: its workbook is broken or has a password.", name=name)
+        ) from error
     if not rows:
         raise DataError(Message("{name} is empty.", name=name))
     head = next(place for place, row in enumerate(rows) if any(cell != "" for cell in row))

@@ -243,11 +243,11 @@ def _refuse_wide(
     wide = [place for place in places if len(records[place]) > width and any(records[place][width:])]
     if not wide:
         return
-    first, called = wide[0], SEPARATORS.get(dialect.separator, dialect.separator)
+    first, called = wide[0], "Tab" if dialect.separator == "\t" else dialect.separator
     if len(wide) == len(places) and len({len(records[place]) for place in wide}) == 1 and len(wide) > 1:
         said = Message(
             "Every row of {name} has {n} cells (see row {row}), but the first row names {width} columns. Name the "
-            "others too, or put texts with a {separator} in quotation marks.",
+            "others too, or put texts with “{separator}” in quotation marks.",
             name=name,
             row=first + 1,
             n=len(records[first]),
@@ -257,7 +257,7 @@ def _refuse_wide(
     else:
         said = Message(
             "Row {row} of {name} has {n} cells, but {width} columns are named in the first row ({rows} such rows). A "
-            "text with a {separator} in it has to stand in quotation marks.",
+            "text with “{separator}” in it has to stand in quotation marks.",
             row=first + 1,
             name=name,
             n=len(records[first]),

@@ -45,7 +45,9 @@ def decode(content: bytes, name: str) -> tuple[str, str]:
         text = content.decode(codec)
     except UnicodeDecodeError as error:
         if codec != "utf-8":
-            raise DataError(Message("{name} begins as {encoding}, but goes on as something else.", name=name, encoding=called)) from None
+            raise DataError(
+                Message("{name} begins as {encoding}, but goes on as something else.", name=name, encoding=called)
+            ) from None
         text, called = _decode_legacy(content, name, content.count(b"\n", 0, error.start) + 1)
     if "\0" in text:
         said = Message(
@@ -63,7 +65,9 @@ def _unicode_codec(content: bytes) -> tuple[str, str]:
         if content.startswith(mark):
             return found
     start = content[:4]
-    return _UNMARKED.get(tuple(byte != 0 for byte in start), ("utf-8", "UTF-8")) if len(start) == 4 else ("utf-8", "UTF-8")  # type: ignore[arg-type]
+    return (
+        _UNMARKED.get(tuple(byte != 0 for byte in start), ("utf-8", "UTF-8")) if len(start) == 4 else ("utf-8", "UTF-8")
+    )  # type: ignore[arg-type]
 
 
 def _decode_legacy(content: bytes, name: str, line: int) -> tuple[str, str]:

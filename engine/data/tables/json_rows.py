@@ -70,7 +70,9 @@ def _parse(line: str, number: int, name: str) -> Any:
     try:
         return json.loads(line, object_pairs_hook=_object)
     except _TwiceError as error:
-        said = Message("Line {line} of {name} has “{column}” twice.", line=number, name=name, column=shorten(str(error), 60))
+        said = Message(
+            "Line {line} of {name} has “{column}” twice.", line=number, name=name, column=shorten(str(error), 60)
+        )
         raise DataError(said) from None
     except (ValueError, RecursionError) as error:
         at = getattr(error, "colno", 1)
@@ -101,7 +103,9 @@ def read_list(text: str, name: str) -> Objects:
         raise DataError(said)
     odd = next((place for place, row in enumerate(value, start=1) if not isinstance(row, dict)), None)
     if odd is not None:
-        said = Message("Item {item} of {name} is not a JSON object such as {example}.", item=odd, name=name, example=EXAMPLE)
+        said = Message(
+            "Item {item} of {name} is not a JSON object such as {example}.", item=odd, name=name, example=EXAMPLE
+        )
         raise DataError(said)
     return Objects(_columns(value, name), list(range(1, len(value) + 1)), value, [])
 

@@ -32,24 +32,22 @@ UNPACKED = 8
 
 GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls), or a locked one",
-    b"%PDF": "a PDF",
-    b"BZh": "packed with bzip2",
-    b"\xfd7zXZ": "packed with xz",
-    b"\x28\xb5\x2f\xfd": "packed with Zstandard",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"Rar!": "a RAR archive",
-    b"SQLite format 3": "an SQLite database",
-    b"ARROW1": "an Arrow file",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
+    b"\xd0\xcf\x11\xe0": ".xls",
+    b"%PDF": "PDF",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+    b"SQLite format 3": "SQLite",
+    b"ARROW1": "Arrow",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
 }
 """First bytes → what a file is that isn't read."""
 
 
-def read_table(
-    path: Path, name: str = "", max_rows: int | None = None, max_megabytes: float | None = None
-) -> Table:
+def read_table(path: Path, name: str = "", max_rows: int | None = None, max_megabytes: float | None = None) -> Table:
     """Read a table from disk.
 
     Args:
@@ -125,9 +123,7 @@ def _unpack(content: bytes, name: str, most: float | None) -> bytes:
         raise DataError(Message("{name} can't be unpacked: its gzip is broken.", name=name)) from None
     if most is not None and len(unpacked) > most:
         raise DataError(
-            Message(
-                "{name} has more than {most} MB once it is unpacked.", name=name, most=round(most / 2**20)
-            )
+            Message("{name} has more than {most} MB once it is unpacked.", name=name, most=round(most / 2**20))
         )
     return unpacked
 
@@ -147,14 +143,14 @@ def _read(content: bytes, kind: str, packed: bool, name: str, most: float | None
     for mark, what in FOREIGN.items():
         if content.startswith(mark):
             said = Message(
-                "{name} is {what}, which isn't read. Save it as CSV, or as .xlsx.", name=name, what=what
+                "{name} is of a kind that isn't read ({what}). Save it as CSV or as .xlsx.", name=name, what=what
             )
             raise DataError(said)
     text, encoding = decode(content, name)
     if not text.strip():
         raise DataError(Message("{name} is empty.", name=name))
     start = text.lstrip()[:200]
-    if kind in JSON or start.startswith(('{"', "[{", '[\n', "[\r")):
+    if kind in JSON or start.startswith(('{"', "[{", "[\n", "[\r")):
         return _read_json(text, start, encoding, packed, name)
     sheet = read_sheet(text, name, kind)
     codec = {"UTF-8": "utf-8"}.get(encoding, "utf-8-sig")
@@ -210,7 +206,9 @@ def _check(table: Table, max_rows: int | None) -> None:
     seen: set[str] = set()
     for column in filter(None, table.columns):
         if column in seen:
-            said = Message("{name} has two columns called “{column}”. Rename one.", name=table.name, column=shorten(column, 60))
+            said = Message(
+                "{name} has two columns called “{column}”. Rename one.", name=table.name, column=shorten(column, 60)
+            )
             raise DataError(said)
         seen.add(column)
     if not table.numbers:

@@ -68,21 +68,19 @@ class Table:
 
     def describe_odd(self, name: str, cell: object, place: int) -> Message:
         """Why a cell that isn't text can't be taken for one."""
+        row, column = self.numbers[place], shorten(name, 60)
         if isinstance(cell, bytes):
             return Message(
-                "{name}: column “{column}” holds bytes that are not UTF-8 (first in {unit} {row}).",
+                "{name}: column “{column}” holds bytes that are not UTF-8 (first in row {row}).",
                 name=self.name,
-                column=shorten(name, 60),
-                unit=self.reading.unit,
-                row=self.numbers[place],
+                column=column,
+                row=row,
             )
         return Message(
-            "{name}: column “{column}” holds {kind}, not texts (first in {unit} {row}).",
+            "{name}: column “{column}” holds objects or lists, not texts (first in row {row}).",
             name=self.name,
-            column=shorten(name, 60),
-            kind="objects" if isinstance(cell, dict) else "lists",
-            unit=self.reading.unit,
-            row=self.numbers[place],
+            column=column,
+            row=row,
         )
 
     def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

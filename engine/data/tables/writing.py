@@ -74,7 +74,10 @@ def check_target(path: Path, force: bool) -> None:
 def _sheet(table: Table, added: Added, dialect: Dialect) -> bytes:
     """CSV as the table's own where that is its format; new columns can't be taken for formulas by their names."""
     out = io.StringIO(newline="")
-    own = [[as_string(cell) if not isinstance(cell, (dict, list)) else _dumps(cell) for cell in table.fetch(place)] for place in range(len(table.columns))]
+    own = [
+        [as_string(cell) if not isinstance(cell, (dict, list)) else _dumps(cell) for cell in table.fetch(place)]
+        for place in range(len(table.columns))
+    ]
     more = [["" if cell is None else str(cell) for cell in column] for column in added.values()]
     lines = [[*table.columns, *added], *map(list, zip(*own, *more, strict=True))]
     if not dialect.quotes and any(dialect.separator in cell or "\n" in cell for line in lines for cell in line):
