@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from engine.cli import app as commands
 from engine.data.sources import TaskData
-from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tables import Table, read_table
 from engine.data.tables.writing import written
+from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import DataError
 from engine.evaluation.agreement import agreement_of_rows, measure_agreement
 from engine.messages import Message
@@ -106,18 +106,17 @@ def refusal(folder: Path, content: str | bytes, name: str = "rows.csv", **limits
         ("", "rows.csv", "rows.csv is empty"),
         ("\ufeff \n", "rows.csv", "rows.csv is empty"),
         ("text,label\n", "rows.csv", "no rows below the first one"),
-        ("text\nsztos", "rows.xlsx", "of kind “.xlsx”"),
+        ("text\nsztos", "rows.docx", "of kind “.docx”"),
         ("text\nsztos", "rows", "of kind “?”"),
-        (b"text\nsztos\nspa\xb3em\n", "rows.csv", "not UTF-8: see line 3"),
-        ("text\nsztos".encode("utf-16"), "rows.csv", "UTF-16"),
+        ("text\nsztos\nтекст\n".encode("cp1251"), "rows.csv", "not UTF-8: see line 3"),
+        ("text\nsztos".encode("utf-16") + b"x", "rows.csv", "begins as UTF-16"),
         ("text\nszt\0os", "rows.csv", "NUL bytes in line 2"),
         ("text,id\nsztos,1\nno i, co,2\n", "rows.csv", "Row 3 of rows.csv has 3 cells, but 2 columns"),
         ('text,id\nsztos,1\n"lipa,2\n', "rows.csv", "can't be read from line 3 on"),
         ("text,id,text\na,1,b\n", "rows.csv", "two columns called “text”"),
-        (",".join(f"c{n}" for n in range(101)) + "\n1\n", "rows.csv", "101 columns; at most 100"),
         ('{"text": "a"}\n{"text": }\n', "rows.jsonl", "Line 2 of rows.jsonl is not JSON: see character 10"),
         ('{"text": "a"}\n\n["b"]\n', "rows.jsonl", "Line 3 of rows.jsonl is not a JSON object"),
-        ('[{"text": "a"}]', "rows.jsonl", "one JSON list"),
+        ('[{"text": "a"}, 7]', "rows.jsonl", "Item 2 of rows.jsonl is not a JSON object"),
         ('{"text": "a", "text": "b"}', "rows.jsonl", "Line 1 of rows.jsonl has “text” twice"),
         ('{"a": ' + "[" * 100_000 + "\n", "rows.jsonl", "Line 1 of rows.jsonl is not JSON"),
         ('{"\\ud800": 1}', "rows.jsonl", "aren't valid Unicode"),
@@ -133,6 +132,13 @@ def test_too_many_rows_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "text\n" + "s" * 2**20)
     with pytest.raises(DataError, match=r"at most 0\.5 MB"):
         read_table(tmp_path / "rows.csv", max_megabytes=0.5)
+
+
+def test_more_columns_than_a_page_takes_are_refused_there_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, ",".join(f"c{n}" for n in range(101)) + "\n1\n")
+    assert len(read_table(path).columns) == 101
+    with pytest.raises(DataError, match="101 columns; at most 100"):
+        read_table(path, max_rows=10)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -209,7 +215,7 @@ def test_the_task_is_told_by_the_columns(
 
 
 def test_columns_can_be_named_and_wrong_ones_are_refused(tmp_path: Path) -> None:
-    table = read_text(tmp_path, "body,mood\nsztos,2\n")
+    table = read_text(tmp_path, "body,mood\nsztos,positive\n")
     found = recognise_columns(table, SLANG)
     with pytest.raises(DataError, match=r"No column of rows.csv is recognised as the text.*body, mood"):
         prepare(table, found)
@@ -231,8 +237,9 @@ def test_labels_are_read_by_name_and_by_number(tmp_path: Path) -> None:
     batch = prepare(table, recognise_columns(table))
     assert batch.labels.tolist() == NUMBERS
     lines = '{"text": "a", "label": 2}\n{"text": "b", "label": 0.0}\n{"text": "c"}\n{"text": "d", "label": null}\n'
+    lines += '{"text": "e", "label": "1"}\n'
     table = read_text(tmp_path, lines, "rows.jsonl")
-    assert prepare(table, recognise_columns(table)).labels.tolist() == [2, 0, -1, -1]
+    assert prepare(table, recognise_columns(table)).labels.tolist() == [2, 0, -1, -1, 1]
 
 
 def test_rows_that_cant_be_answered_are_set_aside_by_reason(tmp_path: Path, registry: Registry) -> None:
@@ -430,7 +437,9 @@ def test_the_command_writes_the_file_and_tells_the_figures(home: Path, tmp_path:
     assert [row["text"] for row in back] == TEXTS
     assert {row["tfidf"] for row in back} <= set(SLANG.labels)
     assert all(1 / 3 <= float(row["agreement"]) <= 1 for row in back)
-    words = CliRunner().invoke(commands, ["batch", "slang", str(source), "--out", str(out), "--model", "tfidf"])
+    again = ["batch", "slang", str(source), "--out", str(out), "--model", "tfidf"]
+    assert "--force overwrites it" in CliRunner().invoke(commands, again).output
+    words = CliRunner().invoke(commands, [*again, "--force"])
     assert words.exit_code == 0
     assert "accuracy" in words.stdout
 

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from conftest import free_port
 
-from engine.data.tasks import SLANG
 from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
+from engine.data.tasks import SLANG
 from engine.errors import DataError
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all

@@ -30,7 +30,7 @@ class CleaningReport:
     notes: tuple[str, ...] = ()
     conflicts: int = 0
     """Duplicates that had another label than the row kept."""
-    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Why → numbers of the first rows that went, as their file counts them."""
     files: tuple[FileReport, ...] = ()
     """How each file of the source was read."""
@@ -98,5 +98,5 @@ def as_objects(texts: Iterable[str], frame: pd.DataFrame) -> pd.Series:
     return pd.Series(list(texts), index=frame.index, dtype=object)
 
 
-def _numbers(frame: pd.DataFrame, places: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(number) for number in frame[ROW].loc[list(places[:5])])
+def _numbers(frame: pd.DataFrame, places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(str(number) for number in frame[ROW].loc[list(places[:5])])

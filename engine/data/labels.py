@@ -160,7 +160,7 @@ def _doubt(task: Task, bare: set[str], said: Mapping[str, int], classes: set[int
         return None
     every = sorted({*scale, *(word for word in said if _is_number(word))}, key=int)
     return Message(
-        "Labels {numbers} are bare numbers that aren't plainly {labels}. Say which is which: {options}",
+        "The labels are bare numbers ({numbers}) that aren't plainly {labels}. Say what they mean: {options}",
         numbers=", ".join(every[:8]) + (", …" if len(every) > 8 else ""),
         labels=task.describe_labels(),
         options=" ".join(f"--label {word}={name}" for word, name in zip(every[:8], _guess(task, every), strict=False)),

@@ -18,7 +18,8 @@ from engine.errors import DataError
 from engine.messages import Message
 
 ROW, PART = "_row", "_part"
-"""Columns that say where a row comes from: its number, and the place of its file; they go when rows are cleaned."""
+"""Columns that say where a row comes from: its number (`7`, or `test.csv 7` where there are several files), and the
+place of its file; they go when rows are cleaned."""
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev", "trial"), "test": ("test",)}
 _SPLIT_ALIASES = {alias: split for split, aliases in SPLIT_NAMES.items() for alias in aliases}
 _CODE = re.compile(r"[a-z]{2,3}(-[a-z]{2,8})?", re.IGNORECASE)
@@ -72,7 +73,7 @@ class Recognised:
     files: list[FileReport]
     read: int
     unlabelled: list[str]
-    """Where the first rows without a label stand."""
+    """Numbers of the first rows without a label, as `ROW` has them."""
     without_label: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -104,18 +105,15 @@ def recognise(parts: Sequence[Part], task: Task, columns: Mapping[str, str], lab
     if reading.numbers:
         said = ", ".join(f"{number} {task.labels[label]}" for number, label in reading.numbers.items())
         notes.append(Message("labels are numbers, read as {labels}", labels=said))
-    places = [where(parts, frame, one) for one in reading.unlabelled[:5]]
-    kept = frame.assign(label=reading.classes).drop(index=reading.unlabelled).reset_index(drop=True)
+    several = len(parts) > 1
+    names = [f"{part.table.name} " if several else "" for part in parts]
+    rows = [f"{names[part]}{row}" for part, row in zip(frame[PART], frame[ROW], strict=True)]
+    places = [rows[one] for one in reading.unlabelled[:5]]
+    kept = frame.assign(label=reading.classes, **{ROW: rows}).drop(index=reading.unlabelled).reset_index(drop=True)
     for place, part in enumerate(parts):
         if part.split and not (kept[PART] == place).any():
             raise DataError(f"{part.table.name}: none of its rows has a label, so it can't be the {part.split} split.")
     return Recognised(kept, files, len(frame), places, len(reading.unlabelled), notes)
-
-
-def where(parts: Sequence[Part], frame: pd.DataFrame, place: int) -> str:
-    """`row 7`, or `test.csv, row 7` where there are several files."""
-    row, part = frame[ROW].iloc[place], parts[int(frame[PART].iloc[place])]
-    return f"{part.table.name + ', ' if len(parts) > 1 else ''}{part.table.reading.unit} {row}"
 
 
 def _pick(
