@@ -304,7 +304,11 @@ BAD_FILES: dict[str, tuple[str, bytes, list[str]]] = {
     "label word": ("a.csv", b"text,label\nale sztos,happy\n", ["'happy'", "row 2"]),
     "label empty": ("a.csv", b"text,label\nale sztos,\n", ["none of its rows has a label"]),
     "more fields than columns": ("a.csv", b"text,label\nale sztos,2,1\nco za lipa,0,1\n", ["a.csv"]),
-    "fewer columns than fields later": ("a.csv", b"text,label\nale sztos,2\nco, za, lipa,0\n", ["Row 3 of a.csv has 4 cells"]),
+    "fewer columns than fields later": (
+        "a.csv",
+        b"text,label\nale sztos,2\nco, za, lipa,0\n",
+        ["Row 3 of a.csv has 4 cells"],
+    ),
     "open quote": ("a.csv", b'text,label\n"ale sztos,2\nlipa,0\n', ["a.csv"]),
     "empty": ("a.csv", b"", ["a.csv"]),
     "header alone": ("a.csv", b"text,label\n", ["a.csv has no rows"]),

@@ -264,7 +264,8 @@ def test_an_empty_file_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_file_with_a_header_alone_is_refused(tmp_path: Path) -> None:
-    assert refusal(SLANG, write(chat().iloc[:0], tmp_path / "x.csv")).startswith("x.csv has no rows below the first one")
+    line = refusal(SLANG, write(chat().iloc[:0], tmp_path / "x.csv"))
+    assert line.startswith("x.csv has no rows below the first one")
 
 
 def test_a_file_of_blank_texts_is_refused(tmp_path: Path) -> None:

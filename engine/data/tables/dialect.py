@@ -304,7 +304,7 @@ def _look_for_swallowed(
                 rows=len(as_rows),
             )
             raise _UnfitError(said)
-        if len(full) > 1 and (width > 1 or len(inside) > 2):
+        if full and (width > 1 or len(inside) > 2):
             alike.append(place)
     if not alike:
         return []
