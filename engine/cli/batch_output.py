@@ -59,5 +59,7 @@ def _table(result: Mapping[str, Any]) -> Table:
 def _figure(scores: Mapping[str, Any] | None, name: str) -> str:
     if scores is None:
         return "-"
+    if name not in scores["intervals"]:
+        return f"{scores[name]:.3f}"
     low, high = scores["intervals"][name]
     return f"{scores[name]:.3f} [dim]({low:.3f}-{high:.3f})[/]"

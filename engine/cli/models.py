@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that `odzera --help` answer
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -65,18 +66,24 @@ def serve(
 @friendly
 @reads_data
 def data(
-    task: TaskArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK|FILE", help="slang, nli, or a file whose columns tell which.")],
     given: Given,
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a data set: rows, labels, languages, lengths, leaks between splits.
+    """Describe a data set: how it was read, rows, labels, languages, lengths, leaks between splits.
 
     Example: `odzera data nli --source train.csv --json`
     """
     from engine.data.describe import describe
-    from engine.data.tasks import get_task
+    from engine.data.tables import read_table
+    from engine.data.tasks import TASKS, get_task
+    from engine.serving.batch import recognise_columns
 
-    chosen = get_task(task)
+    if task not in TASKS and given.source == "sample" and ("." in task or "/" in task):
+        given = replace(given, source=task)
+        chosen = recognise_columns(read_table(Path(task)), None, given.rest["column"] or []).task
+    else:
+        chosen = get_task(task)
     loaded = given.load(chosen)
     output.show_data(describe(loaded), as_json)
 

@@ -144,6 +144,8 @@ def show_answers(
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:
+    if figure not in row["intervals"]:
+        return f"{row[figure]:.4f}"
     low, high = row["intervals"][figure]
     return f"{row[figure]:.4f} [dim]({low:.3f}-{high:.3f})[/]"
 
@@ -282,6 +284,13 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         print_json(result)
         return
     data = result["data"]
+    for file in result["files"]:
+        for line in reading_lines(file):
+            note(line)
+    for why, count in result["dropped"].items():
+        note(f"dropped: {count} {why}{_first_rows(result['first_rows'].get(why, ()))}")
+    for line in result["notes"]:
+        note(line)
     out.print(
         f"[bold]{result['model']}[/], trained on {escape(result['trained_on']['source'])}, on {data['rows']:,} rows of "
         f"{escape(data['source'])} ({data['split']})"
@@ -300,6 +309,8 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         out.print(
             f"  {code}: accuracy {figures['accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f} ({figures['rows']} rows)"
         )
+    if result["absent"]:
+        note(f"There are no rows of {', '.join(result['absent'])}; macro F1 counts each as 0.")
     if result["rows_seen_in_training"]:
         fail(
             f"{result['rows_seen_in_training']:,} of these rows were in the training data, so these figures flatter it."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from engine.data.tables.writing import Cell, written
 from engine.errors import OdzeraError
 from engine.evaluation.agreement import MISSING, Agreement, agreement_of_rows, measure_agreement
 from engine.evaluation.metrics import Ints, Scores
+from engine.evaluation.significance import with_width
 from engine.experiments.record import score_with_intervals
 from engine.serving.batch import Outcome
 from engine.training.checkpoints import Checkpoint
@@ -61,7 +63,8 @@ def score_models(outcome: Outcome) -> dict[str, Scores]:
     for name, rows in outcome.probabilities.items():
         inside = (outcome.batch.labels != MISSING) & ~np.isnan(rows[:, 0])
         if inside.any():
-            scores[name] = score_with_intervals(outcome.batch.labels[inside], rows[inside], None)
+            scored = score_with_intervals(outcome.batch.labels[inside], rows[inside], None)
+            scores[name] = replace(scored, intervals=with_width(scored.intervals))
     return scores
 
 
