@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := test
-.PHONY: setup app test lint types contract pytest words clean
+.PHONY: setup app test unit lint types contract pytest words clean
 
 # One stamp says that .venv matches the two files it is made from, so a second call installs nothing.
 .venv/.installed: pyproject.toml constraints.txt
@@ -28,8 +28,14 @@ types: setup
 contract: setup
 	$(BIN)/lint-imports
 
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
+
 pytest: setup
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+# What a room's own functions do, within a minute.
+unit: setup
+	$(PYTEST) tests/unit $(PYTEST_ARGS)
 
 # After a change of what the page says: what is new goes into the catalogues, to be translated there.
 words: setup

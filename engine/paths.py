@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+"""The folder that the packages lie in: the repository, or where pip has installed them."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,20 @@ class Places:
 
 
 def default_places() -> Places:
-    """The repository's own folders, or those under `ODZERA_HOME` when it is set."""
-    home = Path(os.environ.get("ODZERA_HOME", ROOT))
+    """The folders under `ODZERA_HOME` when it is set, else the repository's, or those where an installed copy runs."""
+    home = Path(os.environ.get("ODZERA_HOME") or (ROOT if (ROOT / "checkpoints").is_dir() else Path.cwd()))
     return Places(
         checkpoints=home / "checkpoints",
         store=home / "studies" / "results.db",
         training=home / "checkpoints" / ".training",
+    )
+
+
+def say_no_models(checkpoints: Path, task: str) -> str:
+    """A sentence on what to do where no model answers; an installed copy comes without those of the repository."""
+    return (
+        f"No model answers for {task}; models are looked for in {checkpoints}. Train some: odzera train majority tfidf "
+        f"scratch --task {task}. The repository comes with trained ones: set ODZERA_HOME to a copy of it."
     )
 
 

@@ -8,9 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine import terminal
+from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.hub import client
-from engine.paths import default_places
+from engine.paths import default_places, say_no_models
 from gradio_app.server.options import (
     is_public,
     is_readable_by_others,
@@ -19,6 +20,7 @@ from gradio_app.server.options import (
     why_no_mcp,
     why_not_free,
 )
+from gradio_app.server.origins import read_names
 from gradio_app.server.stubs import import_gradio
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def main() -> None:
     started = time.perf_counter()
     arguments = parse_arguments()
     try:
-        users = read_users(arguments.auth)
+        users, names = read_users(arguments.auth), read_names(arguments.allow_host)
     except OdzeraError as error:
         terminal.fail(str(error))
         sys.exit(2)
@@ -71,12 +73,16 @@ def main() -> None:
     context = open_context(places, storage, PREFIX, public)
     for line in context.notes:
         terminal.note(line)
+    for task in TASKS.values():
+        if not context.models(task):
+            terminal.note(say_no_models(places.checkpoints, task.name))
     app = build_app(context)
     # The page is up at once; models are opened behind it, and a text that comes first waits for its own model only.
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
     blocked = [places.checkpoints, places.store.parent]
     more: dict[str, Any] = {"auth": users, "share": arguments.share, "mcp_server": arguments.mcp}
-    launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), inbrowser=arguments.open, **more)
+    more |= {"names": names, "inbrowser": arguments.open}
+    launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), **more)
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{arguments.port}"
     terminal.note(f"Odzera is on {address} ({time.perf_counter() - started:.1f} s). Ctrl-C stops it.")

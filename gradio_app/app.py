@@ -16,7 +16,9 @@ from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.languages import NAMES, Language, get_language
 from gradio_app.server.errors import QuietBlocks
+from gradio_app.server.front import Front, own_addresses
 from gradio_app.server.gate import Gate
+from gradio_app.server.origins import Address
 from gradio_app.server.pages import OwnLanguage
 from gradio_app.server.pwa import install_routes
 from gradio_app.server.sessions import CAPACITY, keep_little, keep_no_diary
@@ -96,7 +98,13 @@ def _create_endpoints(context: Context) -> None:
 
 
 def launch(
-    app: gr.Blocks, host: str, port: int, blocked: Sequence[Path] = (), routes: Sequence[BaseRoute] = (), **more: Any
+    app: gr.Blocks,
+    host: str,
+    port: int,
+    blocked: Sequence[Path] = (),
+    routes: Sequence[BaseRoute] = (),
+    names: Sequence[Address] = (),
+    **more: Any,
 ) -> None:
     """Serve the page without holding the thread; no file under `blocked` is ever served.
 
@@ -106,6 +114,7 @@ def launch(
         port: Port to listen on.
         blocked: Folders that are out of reach.
         routes: That go before the page's own.
+        names: Under which it is reached, beside the address it listens on.
         more: Options of Gradio's `launch`, such as `auth`, `share` and `mcp_server`.
     """
     own: dict[str, Any] = {"share": False, "mcp_server": False, "pwa": True, "state_session_capacity": CAPACITY}
@@ -135,13 +144,14 @@ def launch(
         ),
         css_paths=sorted(ASSETS.glob("*.css")),
         head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
-        app_kwargs={
-            "routes": [*install_routes(), *routes],
+        _app=Front(
+            own_addresses(host, port, names),
+            routes=[*install_routes(), *routes],
             # The page is half a megabyte of text; streams of answers are left alone.
-            "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
+            middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
             # Gradio's own list of addresses is no secret, but is nobody's business either.
-            "openapi_url": None,
-        },
+            openapi_url=None,
+        ),
         favicon_path=ASSETS / "icon.svg",
         **(own | more),
     )

@@ -1,68 +1,20 @@
 """Shared fixtures: small real data, small real models, real databases; no mocks."""
 
-import dataclasses
-import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from loopback_uploads import WritableHub
-from tiny_repos import slang_set, tiny_models
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# Threads that wait asleep: spinning ones take the cores that other tests and programs need.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
-from engine.data.tokens import train_tokenizer
-from engine.experiments.record import Finished, Request
-from engine.experiments.run import run_experiment
-from engine.models.language_model import LanguageModelConfig, make_language_model
 from engine.paths import Places
 from engine.store import Store
-from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
-
-TINY_DECODER = {
-    "vocab_size": 600,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "dropout": 0.1,
-}
-
-
-def tiny_recipe(**changes: object) -> Recipe:
-    """A decoder that trains in a second or two."""
-    base = dataclasses.replace(RECIPES["scratch"], decoder=TINY_DECODER, epochs=2, batch_size=64, precision="float32")
-    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
-
-
-def places_in(folder: Path) -> Places:
-    """The usual places, under a folder of the test's own."""
-    return Places(folder / "checkpoints", folder / "studies" / "results.db", folder / "checkpoints" / ".training")
-
-
-def train_model(recipe: Recipe, data: TaskData, places: Places, store: Store, name: str = "") -> Finished:
-    """Run an experiment to its end."""
-    request = Request(recipe, data, places.checkpoints, places.training, name, device="cpu")
-    return next(event for event in run_experiment(request, store) if isinstance(event, Finished))
-
-
-def saved_decoder(folder: Path, seed: int = 0) -> Path:
-    """A pretrained decoder in a folder, with its tokenizer."""
-    tokenizer = train_tokenizer([("Ala ma kota, a kot ma Alę.",)] * 9, 320)
-    torch.manual_seed(seed)
-    shape = LanguageModelConfig(vocab_size=320, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, context=64)
-    make_language_model(shape, tokenizer).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+from support.loopback_uploads import WritableHub
+from support.models import cut, places_in, tiny_recipe, train_model
+from support.shared import made_once
+from support.tiny_repos import slang_set, tiny_models
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,20 +33,6 @@ def slang() -> TaskData:
 def nli() -> TaskData:
     """The bundled NLI sample."""
     return load(NLI)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def cut(data: TaskData, train: int = 160, other: int = 60) -> TaskData:
-    """The first rows of every split, for trials that last a second."""
-    place = data.frame.groupby("split").cumcount()
-    limit = data.frame["split"].map({"train": train, "validation": other, "test": other})
-    return dataclasses.replace(data, frame=data.frame[place < limit].reset_index(drop=True))
 
 
 @pytest.fixture(scope="session")
@@ -118,14 +56,19 @@ def places(tmp_path: Path) -> Places:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: TaskData) -> Places:
     """Places with four small trained models for each task: majority, tfidf, scratch, and a second scratch."""
-    places = places_in(tmp_path_factory.mktemp("trained"))
-    store = Store.open(places.store)
-    for data in (slang, nli):
-        for name in ("majority", "tfidf"):
-            train_model(RECIPES[name], data, places, store)
-        train_model(tiny_recipe(), data, places, store)
-        train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
-    return places
+
+    def train_all(folder: Path) -> None:
+        places = places_in(folder)
+        store = Store.open(places.store)
+        for data in (slang, nli):
+            for name in ("majority", "tfidf"):
+                train_model(RECIPES[name], data, places, store)
+            train_model(tiny_recipe(), data, places, store)
+            train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
+        # What stands in the journal goes into the file, so that the file is the same before and after a look at it.
+        store.db.close()
+
+    return places_in(made_once(tmp_path_factory, "trained", train_all))
 
 
 @pytest.fixture

@@ -33,6 +33,14 @@ from engine.processes import one_voice
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another name that the page is reached under, as NAME or NAME:PORT: of a proxy in front. "
+            "May be repeated.",
+        ),
+    ] = None,
     export: Annotated[bool, typer.Option(help="Export models that aren't yet, behind the page.")] = True,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     auth: Annotated[
@@ -59,6 +67,7 @@ def serve(
     program = [sys.executable, "-m", "gradio_app", "--host", host, "--port", str(port)]
     program += ["--export" if export else "--no-export", *(name for name, on in flags.items() if on)]
     program += ["--auth", str(auth)] if auth else []
+    program += [f"--allow-host={name}" for name in allow_host or []]
     os.execv(sys.executable, program)  # noqa: S606
 
 

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from engine.paths import say_no_models
 from engine.terminal import err, fail, note, out, print_json
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def show_answers(
     if as_json:
         print_json([one.as_dict() for one in good])
     if not answers:
-        fail(f"No model answers for {task.name}. Train one: odzera train majority tfidf scratch --task {task.name}")
+        fail(say_no_models(registry.root, task.name))
     if as_json or not good:
         return bool(good)
     table = Table(box=None, header_style="bold")

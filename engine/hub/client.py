@@ -117,7 +117,7 @@ def one_line_errors(what: str, page: str = "", writing: bool = False) -> Iterato
 
 
 _LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
-_CUT = "the connection was cut midway and nothing was kept; try again."
+_CUT = "the connection was cut midway; what came is kept, and the same command goes on from there."
 EXPLANATIONS: Mapping[str, str] = {
     # By the class that huggingface_hub makes of the hub's answer, alone or with its status.
     "GatedRepoError": f"it is gated: accept its terms on {{page}}, then {_LOG_IN}.",

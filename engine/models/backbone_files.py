@@ -50,8 +50,9 @@ def _from_hub(repo_id: str, revision: str, download: bool = True) -> cache.Snaps
     found = cache.find_snapshot(repo_id, revision)
     if not download and not (found and found.whole):
         raise HubError(f"{repo_id} isn't on this machine.")
-    # What another program has downloaded is completed and verified, and taken as it is only where there is no hub.
-    if found and (found.whole or (not client.is_reachable() and _has_all(found.folder))):
+    # What another program has downloaded is completed and verified, and taken as it is only where there is no hub; what
+    # this one has begun waits for its end.
+    if found and (found.whole or (not found.begun and not client.is_reachable() and _has_all(found.folder))):
         return found
     with cache.incoming(repo_id, revision) as repository:
         names = needed_files(repo_id, repository.hashes)

@@ -18,8 +18,10 @@ def default_storage(places: Places) -> str:
         StoreError: The place can't be written.
     """
     path = places.studies
-    if not path.exists() and SHIPPED.is_file():
-        _copy(SHIPPED, path)
+    # An installed copy comes without it, but may be started in the repository.
+    shipped = next((one for one in (SHIPPED, path.with_name(SHIPPED.name)) if one.is_file()), None)
+    if not path.exists() and shipped:
+        _copy(shipped, path)
     return f"sqlite:///{path}"
 
 

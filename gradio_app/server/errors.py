@@ -11,7 +11,7 @@ from gradio_app.languages import NAMES, get_language, message
 
 UNREADABLE = message("That isn't what this page sends.")
 FAILED = message("Something went wrong here; the log says where.")
-OURS = tuple(Path(__file__).resolve().parents[1] / folder for folder in ("gradio_app", "engine"))
+OURS = tuple(Path(__file__).resolve().parents[2] / folder for folder in ("gradio_app", "engine"))
 
 
 def describe(error: BaseException) -> str:

@@ -1,14 +1,14 @@
-"""What stands before the page: which addresses there are, who may ask for them, and how much may be sent."""
+"""What stands before the page: which paths there are, who may ask for them, and how much may be sent."""
 
 import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
@@ -39,15 +39,7 @@ FOR_GUESTS = ("/config", f"{API}/run/predict", *(
     f"{API}/{name}" for name in ("info", "openapi.json", "cancel", "reset", "upload", "upload_progress", "mcp")
 ))  # fmt: skip
 FOR_GUESTS_BELOW = (FILE, "/dashboard/", *(f"{API}/{name}/" for name in ("queue", "call", "heartbeat", "mcp")))
-PARENTS = ("'self'", "https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space")
 API_INFO = re.compile(rb"window\.gradio_api_info = .*?;</script>", re.DOTALL)
-HEADERS: Mapping[str, str] = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    # A Space is shown in a frame of the Hub's.
-    "Content-Security-Policy": f"object-src 'none'; base-uri 'self'; frame-ancestors {' '.join(PARENTS)}",
-}
 
 
 class Gate:
@@ -70,7 +62,7 @@ class Gate:
         if scope["type"] != "http":
             raise HTTPException(404)
         begun: list[bool] = []
-        send = _with_headers(send, begun)
+        send = _noting(send, begun)
         try:
             receive = await self._check(scope, receive)
         except HTTPException as refused:
@@ -137,10 +129,6 @@ def _require_login(scope: Scope) -> None:
     """Gradio asks for the password at its own addresses; some of ours go before them, and so does this."""
     if not _is_welcome(scope):
         raise HTTPException(401, "Log in first.")
-    headers = Headers(scope=scope)
-    # Gradio's cookie travels to it from other sites' pages too, and its answers may be read there.
-    if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
-        raise HTTPException(403, "Not from another site.")
 
 
 def _require_own_file(name: str, uploads: Path) -> None:
@@ -251,14 +239,10 @@ def _limited(receive: Receive, scope: Scope, most: int) -> Receive:
     return hand
 
 
-def _with_headers(send: Send, begun: list[bool]) -> Send:
+def _noting(send: Send, begun: list[bool]) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             begun.append(True)
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                # The dashboard brings its own policy.
-                headers.setdefault(name, value)
         await send(message)
 
     return sent

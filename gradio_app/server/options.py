@@ -16,10 +16,17 @@ AUTH = "ODZERA_AUTH"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """`--host`, `--port`, `--no-export`, `--open`, `--auth`, `--share` and `--mcp`."""
+    """`--host`, `--port`, `--allow-host`, `--no-export`, `--open`, `--auth`, `--share` and `--mcp`."""
     parser = argparse.ArgumentParser(prog="python -m gradio_app", description="Serve Odzera's page.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on")
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another name that the page is reached under, as NAME or NAME:PORT: of a proxy in front. May be repeated",
+    )
     parser.add_argument(
         "--export",
         action=argparse.BooleanOptionalAction,

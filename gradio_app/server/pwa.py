@@ -11,7 +11,7 @@ from gradio_app.languages import NAMES, Language, get_language
 
 ICONS = {"icon-192.png": "192x192", "icon-512.png": "512x512", "icon-maskable.png": "512x512", "icon.svg": "any"}
 """Files among the assets, and their sizes in pixels."""
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 THEME = "#0f766e"
 A_DAY = {"Cache-Control": "public, max-age=86400"}
 

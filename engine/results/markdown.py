@@ -1,0 +1,121 @@
+"""Tables of results in Markdown, and the documents that hold them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.errors import DataError
+
+FAMILIES: Mapping[str, str] = {
+    "scratch": "trained from scratch",
+    "pretrained": "pretrained, then adapted",
+    "frozen": "pretrained, left frozen",
+    "baseline": "baseline",
+}
+"""A row's family → what it is called."""
+MARKED = re.compile(r"(?P<begin><!-- table (?P<name>[\w-]+): [^\n]*-->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+"""A place for a table in a document; its first line says which command writes it."""
+
+
+def comparison_table(comparison: Mapping[str, Any]) -> str:
+    """Every model of a comparison, the best on test first, with intervals and costs.
+
+    Args:
+        comparison: What `engine.results.comparison.compare_models` returns.
+    """
+    head = ("model", "accuracy", "macro F1", "MCC", "weights (trained)", "MB", "training", "ms, p50")
+    return _table(head, [_row(row) for row in _best_first(comparison)])
+
+
+def answer_table(comparison: Mapping[str, Any]) -> str:
+    """The best model of each family by macro F1, and below them whether scratch and adapted differ."""
+    best = _best_of_families(comparison)
+    head = ("", "best model", "accuracy", "macro F1", "weights (trained)", "ms, p50")
+    rows = []
+    for family, row in best.items():
+        name, accuracy, macro_f1, _, weights, _, _, ms = _row(row)
+        rows.append((FAMILIES[family], name, accuracy, macro_f1, weights, ms))
+    return f"{_table(head, rows)}\n{_verdict(comparison, best)}\n"
+
+
+RENDERED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"all": comparison_table, "answer": answer_table}
+"""A table's kind → what writes it."""
+
+
+def fill_tables(document: str, comparison: Mapping[str, Any]) -> str:
+    """A document with the tables of a comparison's task written anew between their marks.
+
+    A mark is `<!-- table TASK-KIND: COMMAND -->`, with a key of `RENDERED` for KIND, and ends at `<!-- end -->`.
+
+    Raises:
+        DataError: The document has no mark for this task.
+    """
+    names = {f"{comparison['task']}-{kind}": render for kind, render in RENDERED.items()}
+    if not any(match["name"] in names for match in MARKED.finditer(document)):
+        raise DataError(f"There is no mark for a table of {comparison['task']}: <!-- table {next(iter(names))}: … -->")
+
+    def write(match: re.Match[str]) -> str:
+        render = names.get(match["name"])
+        return match[0] if render is None else f"{match['begin']}\n{render(comparison)}\n{match['end']}"
+
+    return MARKED.sub(write, document)
+
+
+def _best_first(comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return sorted(comparison["rows"], key=lambda row: (-row["accuracy"], row["model"]))
+
+
+def _best_of_families(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    rows = sorted(comparison["rows"], key=lambda row: -row["macro_f1"])
+    found = {family: next((row for row in rows if row["family"] == family), None) for family in FAMILIES}
+    return {family: row for family, row in found.items() if row is not None}
+
+
+def _verdict(comparison: Mapping[str, Any], best: Mapping[str, Mapping[str, Any]]) -> str:
+    """One sentence on the question of the product, from McNemar's test with Holm's correction."""
+    data = comparison["data"]
+    where = f"{data['test_rows']:,} test rows of {data['rows']:,} ({data['source']}, `{data['fingerprint']}`)"
+    if not {"scratch", "pretrained"} <= best.keys():
+        return f"On {where}."
+    names = {best["scratch"]["model"], best["pretrained"]["model"]}
+    test = next((one for one in comparison["mcnemar"] if {one["first"], one["second"]} == names), None)
+    if test is None:
+        return f"On {where}."
+    better, sign = test["first"], 1
+    if test["difference"] < 0:
+        better, sign = test["second"], -1
+    points = f"{100 * sign * test['difference']:.1f} points of accuracy, McNemar's p = {test['p_holm']:.2g} after Holm"
+    difference = f"`{better}` is ahead ({points})" if test["p_holm"] < 0.05 else f"no clear difference ({points})"
+    return f"Scratch against adapted: {difference}. On {where}."
+
+
+def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    total, trained = row["total_parameters"], row["trained_parameters"]
+    part = "" if total == trained else f" ({_short(trained) if trained else 'none'})"
+    return (
+        f"`{row['model']}`",
+        _with_interval(row, "accuracy"),
+        _with_interval(row, "macro_f1"),
+        f"{row['mcc']:.3f}",
+        f"{_short(total)}{part}",
+        f"{row['size_bytes'] / 1e6:.1f}",
+        f"{row['training_seconds']:.0f} s",
+        f"{row['p50_ms']:.2f}",
+    )
+
+
+def _with_interval(row: Mapping[str, Any], figure: str) -> str:
+    low, high = row["intervals"][figure]
+    return f"{row[figure]:.3f} ({low:.3f}-{high:.3f})"
+
+
+def _short(count: int) -> str:
+    """`171k`, `1.9M`; below a thousand as it is."""
+    if count >= 1_000_000:
+        return f"{count / 1e6:.1f}M"
+    return f"{count / 1e3:.0f}k" if count >= 10_000 else f"{count:,}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
