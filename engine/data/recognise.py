@@ -91,7 +91,8 @@ def recognise(parts: Sequence[Part], task: Task, columns: Mapping[str, str], lab
         DataError: A column that the task needs isn't there or holds no texts; a label is none of the task's; or bare
             numbers aren't plainly the task's own.
     """
-    frames, files, notes = [], [], []
+    frames, files = [], []
+    notes: list[str] = []
     for place, part in enumerate(parts):
         frame, used, said = _pick(part, task, columns, labels)
         frames.append(frame.assign(**{PART: place}))
@@ -103,8 +104,8 @@ def recognise(parts: Sequence[Part], task: Task, columns: Mapping[str, str], lab
         name = parts[0].table.name
         raise DataError(f"{name}: none of its rows has a label in column “{files[0].columns['label']}”.")
     if reading.numbers:
-        said = ", ".join(f"{number} {task.labels[label]}" for number, label in reading.numbers.items())
-        notes.append(Message("labels are numbers, read as {labels}", labels=said))
+        read = ", ".join(f"{number} {task.labels[label]}" for number, label in reading.numbers.items())
+        notes.append(Message("labels are numbers, read as {labels}", labels=read))
     several = len(parts) > 1
     names = [f"{part.table.name} " if several else "" for part in parts]
     rows = [f"{names[part]}{row}" for part, row in zip(frame[PART], frame[ROW], strict=True)]

@@ -24,8 +24,8 @@ def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
     Raises:
         DataError: There are too few rows of a class to put one in each split.
     """
-    counts = frame["label"].value_counts()
-    too_few = [f"{task.labels[label]} has {count}" for label, count in counts.items() if count < len(SPLITS)]
+    counts = np.bincount(frame["label"].to_numpy(dtype=np.int64), minlength=len(task.labels)).tolist()
+    too_few = [f"{task.labels[label]} has {count}" for label, count in enumerate(counts) if 0 < count < len(SPLITS)]
     if too_few or len(frame) < EVALUATION_SHARE:
         why = (
             f"each label needs at least {len(SPLITS)} rows, but {', '.join(too_few)}"
@@ -47,7 +47,7 @@ def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
         labels = frame["label"].to_numpy()
         rest = np.arange(len(frame))
         for name in ("test", "validation"):
-            size_now = max(size, len(counts))
+            size_now = max(size, sum(count > 0 for count in counts))
             splitter = StratifiedShuffleSplit(n_splits=1, test_size=size_now, random_state=seed)
             keep, taken = next(splitter.split(rest, labels[rest]))
             split[rest[taken]] = name

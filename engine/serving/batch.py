@@ -9,6 +9,7 @@ from threading import Event
 
 import numpy as np
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.columns import match_columns, other_labels
 from engine.data.labels import read_labels
 from engine.data.recognise import FileReport, compare_labels
@@ -19,7 +20,7 @@ from engine.errors import DataError, OdzeraError, TextError
 from engine.evaluation.agreement import MISSING
 from engine.evaluation.metrics import Floats, Ints
 from engine.messages import Message
-from engine.serving.answers import MAX_CHARACTERS, Failure, check_input
+from engine.serving.answers import Failure, check_input
 from engine.serving.registry import Registry
 from engine.training.checkpoints import Checkpoint
 
@@ -131,14 +132,14 @@ def prepare(table: Table, columns: Columns, labels: Mapping[str, str] | None = N
         DataError: A text column isn't known, isn't there, or is named twice; or no row can be answered.
     """
     texts = [table.column(name) for name in _check_columns(table, columns)]
-    for name, cells in zip(columns.texts, texts, strict=True):
-        _refuse_objects(table, str(name), cells)
+    for name, column in zip(columns.texts, texts, strict=True):
+        _refuse_objects(table, str(name), column)
     inputs, places = [], []
     refused: dict[str, list[int]] = {}
     for place, row in enumerate(zip(*texts, strict=True)):
         cells = tuple(cell if isinstance(cell, (list, dict, bytes)) else as_string(cell) for cell in row)
         try:
-            inputs.append(check_input(columns.task, cells))  # type: ignore[arg-type]
+            inputs.append(check_input(columns.task, cells))
             places.append(place)
         except TextError:
             refused.setdefault(_reason(cells), []).append(table.numbers[place])

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context as Pages
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.data.tasks import NLI, SLANG
-from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers import batch as handlers
 from gradio_app.handlers.batch import Choice, Desk, FileView, RunView

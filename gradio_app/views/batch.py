@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.tables import Table
 from engine.data.tables.table import shorten
-from engine.serving.answers import MAX_CHARACTERS
 from engine.serving.batch import EMPTY, LONG, Batch, Columns, Progress
 from gradio_app.languages import Language, message
 

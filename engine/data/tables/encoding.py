@@ -23,7 +23,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: ("utf-16", "UTF-16"),
 }
 # A file begins with the letter of a column's name, a quotation mark or a brace: all of them ASCII.
-_UNMARKED = {
+_UNMARKED: dict[tuple[bool, ...], tuple[str, str]] = {
     (True, False, False, False): ("utf-32-le", "UTF-32"),
     (False, False, False, True): ("utf-32-be", "UTF-32"),
     (True, False, True, False): ("utf-16-le", "UTF-16"),
@@ -64,10 +64,7 @@ def _unicode_codec(content: bytes) -> tuple[str, str]:
     for mark, found in _MARKS.items():
         if content.startswith(mark):
             return found
-    start = content[:4]
-    return (
-        _UNMARKED.get(tuple(byte != 0 for byte in start), ("utf-8", "UTF-8")) if len(start) == 4 else ("utf-8", "UTF-8")
-    )  # type: ignore[arg-type]
+    return _UNMARKED.get(tuple(byte != 0 for byte in content[:4]), ("utf-8", "UTF-8"))
 
 
 def _decode_legacy(content: bytes, name: str, line: int) -> tuple[str, str]:

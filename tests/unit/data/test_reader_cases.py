@@ -22,7 +22,7 @@ from engine.errors import DataError
 from engine.serving.batch import Batch, prepare, recognise_columns
 
 CLASSES = ("negative", "neutral", "positive")
-LAYOUTS = Path(__file__).parents[2] / "shared" / "data" / "layouts"
+LAYOUTS = ROOT.parent / "shared" / "data" / "layouts"
 
 
 def posts(rows: int = 30) -> list[str]:
