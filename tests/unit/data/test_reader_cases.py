@@ -19,6 +19,7 @@ from engine.data.tables import read_table
 from engine.data.tables.writing import WRITERS, check_target, written
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import DataError
+from engine.paths import ROOT
 from engine.serving.batch import Batch, prepare, recognise_columns
 
 CLASSES = ("negative", "neutral", "positive")
