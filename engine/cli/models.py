@@ -83,14 +83,14 @@ def data(
 
     Example: `odzera data nli --source train.csv --json`
     """
+    from engine.data.columns import find_task
     from engine.data.describe import describe
     from engine.data.tables import read_table
     from engine.data.tasks import TASKS, get_task
-    from engine.serving.batch import recognise_columns
 
     if task not in TASKS and given.source == "sample" and ("." in task or "/" in task):
         given = replace(given, source=task)
-        chosen = recognise_columns(read_table(Path(task)), None, given.rest["column"] or []).task
+        chosen = find_task(read_table(Path(task)).columns, given.options.columns)
     else:
         chosen = get_task(task)
     loaded = given.load(chosen)

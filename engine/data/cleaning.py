@@ -38,7 +38,9 @@ class CleaningReport:
 
 def clean_text(text: str) -> str:
     """Strip `text`, bring it to Unicode NFC, drop control characters and squeeze runs of white space."""
-    return " ".join(unicodedata.normalize("NFC", _CONTROL.sub("", text)).split())
+    cleaned = " ".join(unicodedata.normalize("NFC", _CONTROL.sub("", text)).split())
+    # Most texts are clean: the same object again takes no memory of its own.
+    return text if cleaned == text else cleaned
 
 
 def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport]:

@@ -78,6 +78,17 @@ def other_labels(columns: Iterable[str], task: Task, chosen: str) -> list[str]:
     return [column for column in columns if column != chosen and fold_name(column) in aliases]
 
 
+def find_task(columns: Iterable[str], given: Mapping[str, str]) -> Task:
+    """The task whose texts a table has; that of one text where it has neither's."""
+    names = list(columns)
+    for task in (TASKS["nli"], TASKS["slang"]):
+        known = {canonical: name for canonical, name in given.items() if canonical in task.aliases}
+        # A pair's columns say more than one that is called text.
+        if all(column in match_columns(names, task, known, task.text_columns) for column in task.text_columns):
+            return task
+    return TASKS["slang"]
+
+
 def text_columns(table: Table, given: str = "") -> list[str]:
     """The columns of a table that hold text, for a use that needs no labels: that of either task, or the one given.
 

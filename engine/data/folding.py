@@ -13,7 +13,7 @@ _SMILE, _FROWN = "\U0001f642", "\U0001f641"
 # Emoticons are written in punctuation, but say more than it.
 _SMILES = re.compile(r"(?<!\w)[:;=]['’]?-?[)\]dDpP3*]+(?!\w)")
 _FROWNS = re.compile(r"(?<!\w)[:;=]['’]?-?[(\[/\\|]+(?!\w)")
-MOST_WORDS = 200_000
+MOST_WORDS = 50_000
 """Of the folded words that are remembered."""
 
 
@@ -24,9 +24,11 @@ class _Folded(dict[str, str]):
         if len(self) > MOST_WORDS:
             self.clear()
         plain = unicodedata.normalize("NFKC", word).casefold()
-        plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
-        self[word] = key = "".join(char for char in plain if not _is_left_out(char))
-        return key
+        if not plain.isalnum():
+            plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
+            plain = "".join(char for char in plain if not _is_left_out(char))
+        self[word] = plain
+        return plain
 
 
 def _is_left_out(char: str) -> bool:

@@ -1,15 +1,16 @@
 """Near-duplicates across splits: texts that share most of their words, found by MinHash (Broder, 1997) and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from engine.data.folding import fold_words
+from engine.data.folding import MOST_WORDS, fold_words
 from engine.data.tasks import SPLITS, Task
 
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
-PERMUTATIONS, BANDS = 40, 8
+PERMUTATIONS, BANDS = 60, 10
+AT_ONCE = 10_000
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
 
@@ -32,30 +33,45 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task) -> int:
     for split in SPLITS:
         rows = frame[frame["split"] == split]
         inputs = list(zip(*(rows[column].tolist() for column in task.text_columns), strict=True))
-        if earlier and inputs:
-            signatures = RMinHash.from_token_sets(map(_words, inputs), PERMUTATIONS, 0)
-            found += sum(
-                any(_are_near(_words(own), _words(earlier[place])) for place in candidates)
-                for own, candidates in zip(inputs, index.query_all(signatures), strict=True)
+        pieces = [inputs[at : at + AT_ONCE] for at in range(0, len(inputs), AT_ONCE)]
+        for piece in pieces if earlier else ():
+            queries = RMinHash.from_token_sets(map(_words, piece), PERMUTATIONS, 0)
+            for own, candidates in zip(piece, index.query_all(queries), strict=True):
+                found += bool(candidates) and _is_near_any(own, (earlier[place] for place in candidates))
+        for piece in pieces if split != SPLITS[-1] else ():
+            index.insert_matrix(
+                RMinHash.digest_matrix_from_token_sets(map(_words, piece), PERMUTATIONS, 0), len(earlier)
             )
-        index.insert_matrix(RMinHash.digest_matrix_from_token_sets(map(_words, inputs), PERMUTATIONS, 0), len(earlier))
-        earlier += inputs
+            earlier += piece
     return found
 
 
-def _words(texts: Sequence[str]) -> frozenset[str]:
+def _words(texts: Sequence[str]) -> list[str]:
     """The words of an input by their keys, those of a pair's second text apart from the first's."""
-    found: set[str] = set()
-    for place, text in enumerate(texts):
-        words = fold_words(text)
-        if max(map(len, words), default=0) >= LONG_WORD:
-            words = [part for word in words for part in _parts(word)]
-        found.update(words if not place else (f"{place} {word}" for word in words))
-    return frozenset(found)
+    words = [part for word in texts[0].split() for part in _PARTS[word]]
+    for text in texts[1:]:
+        words += [f"2 {part}" for word in text.split() for part in _PARTS[word]]
+    return words
 
 
-def _parts(word: str) -> list[str]:
-    return [word] if len(word) < LONG_WORD else [word[at : at + 3] for at in range(len(word) - 2)]
+class _Parts(dict[str, tuple[str, ...]]):
+    """A word → its key, or that in threes where it is long; worked out when the word is first met."""
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        if len(self) > MOST_WORDS:
+            self.clear()
+        key = "".join(fold_words(word))
+        long = len(key) >= LONG_WORD
+        self[word] = parts = tuple(key[at : at + 3] for at in range(len(key) - 2)) if long else (key,) if key else ()
+        return parts
+
+
+_PARTS = _Parts()
+
+
+def _is_near_any(own: Sequence[str], others: Iterable[Sequence[str]]) -> bool:
+    words = frozenset(_words(own))
+    return any(_are_near(words, frozenset(_words(other))) for other in others)
 
 
 def _are_near(first: frozenset[str], second: frozenset[str]) -> bool:

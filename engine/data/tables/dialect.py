@@ -1,10 +1,9 @@
 """CSV files: which character separates cells, what quotation marks mean, and where a stray one has swallowed rows."""
 
 import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.data.labels import looks_like_label
@@ -17,6 +16,7 @@ SAMPLE_CHARACTERS, SAMPLE_RECORDS = 200_000, 200
 csv.field_size_limit(2**31 - 1)
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?[;,]*\r?\n', re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _WHOLLY_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -41,7 +41,7 @@ class Dialect:
             csv.Error: A quotation mark stands where none may.
         """
         reader = csv.reader(
-            io.StringIO(text, newline=""),
+            split_lines(text),
             delimiter=self.separator,
             quoting=csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE,
             escapechar=self.escape,
@@ -66,6 +66,11 @@ class _QuoteError(csv.Error):
     def __init__(self, line: int, words: str) -> None:
         super().__init__(words)
         self.line, self.open = line, words.startswith("unexpected end")
+
+
+def split_lines(text: str) -> Iterator[str]:
+    """Physical lines with their ends, made as they are asked for; a file object would hold the text twice over."""
+    return (found[0] for found in _LINE.finditer(text))
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ def find_separator(text: str, usual: str) -> str:
 
 
 def _widths(sample: str, separator: str) -> list[int]:
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator)
+    reader = csv.reader(split_lines(sample), delimiter=separator)
     widths = []
     for record in reader:
         if record:
@@ -287,7 +292,7 @@ def _look_for_swallowed(
             for column, cell in zip(ordinary, records[place], strict=True):
                 if len(cell) <= 40:
                     column[cell] += 1
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(split_lines(text))
     alike = []
     for place in several:
         inside = [line.rstrip("\r\n") for line in lines[begins[place] - 1 : begins[place + 1] - 1]]
