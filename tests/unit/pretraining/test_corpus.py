@@ -61,13 +61,13 @@ def test_a_table_of_pairs_gives_both_texts(tmp_path: Path) -> None:
 
 def test_a_column_that_isnt_recognised_is_named(tmp_path: Path) -> None:
     file = tmp_path / "inne.csv"
-    file.write_text("nr,opinia\n1,Dobre\n2,Słabe\n", encoding="utf-8")
+    file.write_text("nr,felieton\n1,Dobre\n2,Słabe\n", encoding="utf-8")
     (source,) = name_sources([file])
     with pytest.raises(
-        DataError, match=r"^inne\.csv: no column recognised as text\. Columns seen: nr, opinia\. [^\n]+$"
+        DataError, match=r"^inne\.csv: no column recognised as text\. Columns seen: nr, felieton\. [^\n]+$"
     ):
         list(paragraphs(source))
-    (source,) = name_sources([file], "opinia")
+    (source,) = name_sources([file], "felieton")
     assert list(paragraphs(source)) == ["Dobre", "Słabe"]
 
 
