@@ -1,4 +1,4 @@
-"""What training costs: memory and the machine it ran on."""
+"""The machine: its description for records, its peak memory, its energy, and its threads."""
 
 import math
 import platform

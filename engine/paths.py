@@ -15,7 +15,7 @@ class Places:
     checkpoints: Path
     """Trained models, one folder each: `TASK/RECIPE@DATA/`."""
     store: Path
-    """SQLite file with runs, epochs, predictions and latencies."""
+    """SQLite file with runs, epochs and predictions."""
     training: Path
     """State of unfinished training runs, from which they resume."""
 

@@ -1,10 +1,10 @@
-"""The store: what was measured, in one SQLite file. It keeps row ids and numbers, never a user's text."""
+"""The store: runs, epochs and test predictions in one SQLite file. It keeps ids and numbers, never a user's text."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +48,6 @@ def _create_first_tables(db: Database) -> None:
             {"run": str, "row": str, "label": int, "predicted": int, "probabilities": str, "language": str},
             ("run", "row"),
         ),
-        "latencies": (
-            {
-                "run": str,
-                "device": str,
-                "device_name": str,
-                "p50_ms": float,
-                "p95_ms": float,
-                "samples_per_second": float,
-                "calls": int,
-                "threads": int,
-            },
-            ("run", "device"),
-        ),
     }
     for name, (columns, key) in tables.items():
         foreign = [] if name == "runs" else [("run", "runs", "id")]
@@ -68,16 +55,21 @@ def _create_first_tables(db: Database) -> None:
     db.table("runs").create_index(["task", "fingerprint"], if_not_exists=True)
 
 
-def _time_batches(db: Database) -> None:
-    for column in ("batch_p50_ms", "batch_p95_ms"):
-        db.table("latencies").add_column(column, float)
+def _drop_latencies(db: Database) -> None:
+    db.table("latencies").drop(ignore=True)
 
 
 def _keep_train_accuracy(db: Database) -> None:
     db.table("epochs").add_column("train_accuracy", float)
 
 
-MIGRATIONS: Sequence[Callable[[Database], None]] = (_create_first_tables, _time_batches, _keep_train_accuracy)
+MIGRATIONS: Sequence[Callable[[Database], None]] = (
+    _create_first_tables,
+    # Once added columns to this table, which repeated the runs' records and was never read.
+    _drop_latencies,
+    _keep_train_accuracy,
+    _drop_latencies,
+)
 """Schema changes in order; the database's `user_version` says how many it has seen."""
 
 
@@ -118,6 +110,19 @@ class Predictions:
     probabilities: list[list[float]]
     languages: list[str]
 
+    def as_rows(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """A row of the table for each test row."""
+        columns = (self.rows, self.labels, self.predicted, self.probabilities, self.languages)
+        for row, label, predicted, probabilities, language in zip(*columns, strict=True):
+            yield {
+                "run": run_id,
+                "row": row,
+                "label": label,
+                "predicted": predicted,
+                "probabilities": json.dumps(probabilities),
+                "language": language,
+            }
+
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
@@ -129,7 +134,7 @@ def _explained(what: str) -> Iterator[None]:
 
 
 class Store:
-    """Runs, epochs, test predictions and latencies in a `sqlite_utils.Database`."""
+    """Runs, epochs and test predictions in a `sqlite_utils.Database`."""
 
     def __init__(self, db: Database) -> None:
         """Take a database and bring its schema up to date.
@@ -175,48 +180,10 @@ class Store:
         """
         if self.has(run.id):
             return
-        latency = run.record.get("latency")
-        machine = run.record.get("machine", {})
         with _explained("The results can't be written"), self.db.atomic():
-            self._table("runs").insert(
-                {
-                    "id": run.id,
-                    "task": run.task,
-                    "model": run.model,
-                    "source": run.source,
-                    "fingerprint": run.fingerprint,
-                    "created": run.created,
-                    "record": json.dumps(run.record, ensure_ascii=False),
-                }
-            )
+            self._table("runs").insert(asdict(run) | {"record": json.dumps(run.record, ensure_ascii=False)})
             self._table("epochs").insert_all({"run": run.id, **epoch_row(epoch)} for epoch in epochs)
-            self._table("predictions").insert_all(
-                {
-                    "run": run.id,
-                    "row": row,
-                    "label": label,
-                    "predicted": predicted,
-                    "probabilities": json.dumps(probabilities),
-                    "language": language,
-                }
-                for row, label, predicted, probabilities, language in zip(
-                    predictions.rows,
-                    predictions.labels,
-                    predictions.predicted,
-                    predictions.probabilities,
-                    predictions.languages,
-                    strict=True,
-                )
-            )
-            if latency:
-                self._table("latencies").insert(
-                    {
-                        "run": run.id,
-                        "device": machine.get("device", ""),
-                        "device_name": machine.get("device_name", ""),
-                        **latency,
-                    }
-                )
+            self._table("predictions").insert_all(predictions.as_rows(run.id))
 
     def has(self, run_id: str) -> bool:
         """Whether a run is stored."""

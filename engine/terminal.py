@@ -2,24 +2,26 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-if TYPE_CHECKING:
-    pass
-
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
 
 WIDE = None if sys.stdout.isatty() else 160
 
-
 out = Console(highlight=False, width=WIDE)
-
-
 err = Console(stderr=True, highlight=False)
 
 
@@ -57,3 +59,27 @@ def progress_bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int]
     ) as bar:
         line = bar.add_task(what, total=1)
         yield lambda done, total: bar.update(line, completed=done, total=total)
+
+
+def live_progress(unit: str, quiet: bool = False) -> Progress:
+    """A bar on standard error whose description changes, with the time gone and left; nothing where nobody watches."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+
+
+def make_table(*columns: str, left: Collection[str] = (), no_wrap: bool = False, title: str | None = None) -> Table:
+    """A table without lines; the first column and those of `left` are texts, the others numbers."""
+    table = Table(box=None, header_style="bold", title=title)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if not place or name in left else "right", no_wrap=no_wrap)
+    return table

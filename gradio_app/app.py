@@ -68,7 +68,7 @@ def build_app(context: Context) -> gr.Blocks:
 
 def _create_page(app: gr.Blocks, context: Context, say: Language) -> None:
     gr.Navbar(visible=False)
-    gr.HTML(render_header(say), elem_classes="oz-top")
+    gr.HTML(render_header(say))
     with gr.Tabs(elem_id="tabs") as tabs:
         askings = {"slang": create_slang_tab(context, say), "nli": create_nli_tab(context, say)}
         for create in TABS:

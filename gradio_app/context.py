@@ -18,18 +18,17 @@ from engine.experiments.curves import AXES, Curve, list_curves
 from engine.explain.why import Explainer
 from engine.machine import serve_on_one_thread
 from engine.paths import ROOT, Places
-from engine.processes import run_all
 from engine.results.comparison import open_results
 from engine.results.inspection import find_texts
 from engine.results.scaling import read_growth
 from engine.search.report import StudyView, list_studies
-from engine.serving.exports import export_by_path, has_network
+from engine.serving.exports import has_network
 from engine.serving.registry import Registry, Untouched
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
 from gradio_app.cache import Results
 from gradio_app.languages import Language
-from gradio_app.views.wording import name_source
+from gradio_app.views.names import name_source
 
 
 @dataclass(frozen=True)
@@ -143,17 +142,11 @@ class Context:
             self.studies()
 
     def speed_up(self) -> None:
-        """Export every model that the page shows first and that isn't yet, one at a time, and answer from the graphs.
-
-        Each is made in a process of its own, so that the page keeps its memory small and its threads free.
-        """
-        for task in TASKS:
-            for checkpoint in self.registry.models(task):
-                # One that can't be exported goes on as it is.
-                with suppress(OdzeraError):
-                    if self.registry.waits_for_export(checkpoint):
-                        for _ in run_all(export_by_path, [(checkpoint.folder,)], workers=1):
-                            self.registry.renew(checkpoint)
+        """Export every model that the page shows first and that isn't yet, and answer from the graphs."""
+        for checkpoint in self.registry.export_missing():
+            # One that can't be opened anew goes on as it is.
+            with suppress(OdzeraError):
+                self.registry.renew(checkpoint)
         for task in TASKS:
             for checkpoint in self.registry.models(task):
                 with suppress(OdzeraError):

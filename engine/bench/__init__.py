@@ -1,1 +1,1 @@
-"""Us against others: answers, training, searches and the page, measured in turns."""
+"""Benchmarks measure answers, training, searches and the page against what else one would use."""

@@ -1,4 +1,4 @@
-"""Every recipe of a task that this machine can hold, in order of cost, beside what the systems' authors report."""
+"""The reproduction trains every recipe that this machine can hold, and sets each beside what its authors report."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

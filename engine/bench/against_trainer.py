@@ -1,23 +1,23 @@
-"""Our training loop raced against `transformers.Trainer`: the same model, data, batch size, rate and epochs."""
+"""A benchmark trains the same model by our loop and by `transformers.Trainer`: same data, batches, rate, epochs."""
 
 import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from engine import __version__
+from engine.bench.turns import BenchRecord, measure_apart
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.evaluation.metrics import headline, softmax
-from engine.machine import describe_machine, now
-from engine.processes import run_all
+from engine.evaluation.turns import Tick, Turns
 from engine.training.build import batches_of, build, labels_of, threads_for
 from engine.training.classifiers import NeuralModel
 from engine.training.loop import train
@@ -31,78 +31,71 @@ SYSTEMS = {
 
 
 @dataclass(frozen=True)
-class TrainRace:
-    """What to race."""
+class TrainerBenchmark:
+    """What to measure."""
 
     recipes: Sequence[Recipe]
     data: TaskData
     epochs: int = 2
     rounds: int = 3
     systems: Sequence[str] = ("ours", "trainer", "trainer-256")
+    command: str = ""
 
 
-def race_training(request: TrainRace, tick: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def benchmark_training(request: TrainerBenchmark, tick: Tick | None = None) -> dict[str, Any]:
     """Train every recipe with every system, in turns, each time with another seed and in a process of its own.
 
     Returns:
-        Plain values: `rows`, one a recipe and system, with epochs an hour and the validation loss after the last
-        epoch, mean and standard deviation over the rounds; `machine` and what was asked.
+        Plain values: a `BenchRecord` with `rows`, one a recipe and system, of epochs an hour and the validation loss
+        after the last epoch, mean and standard deviation over the rounds; and what failed.
 
     Raises:
         RecipeError: A recipe has no training loop.
+        OdzeraError: Every system failed.
     """
     for recipe in request.recipes:
         if recipe.kind in ("baseline", "frozen"):
-            raise RecipeError(f"{recipe.name} has no training loop to race; name a scratch or pretrained recipe.")
-    todo = []
-    for turn in range(request.rounds):
-        for recipe in request.recipes:
-            # Both get one rate for all weights and no early end; whatever else the recipe says holds for both.
-            plain = dataclasses.replace(
-                recipe, seed=recipe.seed + turn, epochs=request.epochs, patience=request.epochs, head_lr=recipe.lr
-            )
-            for system in request.systems[:: -1 if turn % 2 else 1]:
-                todo.append((system, plain, request.data))
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for done, (place, result) in enumerate(run_all(train_once, todo, workers=1), start=1):
-        system, recipe, _ = todo[place]
-        found.setdefault((recipe.name, system), []).append(result)
-        if tick:
-            tick(done, len(todo))
-    rows = []
-    for recipe in request.recipes:
-        base = {
-            system: statistics.median(one["seconds"] for one in found[recipe.name, system])
-            for system in request.systems
-        }
-        for system in request.systems:
-            results = found[recipe.name, system]
-            losses = [one["loss"] for one in results]
-            rows.append(
-                {
-                    "recipe": recipe.name,
-                    "system": system,
-                    "epochs_per_hour": 3600 * request.epochs / base[system],
-                    "times_trainer": base["trainer"] / base[system] if "trainer" in base else None,
-                    "loss": statistics.fmean(losses),
-                    "loss_deviation": statistics.stdev(losses) if len(losses) > 1 else 0.0,
-                    "accuracy": statistics.fmean(one["accuracy"] for one in results),
-                    "seconds": [one["seconds"] for one in results],
-                    "precision": results[0]["precision"],
-                }
-            )
+            raise RecipeError(f"{recipe.name} has no training loop to measure; name a scratch or pretrained recipe.")
+    record = BenchRecord(request.command, request.data)
+    recipes = {recipe.name: recipe for recipe in request.recipes}
+
+    def given(pair: tuple[str, str], turn: int) -> tuple[str, Recipe, TaskData]:
+        name, system = pair
+        recipe = recipes[name]
+        # Both loops get one rate for all weights and no early end; whatever else the recipe says holds for both.
+        plain = dataclasses.replace(
+            recipe, seed=recipe.seed + turn, epochs=request.epochs, patience=request.epochs, head_lr=recipe.lr
+        )
+        return system, plain, request.data
+
+    pairs = [(name, system) for name in recipes for system in request.systems]
+    found = measure_apart(train_once, pairs, request.rounds, given, tick)
+    return record.close(
+        train_rows=len(request.data.split("train")),
+        epochs=request.epochs,
+        rounds=request.rounds,
+        systems={name: SYSTEMS[name] for name in request.systems},
+        rows=[_summarise(found, pair, request.epochs) for pair in pairs if pair in found.results],
+        failures={f"{name} ({system})": reason for (name, system), reason in found.failures.items()},
+    )
+
+
+def _summarise(found: Turns[tuple[str, str], dict[str, Any]], pair: tuple[str, str], epochs: int) -> dict[str, Any]:
+    """A row: one recipe with one system."""
+    seconds = itemgetter("seconds")
+    name, system = pair
+    results = found.results[pair]
+    losses = found.figures(pair, itemgetter("loss"))
     return {
-        "task": request.data.task.name,
-        "source": request.data.source,
-        "fingerprint": request.data.fingerprint,
-        "train_rows": len(request.data.split("train")),
-        "epochs": request.epochs,
-        "rounds": request.rounds,
-        "machine": describe_machine(torch.device("cpu")),
-        "created": now(),
-        "version": __version__,
-        "systems": {name: SYSTEMS[name] for name in request.systems},
-        "rows": rows,
+        "recipe": name,
+        "system": system,
+        "epochs_per_hour": 3600 * epochs / found.median(pair, seconds),
+        "times_trainer": found.ratio(pair, (name, "trainer"), seconds),
+        "loss": statistics.fmean(losses),
+        "loss_deviation": statistics.stdev(losses) if len(losses) > 1 else 0.0,
+        "accuracy": statistics.fmean(one["accuracy"] for one in results),
+        "seconds": [one["seconds"] for one in results],
+        "precision": results[0]["precision"],
     }
 
 

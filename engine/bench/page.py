@@ -1,28 +1,30 @@
-"""The page under load: a server of its own, visitors at once, and whether the goals are met."""
+"""A load benchmark starts the page, sends visitors at once, and takes the medians of several runs."""
 
 import asyncio
 import os
 import socket
-import subprocess
+import statistics
 import sys
-import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import psutil
-import torch
 
-from engine import __version__
-from engine.bench.page_visitors import TIMEOUT, Crowd, Measured, ask, make_texts, open_page, send_visitors
+from engine.bench.page_visitors import TIMEOUT, Load, Waits, ask, make_texts, open_page, send_visitors
+from engine.bench.turns import BenchRecord
 from engine.errors import OdzeraError
-from engine.machine import describe_machine, now
+from engine.evaluation.turns import Tick, take_turns
 from engine.paths import ROOT
+from engine.processes import OtherWork, Program, run_program
+from engine.serving.registry import Registry
 
 SINGLE = 20
 """Questions of the single visitor."""
@@ -42,20 +44,32 @@ class Server:
     """A page that listens."""
 
     url: str
-    process: psutil.Process | None = None
+    program: Program | None = None
+    """None where it was running before."""
     started: float | None = None
     """`time.perf_counter()` when its process was started."""
 
     def memory_mb(self) -> float | None:
         """Resident memory of its process and what that has started; None where it can't be seen."""
-        if self.process is None:
+        if self.program is None:
             return None
         total = 0
         with suppress(psutil.Error):
-            for one in (self.process, *self.process.children(recursive=True)):
+            for one in (self.program.process, *self.program.process.children(recursive=True)):
                 with suppress(psutil.Error):
                     total += one.memory_info().rss
         return total / 2**20
+
+
+def export_models(checkpoints: Path) -> list[str]:
+    """Export the models that the page shows and that aren't exported yet; PyTorch would answer for them.
+
+    The page does that behind its visitors' backs within its first minutes, which are not what is measured.
+
+    Returns:
+        Their names, as `TASK/NAME`.
+    """
+    return [f"{one.task}/{one.name}" for one in Registry(checkpoints).export_missing()]
 
 
 @contextmanager
@@ -68,27 +82,16 @@ def serve_page(arguments: Sequence[str] = ()) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = [sys.executable, "-m", "gradio_app", "--no-export", "--port", str(port), *arguments]
-    with tempfile.TemporaryFile() as log:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-        started = time.perf_counter()
-        process = subprocess.Popen(program, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            while not _listens(url):
-                if process.poll() is not None or time.perf_counter() - started > START_SECONDS:
-                    log.seek(0)
-                    lines = log.read().decode(errors="replace").strip().splitlines()
-                    raise OdzeraError(f"The page didn't start: {lines[-1] if lines else 'it said nothing'}")
-                time.sleep(0.02)
-            yield Server(url, psutil.Process(process.pid), started)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    arguments = [sys.executable, "-m", "gradio_app", "--no-export", "--port", str(port), *arguments]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    url = f"http://127.0.0.1:{port}"
+    started = time.perf_counter()
+    with run_program(arguments, {"PYTHONPATH": paths}) as program:
+        while not _listens(url):
+            if not program.is_alive() or time.perf_counter() - started > START_SECONDS:
+                raise OdzeraError(f"The page didn't start: {program.last_line() or 'it said nothing'}")
+            time.sleep(0.02)
+        yield Server(url, program, started)
 
 
 def _listens(url: str) -> bool:
@@ -97,56 +100,92 @@ def _listens(url: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def measure_app(server: Server, crowd: Crowd, tick: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Ask once from cold, then as a single visitor, then as a crowd.
+def benchmark_page(
+    open_server: Callable[[], AbstractContextManager[Server]],
+    load: Load,
+    runs: int = 1,
+    tick: Tick | None = None,
+    command: str = "",
+) -> dict[str, Any]:
+    """Measure the page several times, each time on a server that is opened for it.
 
     Args:
-        server: The page. One that was started for this is measured from its start.
-        crowd: Who comes at once.
+        open_server: Opens the page. One that is started for this is measured from its start.
+        load: Who comes at once.
+        runs: How often.
         tick: Called with the seconds, or questions, that are done and all there are.
+        command: What measures it again.
 
     Returns:
-        Plain values, milliseconds and megabytes; `goals` says for each figure of `GOALS` what it is and may be.
+        Plain values, milliseconds and megabytes: a `BenchRecord` with the medians over `runs` of every figure, and the
+        sum of all errors; `goals` says for each figure of `GOALS` what it is and may be; `runs` has each run whole.
 
     Raises:
         OdzeraError: The page isn't there, or doesn't answer from the start.
     """
-    return asyncio.run(_measure(server, crowd, tick))
+    record = BenchRecord(command)
+
+    def measure(_: str, turn: int) -> dict[str, Any]:
+        def tell(done: int, total: int) -> None:
+            if tick:
+                tick(turn * total + done, runs * total)
+
+        with open_server() as server:
+            return asyncio.run(_measure(server, load, tell))
+
+    found = take_turns(("page",), runs, measure).results["page"]
+    errors: Counter[str] = Counter()
+    for run in found:
+        errors.update(run["errors"])
+    result = medians_of(found) | {"errors": dict(errors)}
+    return record.close(crowd=asdict(load), **result, goals=_judge(result), runs=found)
 
 
-async def _measure(server: Server, crowd: Crowd, tick: Callable[[int, int], None] | None) -> dict[str, Any]:
+def medians_of(runs: Sequence[Any]) -> Any:
+    """The median of every number in plain values of one shape; what isn't a number is left out."""
+    there = [run for run in runs if run is not None]
+    if not there:
+        return None
+    if isinstance(there[0], Mapping):
+        return {
+            name: medians_of([run.get(name) for run in there])
+            for name, value in there[0].items()
+            if value is None or isinstance(value, Mapping | int | float)
+        }
+    return round(statistics.median(there), 2)
+
+
+async def _measure(server: Server, load: Load, tick: Tick) -> dict[str, Any]:
+    """Ask once from cold, then as a single visitor, then as a crowd."""
     cold = await _ask_first(server)
-    alone = await _ask_alone(server, crowd.seed)
+    alone = await _ask_alone(server, load.seed)
     memory: list[tuple[float, float]] = []
-    measured = Measured()
+    waits = Waits()
+    others = OtherWork()
     load_before = os.getloadavg() if hasattr(os, "getloadavg") else ()
     started = time.perf_counter()
-    watching = asyncio.create_task(_watch(server, crowd, measured, memory, tick, started))
+    watching = asyncio.create_task(_watch(server, load, waits, memory, tick, started))
     try:
-        await send_visitors(server.url, crowd, measured)
+        await send_visitors(server.url, load, waits)
     finally:
         watching.cancel()
     seconds = time.perf_counter() - started
-    full = [ms for times in measured.full.values() for ms in times]
-    result = {
-        "machine": describe_machine(torch.device("cpu")),
-        "created": now(),
-        "version": __version__,
+    return {
         "load_average_before": list(load_before),
-        "crowd": asdict(crowd),
+        # The work of a page that was running before can't be told from that of others.
+        "others_cpu_share": None if server.program is None else others.share(),
         "seconds": round(seconds, 1),
-        "answered": measured.asked,
-        "per_second": round(measured.asked / seconds, 2),
-        "errors": measured.errors,
-        "first_ms": _quantiles(measured.first),
-        "full_ms": _quantiles(full),
-        "by_task": {task: _quantiles(times) for task, times in measured.full.items()},
-        "page_ms": _quantiles(measured.page),
+        "answered": waits.asked,
+        "per_second": round(waits.asked / seconds, 2),
+        "errors": waits.errors,
+        "first_ms": _quantiles(waits.first),
+        "full_ms": _quantiles([ms for times in waits.full.values() for ms in times]),
+        "by_task": {task: _quantiles(times) for task, times in waits.full.items()},
+        "page_ms": _quantiles(waits.page),
         "single": alone,
         "cold_start_s": cold,
         "memory_mb": _memory(memory, server.memory_mb()),
     }
-    return result | {"goals": _judge(result)}
 
 
 async def _ask_first(server: Server) -> float | None:
@@ -177,21 +216,21 @@ async def _ask_alone(server: Server, seed: int) -> dict[str, Any]:
 
 async def _watch(
     server: Server,
-    crowd: Crowd,
-    measured: Measured,
+    load: Load,
+    waits: Waits,
     memory: list[tuple[float, float]],
-    tick: Callable[[int, int], None] | None,
+    tick: Tick,
     started: float,
 ) -> None:
     """Keep the server's memory by questions answered, and tell how far it is."""
     while True:
         held = server.memory_mb()
         if held is not None:
-            memory.append((measured.asked, round(held, 1)))
-        if tick and crowd.requests:
-            tick(measured.asked, crowd.requests)
-        elif tick:
-            tick(min(int(time.perf_counter() - started), int(crowd.seconds)), int(crowd.seconds))
+            memory.append((waits.asked, round(held, 1)))
+        if load.requests:
+            tick(waits.asked, load.requests)
+        else:
+            tick(min(int(time.perf_counter() - started), int(load.seconds)), int(load.seconds))
         await asyncio.sleep(1)
 
 

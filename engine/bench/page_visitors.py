@@ -1,4 +1,4 @@
-"""Visitors of the page, as its server sees them: they open it and ask by Gradio's own queue, over real HTTP."""
+"""Visitors open the page and ask by Gradio's own queue, over real HTTP, as a browser does."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from engine.data.sources import load
+from engine.data import sources
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 
@@ -51,7 +51,7 @@ class Form:
 
 
 @dataclass
-class Measured:
+class Waits:
     """What visitors have waited for, in milliseconds."""
 
     first: list[float] = field(default_factory=list)
@@ -105,7 +105,7 @@ def make_texts(seed: int = 0) -> dict[str, list[tuple[str, ...]]]:
     chosen = random.Random(seed)  # noqa: S311
     made: dict[str, list[tuple[str, ...]]] = {}
     for name, task in TASKS.items():
-        frame = load(task).frame
+        frame = sources.load(task).frame
         rows = list(frame[frame["split"] == "test"][list(task.text_columns)].itertuples(index=False, name=None))
         made[name] = []
         for _ in range(200):
@@ -166,7 +166,7 @@ async def ask(client: httpx.AsyncClient, form: Form, texts: Sequence[str], sessi
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Load:
     """How many visitors come, and for how long."""
 
     users: int = 50
@@ -179,22 +179,22 @@ class Crowd:
     seed: int = 0
 
 
-async def send_visitors(url: str, crowd: Crowd, measured: Measured) -> None:
+async def send_visitors(url: str, load: Load, waits: Waits) -> None:
     """Let all visitors come at once; each asks again as soon as every model has answered.
 
     Args:
         url: The page's address.
-        crowd: Who comes.
-        measured: Takes up what they see, while they see it.
+        load: Who comes.
+        waits: Takes up what they see, while they see it.
 
     Raises:
         OdzeraError: The page isn't there.
     """
-    texts = make_texts(crowd.seed)
-    ends = time.perf_counter() + crowd.seconds
+    texts = make_texts(load.seed)
+    ends = time.perf_counter() + load.seconds
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT) as client:
         forms = await open_page(client)
-    left = [crowd.requests] if crowd.requests is not None else None
+    left = [load.requests] if load.requests is not None else None
 
     def goes_on() -> bool:
         if left is None:
@@ -202,22 +202,20 @@ async def send_visitors(url: str, crowd: Crowd, measured: Measured) -> None:
         left[0] -= 1
         return left[0] >= 0
 
-    await asyncio.gather(
-        *(_visit(url, forms, texts, crowd, number, goes_on, measured) for number in range(crowd.users))
-    )
+    await asyncio.gather(*(_visit(url, forms, texts, load, number, goes_on, waits) for number in range(load.users)))
 
 
 async def _visit(
     url: str,
     forms: Mapping[str, Form],
     texts: Mapping[str, Sequence[tuple[str, ...]]],
-    crowd: Crowd,
+    load: Load,
     number: int,
     goes_on: Any,
-    measured: Measured,
+    waits: Waits,
 ) -> None:
     """One visitor, on connections of their own, until it is over."""
-    chosen = random.Random(f"{crowd.seed}/{number}")  # noqa: S311
+    chosen = random.Random(f"{load.seed}/{number}")  # noqa: S311
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT) as client:
         asked = 0
         while goes_on():
@@ -226,15 +224,15 @@ async def _visit(
                     session = uuid.uuid4().hex[:12]
                     started = time.perf_counter()
                     (await client.get("/", params={"lang": "en"})).raise_for_status()
-                    measured.page.append((time.perf_counter() - started) * 1000)
+                    waits.page.append((time.perf_counter() - started) * 1000)
                 asked += 1
                 form = forms[chosen.choice(sorted(forms))]
                 first, full = await ask(client, form, chosen.choice(texts[form.task]), session)
-                measured.first.append(first)
-                measured.full[form.task].append(full)
+                waits.first.append(first)
+                waits.full[form.task].append(full)
             except OdzeraError as error:
-                measured.fail(str(error))
+                waits.fail(str(error))
             except httpx.HTTPError as error:
-                measured.fail(type(error).__name__)
-            if crowd.think:
-                await asyncio.sleep(chosen.uniform(0.5, 1.5) * crowd.think)
+                waits.fail(type(error).__name__)
+            if load.think:
+                await asyncio.sleep(chosen.uniform(0.5, 1.5) * load.think)

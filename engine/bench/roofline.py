@@ -1,6 +1,8 @@
-"""The floor: how fast this machine could answer if it did nothing but read the weights, or but multiply."""
+"""The roofline: how fast this machine could answer if it did nothing but read the weights, or but multiply.
 
-import time
+Williams et al., 2009.
+"""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+from engine.evaluation.turns import time_calls
 
 READ_BYTES = 1 << 29
 SIDE = 1024
@@ -28,8 +32,8 @@ class Machine:
     int8_gigaops: float
     """Of 8-bit matrices multiplied by ONNX Runtime."""
 
-    def floor_ms(self, work: "Work", eight_bits: bool) -> float:
-        """Milliseconds below which no answer can come: the larger of reading and multiplying."""
+    def least_ms(self, work: "Work", eight_bits: bool) -> float:
+        """Milliseconds below which no answer can come: the larger of reading and of multiplying."""
         size, rate = (1, self.int8_gigaops) if eight_bits else (4, self.gigaflops)
         reading = work.weights * size / self.gigabytes_per_second / 1e6
         return max(reading, work.operations / rate / 1e6)
@@ -70,8 +74,8 @@ def measure_machine(threads: int) -> Machine:
     try:
         memory = torch.ones(READ_BYTES // 4)
         square = torch.rand(SIDE, SIDE)
-        reading = _fastest(lambda: memory.sum())
-        multiplying = _fastest(lambda: square @ square)
+        reading = _least_seconds(lambda: memory.sum())
+        multiplying = _least_seconds(lambda: square @ square)
     finally:
         torch.set_num_threads(before)
     operations = 2 * SIDE**3
@@ -79,15 +83,9 @@ def measure_machine(threads: int) -> Machine:
     return Machine(threads, READ_BYTES / reading / 1e9, operations / multiplying / 1e9, rounded)
 
 
-def _fastest(call: Callable[[], object]) -> float:
-    call()
-    taken = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    # A floor is what the machine can do, not what it usually does beside other work.
-    return min(taken)
+def _least_seconds(call: Callable[[], object]) -> float:
+    # A bound is what the machine can do, not what it usually does beside other work.
+    return time_calls({"call": call}, ROUNDS).minimum("call", float) / 1000
 
 
 def _int8_seconds(threads: int) -> float:
@@ -109,4 +107,4 @@ def _int8_seconds(threads: int) -> float:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     values: NDArray[np.uint8] = np.ones((SIDE, SIDE), np.uint8)
-    return _fastest(lambda: session.run(None, {"A": values}))
+    return _least_seconds(lambda: session.run(None, {"A": values}))

@@ -1,4 +1,4 @@
-"""How cost grows: milliseconds with length, throughput with the batch, training with rows, memory with models."""
+"""A benchmark measures how cost grows: with a text's length, the batch, the train rows, and the open models."""
 
 import gc
 import tempfile
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import __version__
+from engine.bench.turns import BenchRecord, measure_apart
 from engine.data.sources import TaskData
-from engine.machine import describe_machine, now, resident_memory_mb
+from engine.data.tasks import TASKS
+from engine.evaluation.turns import Tick, time_calls
+from engine.machine import resident_memory_mb
 from engine.models.networks import Logits
 from engine.models.onnx_graphs import GraphNetwork, prepare, trace
-from engine.processes import run_all
 from engine.results.scaling import AXES, BATCH_LENGTH
-from engine.serving.exports import time_in_turns
 from engine.serving.registry import Registry
 from engine.training.build import build_random
 from engine.training.cost.measure import Configuration, measure
@@ -25,66 +25,73 @@ from engine.training.cost.options import get_option, with_option
 from engine.training.cost.workload import make_workload
 from engine.training.recipe import Recipe
 
-GROWN = ("scratch-3m4", "minilm-full")
+DEFAULT_RECIPES = ("scratch-3m4", "minilm-full")
 """Recipes measured where none are named."""
 LENGTHS = (8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 ROWS = (1000, 2000, 4000, 8000, 16_000, 28_000)
 CALLS = 9
+Points = list[tuple[float, float]]
 
 
-def measure_growth(
+def measure_scaling(
     recipes: Sequence[Recipe],
     data: TaskData,
     checkpoints: Path,
     figures: Sequence[str] = tuple(AXES),
-    tick: Callable[[int, int], None] | None = None,
+    tick: Tick | None = None,
+    command: str = "",
 ) -> dict[str, Any]:
-    """Measure each figure, one point after the other, each in a process of its own.
+    """Measure how cost grows, each measurement in a process of its own.
 
     Args:
         recipes: Whose graphs answer, on one thread, with random weights; the first is trained for `rows`.
         data: Whose texts' lengths are trained on.
         checkpoints: Whose models are opened for `models`.
         figures: Keys of `AXES`.
-        tick: Called with the steps done and those there are.
+        tick: Told of each measurement.
+        command: What measures it again.
 
     Returns:
-        Plain values: figure → series name → points (x, y); and how each grows: the exponent between its last points.
+        Plain values: a `BenchRecord` with figure → series name → points (x, y); how each grows, the exponent between
+        its last points; and what failed.
     """
-    work: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
-    if "length" in figures or "batch" in figures:
-        work += [("graph", time_graph, (recipe, data.task.is_pair)) for recipe in recipes]
-    if "rows" in figures:
-        work += [("rows", train_epoch, (recipes[0], data, rows)) for rows in ROWS]
-    if "models" in figures:
-        work += [("models", open_models, (checkpoints, task)) for task in ("slang", "nli")]
-    series: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in AXES if name in figures}
-    for done, (kind, call, given) in enumerate(work, start=1):
-        ((_, result),) = run_all(call, [given], workers=1)
-        if kind == "graph":
-            for name in ("length", "batch"):
-                if name in series:
-                    series[name][given[0].name] = result[name]
-        elif kind == "rows":
-            series["rows"].setdefault(given[0].name, []).append((given[2], result))
-        else:
-            series["models"][given[1]] = result
-        if tick:
-            tick(done, len(work))
-    return {
-        "source": data.source,
-        "fingerprint": data.fingerprint,
-        "machine": describe_machine(torch.device("cpu")),
-        "created": now(),
-        "version": __version__,
-        "axes": {name: AXES[name] for name in series},
-        "series": series,
-        "exponents": {
-            name: {one: round(_exponent(points), 2) for one, points in found.items() if len(points) > 1}
-            for name, found in series.items()
-        },
+    record = BenchRecord(command, data)
+    todo = _plan(recipes, data, checkpoints, figures)
+    found = measure_apart(_measure, list(todo), 1, lambda name, _: todo[name], tick)
+    series: dict[str, dict[str, Points]] = {name: {} for name in AXES if name in figures}
+    for (_, name, _), (points,) in found.results.items():
+        for figure, own in points.items():
+            if figure in series:
+                series[figure].setdefault(name, []).extend(own)
+    exponents = {
+        name: {one: round(_exponent(points), 2) for one, points in grown.items() if len(points) > 1}
+        for name, grown in series.items()
     }
+    failures = {" ".join(str(part) for part in name if part): reason for name, reason in found.failures.items()}
+    axes = {name: AXES[name] for name in series}
+    return record.close(axes=axes, series=series, exponents=exponents, failures=failures)
+
+
+def _plan(
+    recipes: Sequence[Recipe], data: TaskData, checkpoints: Path, figures: Sequence[str]
+) -> dict[tuple[str, str, int], tuple[Any, ...]]:
+    """What is measured, the series that it belongs to, and its x where it is one point of many → `_measure`'s call."""
+    todo: dict[tuple[str, str, int], tuple[Any, ...]] = {}
+    if "length" in figures or "batch" in figures:
+        for recipe in recipes:
+            todo["graph", recipe.name, 0] = (time_graph, recipe, data.task.is_pair)
+    if "rows" in figures:
+        for rows in ROWS:
+            todo["rows", recipes[0].name, rows] = (train_epoch, recipes[0], data, rows)
+    if "models" in figures:
+        for task in TASKS:
+            todo["models", task, 0] = (open_models, checkpoints, task)
+    return todo
+
+
+def _measure(measure: Callable[..., dict[str, Points]], *given: Any) -> dict[str, Points]:
+    return measure(*given)
 
 
 def _exponent(points: Sequence[tuple[float, float]]) -> float:
@@ -93,7 +100,7 @@ def _exponent(points: Sequence[tuple[float, float]]) -> float:
     return float(np.log(last / before) / np.log(last_x / before_x))
 
 
-def time_graph(recipe: Recipe, pair: bool) -> dict[str, list[tuple[float, float]]]:
+def time_graph(recipe: Recipe, pair: bool) -> dict[str, Points]:
     """Milliseconds by length and texts a second by batch of a recipe's float32 graph, on one thread."""
     torch.set_num_threads(1)
     reader = Logits(build_random(recipe, pair, 3, torch.device("cpu")).eval())
@@ -102,27 +109,27 @@ def time_graph(recipe: Recipe, pair: bool) -> dict[str, list[tuple[float, float]
         trace(prepare(reader), Path(folder) / "fp32.onnx")
         graph = GraphNetwork(Path(folder) / "fp32.onnx")
     generator = np.random.default_rng(0)
-    lengths = {one: partial(graph, reader.probe((one,), generator)) for one in LENGTHS}
-    batches = {one: partial(graph, reader.probe((BATCH_LENGTH,) * one, generator)) for one in BATCHES}
-    by_length = time_in_turns({str(one): call for one, call in lengths.items()}, CALLS)
-    by_batch = time_in_turns({str(one): call for one, call in batches.items()}, CALLS)
+    probes = {one: reader.probe((one,), generator) for one in LENGTHS}
+    by_length = time_calls({one: partial(graph, probe) for one, probe in probes.items()}, CALLS)
+    probes = {one: reader.probe((BATCH_LENGTH,) * one, generator) for one in BATCHES}
+    by_batch = time_calls({one: partial(graph, probe) for one, probe in probes.items()}, CALLS)
     return {
-        "length": [(one, by_length[str(one)]) for one in LENGTHS],
-        "batch": [(one, 1000 * one / by_batch[str(one)]) for one in BATCHES],
+        "length": [(one, by_length.median(one, float)) for one in LENGTHS],
+        "batch": [(one, 1000 * one / by_batch.median(one, float)) for one in BATCHES],
     }
 
 
-def train_epoch(recipe: Recipe, data: TaskData, rows: int) -> float:
+def train_epoch(recipe: Recipe, data: TaskData, rows: int) -> dict[str, Points]:
     """Seconds of an epoch on so many rows, in batches of like lengths."""
     option = get_option("grouped")
     workload = make_workload(recipe, data, rows)
     measured = measure(Configuration(with_option(recipe, option, "cpu"), option, workload, "cpu", None))
-    return float(measured["seconds_per_epoch"])
+    return {"rows": [(rows, float(measured["seconds_per_epoch"]))]}
 
 
-def open_models(checkpoints: Path, task: str) -> list[tuple[float, float]]:
+def open_models(checkpoints: Path, task: str) -> dict[str, Points]:
     """Resident megabytes after each model is opened, as it is served; zero models are Python and its libraries."""
-    return list(_open_one_by_one(Registry(checkpoints), task))
+    return {"models": list(_open_one_by_one(Registry(checkpoints), task))}
 
 
 def _open_one_by_one(registry: Registry, task: str) -> Iterator[tuple[float, float]]:

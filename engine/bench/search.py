@@ -1,23 +1,26 @@
-"""Measuring the search: pruners against each other, and the whole against what one would otherwise write."""
+"""Benchmarks run the search with several pruners, and against `Trainer.hyperparameter_search`."""
 
 import dataclasses
-import multiprocessing
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
+from engine.bench.turns import BenchRecord
 from engine.data.sources import TaskData
 from engine.errors import SearchError
-from engine.hub import client
+from engine.evaluation.turns import Tick, Turns, take_turns
+from engine.processes import run_all
 from engine.search.objective import Objective
 from engine.search.search_space import SPACE, make_recipe, starting_points
 from engine.search.storage import hold, open_lock, open_storage
@@ -25,17 +28,21 @@ from engine.search.study import PRUNERS, SearchRequest, Standing
 from engine.search.workers import search
 
 
-def race_pruners(request: SearchRequest, pruners: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
+def benchmark_pruners(
+    request: SearchRequest, pruners: Sequence[str], folder: Path, command: str = ""
+) -> dict[str, Any]:
     """Search with each pruner for the same time on one core each, side by side, so that noise meets all alike.
 
     Args:
         request: What to search; `minutes` is the time that each pruner gets.
         pruners: Names of `PRUNERS`.
         folder: Where the studies are kept.
+        command: What measures it again.
 
-    Yields:
-        A row for each pruner: trials, core-minutes and the best validation loss.
+    Returns:
+        Plain values: a `BenchRecord` with a row for each pruner, of trials, core-minutes and the best validation loss.
     """
+    record = BenchRecord(command, request.data)
     start = time.monotonic()
     latest: dict[str, Standing] = {}
     with ExitStack() as stack:
@@ -43,7 +50,7 @@ def race_pruners(request: SearchRequest, pruners: Sequence[str], folder: Path) -
         for pruner in pruners:
             # One name for all: Hyperband hashes it to choose a trial's ladder.
             one = dataclasses.replace(
-                request, pruner=pruner, workers=1, trials=100_000, storage=str(folder / f"{pruner}.db"), name="race"
+                request, pruner=pruner, workers=1, trials=100_000, storage=str(folder / f"{pruner}.db"), name="pruners"
             )
             running[pruner] = stack.enter_context(closing(search(one)))
         while running:
@@ -53,27 +60,31 @@ def race_pruners(request: SearchRequest, pruners: Sequence[str], folder: Path) -
                 except StopIteration:
                     del running[pruner]
     minutes = (time.monotonic() - start) / 60
-    for pruner in pruners:
-        standing = latest[pruner]
-        yield {
+    rows = [
+        {
             "pruner": pruner,
             "core_minutes": round(minutes, 2),
-            "finished": standing.finished,
-            "complete": standing.complete,
-            "best_validation_loss": standing.best_value,
+            "finished": latest[pruner].finished,
+            "complete": latest[pruner].complete,
+            "best_validation_loss": latest[pruner].best_value,
         }
+        for pruner in pruners
+    ]
+    return record.close(seed=request.seed, rows=rows)
 
 
+OURS = "odzera"
 SYSTEMS: Mapping[str, str] = {
-    "odzera": "odzera search: batches of like length, ASHA, one worker a core",
+    OURS: "odzera search: batches of like length, ASHA, one worker a core",
     "trainer-padded": "Trainer.hyperparameter_search, every text padded to 256 tokens, no pruner",
     "trainer-dynamic": "Trainer.hyperparameter_search, batches padded to their longest text, ASHA",
 }
+"""What is compared."""
 
 
 @dataclasses.dataclass(frozen=True)
-class BenchRequest:
-    """What to race on."""
+class SearchBenchmark:
+    """What to measure."""
 
     data: TaskData
     trials: int = 20
@@ -83,45 +94,71 @@ class BenchRequest:
     """Train rows, and half as many for validation: padded to 256 tokens, all rows would take hours."""
     workers: int = 1
     seed: int = 0
+    command: str = ""
 
 
-def race_searches(request: BenchRequest) -> Iterator[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class _Round:
+    """One system's share of the trials."""
+
+    seconds: float
+    """From the first trial's start to the last one's end: starting the programs is left out for all systems."""
+    epochs: int
+
+
+def benchmark_searches(request: SearchBenchmark, tick: Tick | None = None) -> dict[str, Any]:
     """Run the same trials (settings, data, seed, epochs) on every system of `SYSTEMS`, in turns.
 
-    A round's time runs from its first trial's start to its last one's end: starting the programs is left out for all.
+    Returns:
+        Plain values: a `BenchRecord` with a row for each system, of trials an hour, epochs run, and how many times as
+        fast `odzera` is (median over rounds); and what failed.
 
-    Yields:
-        A row for each system: trials an hour, epochs run, and how many times as fast `odzera` is (median over rounds).
+    Raises:
+        SearchError: The trials can't be shared out over the rounds.
+        OdzeraError: Every system failed.
     """
     if request.trials % request.rounds:
         raise SearchError(f"--trials {request.trials} can't be shared out over {request.rounds} rounds.")
+    record = BenchRecord(request.command, request.data)
     data = _cut(request.data, request.rows)
     settings = draw_settings(request.trials, request.seed)
     each = request.trials // request.rounds
-    hours: dict[str, list[float]] = {system: [] for system in SYSTEMS}
-    epochs = dict.fromkeys(SYSTEMS, 0)
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(request.rounds):
-            share = settings[turn * each : (turn + 1) * each]
-            for system in SYSTEMS:
-                storage = f"sqlite:///{Path(folder) / f'{system}-{turn}.db'}"
-                _queue(storage, share, "none" if system == "trainer-padded" else "asha")
-                _run(system, storage, data, request, each)
-                seconds, run = _measure(storage, each)
-                hours[system].append(seconds / 3600)
-                epochs[system] += run
-    for system, says in SYSTEMS.items():
-        ratios = [theirs / ours for theirs, ours in zip(hours[system], hours["odzera"], strict=True)]
-        yield {
-            "system": system,
-            "what": says,
-            "trials": request.trials,
-            "epochs_run": epochs[system],
-            "trials_per_hour": round(request.trials / sum(hours[system])),
-            "epochs_per_hour": round(epochs[system] / sum(hours[system])),
-            "odzera_is_times_as_fast": round(statistics.median(ratios), 2),
-            "per_round": [round(ratio, 2) for ratio in ratios],
-        }
+
+        def measure(system: str, turn: int) -> _Round:
+            storage = f"sqlite:///{Path(folder) / f'{system}-{turn}.db'}"
+            _queue(storage, settings[turn * each : (turn + 1) * each], "none" if system == "trainer-padded" else "asha")
+            _run(system, storage, data, request, each)
+            return _measure(storage, each)
+
+        found = take_turns(tuple(SYSTEMS), request.rounds, measure, tick)
+    rows = [_summarise(found, system, request.trials) for system in found.results]
+    return record.close(
+        trials=request.trials,
+        epochs=request.epochs,
+        rounds=request.rounds,
+        seed=request.seed,
+        rows=rows,
+        failures=found.failures,
+    )
+
+
+def _summarise(found: Turns[str, _Round], system: str, trials: int) -> dict[str, Any]:
+    """A system's row."""
+    seconds = attrgetter("seconds")
+    hours = sum(found.figures(system, seconds)) / 3600
+    epochs = sum(one.epochs for one in found.results[system])
+    ratios = [1 / ratio for ratio in found.ratios(system, OURS, seconds)]
+    return {
+        "system": system,
+        "what": SYSTEMS[system],
+        "trials": trials,
+        "epochs_run": epochs,
+        "trials_per_hour": round(trials / hours),
+        "epochs_per_hour": round(epochs / hours),
+        "odzera_is_times_as_fast": round(statistics.median(ratios), 2) if ratios else None,
+        "per_round": [round(ratio, 2) for ratio in ratios],
+    }
 
 
 def draw_settings(count: int, seed: int) -> list[dict[str, Any]]:
@@ -146,65 +183,31 @@ def _queue(storage: str, settings: Sequence[Mapping[str, Any]], pruner: str) -> 
         study.enqueue_trial(dict(one))
 
 
-def _run(system: str, storage: str, data: TaskData, request: BenchRequest, trials: int) -> None:
+def _run(system: str, storage: str, data: TaskData, request: SearchBenchmark, trials: int) -> None:
     """Run a round in processes of their own, with the threads that each system has by itself."""
-    context = multiprocessing.get_context("spawn")
-    if system == "odzera":
-        calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
-            (_odzera_worker, (data, storage, request.epochs, request.seed)) for _ in range(request.workers)
-        ]
-        waiting: dict[str, str | None] = {}
-    else:
-        padded = system == "trainer-padded"
-        pruner = "none" if padded else "asha"
-        calls = [(_rival, (data, storage, "bench", trials, request.epochs, padded, pruner, request.workers))]
-        # Alone on the machine, threads that wait busily are the faster ones; a user would have them.
-        waiting = {"OMP_WAIT_POLICY": None}
-    with _environment(waiting):
-        processes = [context.Process(target=target, args=arguments) for target, arguments in calls]
-        for process in processes:
-            process.start()
-    for process in processes:
-        process.join()
-        if process.exitcode:
-            raise SearchError(f"{system} ended with exit code {process.exitcode}.")
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-
-    def put(values: Mapping[str, str | None]) -> None:
-        for name, value in values.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-    put(changes)
-    try:
-        yield
-    finally:
-        put(before)
-
-
-def _rival(*arguments: Any) -> None:
+    if system == OURS:
+        own = (data, storage, request.epochs, request.seed)
+        for _ in run_all(_run_trials, [own] * request.workers, request.workers):
+            pass
+        return
+    # Our own workers don't import the Trainer.
     from engine.bench.trainer_search import trainer_search
 
-    trainer_search(*arguments)
+    padded = system == "trainer-padded"
+    asked = (data, storage, "bench", trials, request.epochs, padded, "none" if padded else "asha", request.workers)
+    # Alone on the machine, threads that wait busily are the faster ones; a user would have them.
+    for _ in run_all(trainer_search, [asked], 1, {"OMP_WAIT_POLICY": None}):
+        pass
 
 
-def _odzera_worker(data: TaskData, storage: str, epochs: int, seed: int) -> None:
-    """The trials of a search, from a queue that holds them all."""
-    import torch
-
-    client.be_quiet()
+def _run_trials(data: TaskData, storage: str, epochs: int, seed: int) -> None:
+    """A worker of our own search: runs trials from a queue that holds them all."""
     torch.set_num_threads(1)
     study = optuna.load_study(study_name="bench", storage=open_storage(storage), pruner=PRUNERS["asha"]())
     lock = open_lock(storage)
     objective = Objective(data, "cpu", seed, str(os.getpid()), started=lock.release, epochs=epochs)
     for trial in study.get_trials(deepcopy=False):
-        # The rival's tokenizers aren't timed either.
+        # The Trainer's tokenizers aren't timed either.
         objective.tokenised.tokenizer(make_recipe(trial.system_attrs["fixed_params"]))
     while True:
         with hold(lock):
@@ -213,12 +216,12 @@ def _odzera_worker(data: TaskData, storage: str, epochs: int, seed: int) -> None
             study.optimize(objective, n_trials=1)
 
 
-def _measure(storage: str, expected: int) -> tuple[float, int]:
-    """Seconds from the first start to the last end, and epochs run in all."""
+def _measure(storage: str, expected: int) -> _Round:
+    """Read a round's time and epochs from its study."""
     study = optuna.load_study(study_name="bench", storage=open_storage(storage))
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     if len(ended) != expected:
         raise SearchError(f"{len(ended)} of {expected} trials were finished.")
     first = min(trial.datetime_start for trial in ended if trial.datetime_start)
     last = max(trial.datetime_complete for trial in ended if trial.datetime_complete)
-    return (last - first).total_seconds(), sum(len(trial.intermediate_values) for trial in ended)
+    return _Round((last - first).total_seconds(), sum(len(trial.intermediate_values) for trial in ended))

@@ -1,34 +1,49 @@
-"""Where the time of one training step goes."""
+"""A profile shows where the time of one training step goes, operator by operator."""
 
-import time
-from collections.abc import Iterator
+import statistics
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 from torch.profiler import ProfilerActivity, profile
 
+from engine.bench.turns import BenchRecord
 from engine.data.sources import TaskData
+from engine.evaluation.turns import time_calls
 from engine.machine import one_thread
+from engine.processes import call_apart
 from engine.training.build import TokenisedData, build
 from engine.training.loop import make_optimizer
 from engine.training.recipes import RECIPES
 
 
-def profile_step(data: TaskData, steps: int = 40) -> Iterator[dict[str, Any]]:
-    """Where one training step of the `scratch` recipe's time goes, on one thread.
+def profile_training(data: TaskData, steps: int = 40, command: str = "") -> dict[str, Any]:
+    """Profile one training step of the `scratch` recipe, on one thread, in a process of its own.
 
-    Yields:
-        The ten costliest operators: name, milliseconds a step, share; first of all the whole step.
+    Args:
+        data: What is trained on.
+        steps: How many are timed, and then profiled.
+        command: What measures it again.
+
+    Returns:
+        Plain values: a `BenchRecord` with `rows`: the whole step, then the ten costliest operators, each with its name,
+        milliseconds a step and share.
     """
+    record = BenchRecord(command, data)
+    rows = call_apart(profile_step, data, steps)
+    return record.close(threads=1, steps=steps, rows=rows)
+
+
+def profile_step(data: TaskData, steps: int) -> list[dict[str, Any]]:
+    """The rows of `profile_training`, measured in this process."""
     recipe = RECIPES["scratch"]
     tokenised = TokenisedData(data)
     with one_thread():
         model = build(recipe, data, tokenised.tokenizer(recipe)).model.train()
         optimizer = make_optimizer(model, recipe)
-        batches = list(islice(cycle(tokenised.batches(recipe, "train").training(0, 1)), steps + 5))
+        batches = list(islice(cycle(tokenised.batches(recipe, "train").training(0, 1)), steps))
 
         def step(batch: Any) -> None:
             cross_entropy(model(**batch.inputs).logits, batch.labels).backward()
@@ -36,22 +51,19 @@ def profile_step(data: TaskData, steps: int = 40) -> Iterator[dict[str, Any]]:
             optimizer.step()
             optimizer.zero_grad()
 
-        for batch in batches[:5]:
-            step(batch)
-        times = []
-        for batch in batches[5:]:
-            start = time.perf_counter()
-            step(batch)
-            times.append(time.perf_counter() - start)
+        times = time_calls({place: partial(step, batch) for place, batch in enumerate(batches)}, 1)
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            for batch in batches[5:]:
+            for batch in batches:
                 step(batch)
     events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
     whole = sum(event.self_cpu_time_total for event in events)
-    yield {"operator": "a whole step", "ms": round(float(np.median(times)) * 1e3, 2), "share": 1.0}
-    for event in events[:10]:
-        yield {
+    median = statistics.median(ms for (ms,) in times.results.values())
+    rows = [{"operator": "a whole step", "ms": round(median, 2), "share": 1.0}]
+    return rows + [
+        {
             "operator": event.key,
-            "ms": round(event.self_cpu_time_total / 1e3 / len(times), 2),
+            "ms": round(event.self_cpu_time_total / 1e3 / steps, 2),
             "share": round(event.self_cpu_time_total / whole, 3),
         }
+        for event in events[:10]
+    ]

@@ -1,4 +1,4 @@
-"""What one would otherwise write: `Trainer.hyperparameter_search` on GPT-2 of the same shapes, to race against."""
+"""`Trainer.hyperparameter_search` runs a study's trials on GPT-2 of the same shapes, as one would otherwise do it."""
 
 import tempfile
 from typing import Any
@@ -16,10 +16,12 @@ from transformers import (
 )
 
 from engine.data.sources import TaskData
+from engine.data.tokens import train_tokenizer
 from engine.search.search_space import suggest
 from engine.search.storage import open_storage
 from engine.search.study import PRUNERS
 from engine.training.build import labels_of
+from engine.training.recipe import Recipe
 
 PADDED_LENGTH = 256
 """Tokens that the published systems pad every text to."""
@@ -42,6 +44,23 @@ class _Rows(Dataset[dict[str, Any]]):
         return {name: values[place] for name, values in self.inputs.items()} | {"labels": self.labels[place]}
 
 
+class _TokenisedRows:
+    """The rows of both splits under each vocabulary that trials ask for, tokenised once and not timed."""
+
+    def __init__(self, data: TaskData, padded: bool) -> None:
+        self._data, self._padded = data, padded
+        self._rows: dict[tuple[int, str], _Rows] = {}
+        self.tokenizers: dict[int, Any] = {}
+
+    def get(self, vocab_size: int, split: str) -> _Rows:
+        if vocab_size not in self.tokenizers:
+            self.tokenizers[vocab_size] = train_tokenizer(self._data.texts("train"), vocab_size, True)
+        if (vocab_size, split) not in self._rows:
+            texts, labels = self._data.texts(split), labels_of(self._data, split).tolist()
+            self._rows[vocab_size, split] = _Rows(self.tokenizers[vocab_size], texts, labels, self._padded)
+        return self._rows[vocab_size, split]
+
+
 def trainer_search(
     data: TaskData, storage: str, name: str, trials: int, epochs: int, padded: bool, pruner: str, threads: int
 ) -> None:
@@ -57,65 +76,26 @@ def trainer_search(
         pruner: Name of a pruner of `PRUNERS`.
         threads: Processor threads of torch.
     """
-    from engine.data.tokens import train_tokenizer
-
     torch.set_num_threads(threads)
-    rows: dict[tuple[int, str], _Rows] = {}
-    tokenizers: dict[int, Any] = {}
-
-    def rows_of(vocab_size: int, split: str) -> _Rows:
-        if (vocab_size, split) not in rows:
-            tokenizer = tokenizers.setdefault(vocab_size, train_tokenizer(data.texts("train"), vocab_size, True))
-            rows[vocab_size, split] = _Rows(tokenizer, data.texts(split), labels_of(data, split).tolist(), padded)
-        return rows[vocab_size, split]
-
+    rows = _TokenisedRows(data, padded)
     study = optuna.load_study(study_name=name, storage=open_storage(storage))
     queued = [trial.system_attrs["fixed_params"]["vocab_size"] for trial in study.get_trials(deepcopy=False)]
     for vocab_size in set(queued):
         for split in ("train", "validation"):
-            rows_of(vocab_size, split)
+            rows.get(vocab_size, split)
 
-    def space(trial: optuna.Trial) -> dict[str, Any]:
+    def set_up(trial: optuna.Trial) -> dict[str, Any]:
         recipe = suggest(trial)
         vocab_size = recipe.decoder["vocab_size"]
-        trainer.train_dataset = rows_of(vocab_size, "train")
-        trainer.eval_dataset = rows_of(vocab_size, "validation")
-        trainer.data_collator = DataCollatorWithPadding(tokenizers[vocab_size])
-        return {
-            "learning_rate": recipe.lr,
-            "weight_decay": recipe.weight_decay,
-            "warmup_steps": recipe.warmup,
-            "lr_scheduler_type": recipe.schedule,
-            "per_device_train_batch_size": recipe.batch_size,
-            "label_smoothing_factor": recipe.label_smoothing,
-            "num_train_epochs": epochs,
-        }
-
-    def model_init(trial: Any = None) -> GPT2ForSequenceClassification:
-        # The Trainer asks for a model once before there is any trial.
-        shape = _SMALLEST if trial is None else suggest(trial).decoder
-        return GPT2ForSequenceClassification(gpt2_config(shape, len(data.task.labels)))
+        trainer.train_dataset = rows.get(vocab_size, "train")
+        trainer.eval_dataset = rows.get(vocab_size, "validation")
+        trainer.data_collator = DataCollatorWithPadding(rows.tokenizers[vocab_size])
+        return _arguments_of(recipe) | {"num_train_epochs": epochs}
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            model_init=model_init,
-            train_dataset=rows_of(queued[0], "train"),
-            eval_dataset=rows_of(queued[0], "validation"),
-            args=TrainingArguments(
-                output_dir=folder,
-                eval_strategy="epoch",
-                save_strategy="no",
-                logging_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-                per_device_eval_batch_size=64,
-                use_cpu=not torch.cuda.is_available(),
-            ),
-        )
-        # It prints every evaluation, even so.
-        trainer.remove_callback(PrinterCallback)
+        trainer = _make_trainer(folder, data, rows, queued[0])
         trainer.hyperparameter_search(
-            hp_space=space,
+            hp_space=set_up,
             compute_objective=lambda metrics: metrics["eval_loss"],
             n_trials=trials,
             backend="optuna",
@@ -125,6 +105,44 @@ def trainer_search(
             load_if_exists=True,
             pruner=PRUNERS[pruner](),
         )
+
+
+def _arguments_of(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's settings as the Trainer calls them."""
+    return {
+        "learning_rate": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "warmup_steps": recipe.warmup,
+        "lr_scheduler_type": recipe.schedule,
+        "per_device_train_batch_size": recipe.batch_size,
+        "label_smoothing_factor": recipe.label_smoothing,
+    }
+
+
+def _make_trainer(folder: str, data: TaskData, rows: _TokenisedRows, vocab_size: int) -> Trainer:
+    def model_init(trial: Any = None) -> GPT2ForSequenceClassification:
+        # The Trainer asks for a model once before there is any trial.
+        shape = _SMALLEST if trial is None else suggest(trial).decoder
+        return GPT2ForSequenceClassification(gpt2_config(shape, len(data.task.labels)))
+
+    trainer = Trainer(
+        model_init=model_init,
+        train_dataset=rows.get(vocab_size, "train"),
+        eval_dataset=rows.get(vocab_size, "validation"),
+        args=TrainingArguments(
+            output_dir=folder,
+            eval_strategy="epoch",
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            per_device_eval_batch_size=64,
+            use_cpu=not torch.cuda.is_available(),
+        ),
+    )
+    # It prints every evaluation, even so.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 _SMALLEST = {"vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "dropout": 0.0}

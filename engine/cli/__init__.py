@@ -1,4 +1,5 @@
 """The command `odzera`."""
+# ruff: noqa: I001
 
 import sys
 from typing import Any
@@ -6,22 +7,14 @@ from typing import Any
 import typer
 
 from engine import terminal
-from engine.cli import batch, bench, curves, export, models, pretraining, reproduction, sharing, studies
 from engine.cli.base import app
 
-__all__ = [
-    "app",
-    "batch",
-    "bench",
-    "curves",
-    "export",
-    "main",
-    "models",
-    "pretraining",
-    "reproduction",
-    "sharing",
-    "studies",
-]
+# Each module registers its commands; help lists them in the order of these lines, so it isn't the alphabet's.
+from engine.cli import page, data, recipes, train, evaluate, ask, batch, compare, export, doctor  # noqa: F401
+from engine.cli import pretraining, reproduction, ablation, forgetting, sharing, search, studies  # noqa: F401
+from engine.cli import bench, curves  # noqa: F401
+
+__all__ = ["app", "main"]
 
 # Typer brings its own copy of click and exports this class of it under its subclass's name alone.
 UsageError: Any = typer.BadParameter.__base__

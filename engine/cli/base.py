@@ -1,6 +1,7 @@
-"""What all commands share: the program, its options, and errors as one line."""
+"""The program `odzera`: its shared options, and errors as one line."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Annotated, Any
 
@@ -59,6 +60,14 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return wrapped
+
+
+def with_parameters(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    """Tell Typer to read `parameters` in the place of those that the command is written with."""
+    command.__dict__.pop("__wrapped__", None)
+    command.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
 
 
 def _version(show: bool) -> None:

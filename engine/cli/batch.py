@@ -1,16 +1,21 @@
-"""The command that answers a whole file."""
+"""`odzera batch`: a whole file answered by models, with agreement and scores."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from engine import terminal
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
-from engine.cli.batch_output import show_batch
+from engine.cli.formats import count, percent, scored
+from engine.cli.reading import reading_lines
 from engine.cli.source import LabelOption, name_labels
 from engine.errors import DataError
 from engine.paths import default_places
+from engine.terminal import fail, make_table, note, out, print_json, progress_bar
+
+REFUSED = {"empty": "empty", "long": "too long", "odd": "not plain text"}
 
 
 @app.command()
@@ -55,7 +60,7 @@ def batch(
     if not models:
         raise DataError(f"No model is trained for {task}. Train some: odzera train tfidf scratch --task {task}")
     outcome: Outcome | None = None
-    with terminal.progress_bar("answering", as_json) as tick:
+    with progress_bar("answering", as_json) as tick:
         for event in run_batch(registry, batch, models):
             if isinstance(event, Outcome):
                 outcome = event
@@ -68,4 +73,46 @@ def batch(
         raise typer.Exit(2)
     out.write_bytes(answered_file(outcome, voters(outcome, models), out.suffix))
     if not as_json:
-        terminal.note(f"Answers: {out}")
+        note(f"Answers: {out}")
+
+
+def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
+    """Agreement, shares of classes, and scores where the file has labels."""
+    for model, reason in result["failures"].items():
+        fail(f"{model}: {reason}")
+    if as_json:
+        print_json(result)
+        return
+    columns = ", ".join(f"{what} {name!r}" for what, name in result["columns"].items() if name is not None)
+    note(f"{result['file']}: {count(result['answered'])} of {count(result['rows'])} rows answered; columns: {columns}")
+    for line in reading_lines(result["reading"]):
+        note(line)
+    for why, rows in result["refused"].items():
+        note(f"not answered: {count(len(rows))} {REFUSED[why]}, first row {rows[0]}")
+    if result["unscored"]:
+        fail(f"Nothing is scored. {result['unscored']}")
+    elif result["unknown_labels"]:
+        rows = result["unknown_labels"]
+        note(f"not scored: {count(len(rows))} rows whose label is none of the task's, first row {rows[0]}")
+    if result["models"]:
+        out.print(_table(result))
+    common = result["agreement"]
+    if common and len(common["models"]) > 1 and common["rows"]:
+        alike, rows = common["unanimous"], common["rows"]
+        note(f"All {len(common['models'])} agree on {count(alike)} of {count(rows)} ({percent(alike / rows, 1)}).")
+    for row in result["models"]:
+        if row["scores"] and row["rows_seen_in_training"]:
+            fail(f"{row['model']} was trained on {count(row['rows_seen_in_training'])} of these rows.")
+
+
+def _table(result: Mapping[str, Any]) -> Table:
+    labels = list(next((row["shares"] for row in result["models"] if row["shares"]), {}))
+    has_scores = any(row["scores"] for row in result["models"])
+    figures = ("accuracy", "macro_f1", "mcc") if has_scores else ()
+    table = make_table("model", "seconds", *labels, *figures)
+    for row in result["models"]:
+        shares = [percent(row["shares"][label]) if row["shares"] else "-" for label in labels]
+        scores = row["scores"]
+        cells = (scored(scores, name, 3) if scores else "-" for name in figures)
+        table.add_row(row["model"], f"{row['seconds']:.1f}", *shares, *cells)
+    return table

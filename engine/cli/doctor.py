@@ -1,21 +1,16 @@
-"""What `odzera doctor` looks at."""
+"""`odzera doctor`: this machine's versions, device, models, results and hub, checked one by one."""
 
 import shutil
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
-import torch
+import typer
+from rich.markup import escape
 
-from engine.data.tasks import TASKS
+from engine.cli.base import JsonOption, app, friendly
 from engine.errors import OdzeraError
-from engine.hub import client
-from engine.machine import describe_machine
-from engine.models.backbones import BACKBONES
-from engine.paths import Places, find_pretrained
-from engine.serving.registry import Registry
-from engine.store import Store
-from engine.training.checkpoints import require_writable
-from engine.training.loop import bfloat16_pays
+from engine.paths import Places, default_places, find_pretrained
+from engine.terminal import out, print_json, waiting
 
 
 @dataclass(frozen=True)
@@ -28,21 +23,59 @@ class Finding:
     needed: bool = True
     """Whether the product is of little use without it."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"name": self.name, "fine": self.fine, "says": self.says, "needed": self.needed}
+
+@app.command()
+@friendly
+def doctor(as_json: JsonOption = False) -> None:
+    """Check this machine: versions, device, checkpoints, results, hub.
+
+    Example: `odzera doctor`
+    """
+    with waiting("looking", as_json):
+        findings = list(examine(default_places()))
+    show_findings(findings, as_json)
+    if any(not finding.fine and finding.needed for finding in findings):
+        raise typer.Exit(1)
 
 
-def examine(places: Places) -> list[Finding]:
+def examine(places: Places) -> Iterator[Finding]:
     """Check versions, device, models, results, disk and hub."""
+    from engine.hub import client
+    from engine.store import Store
+    from engine.training.checkpoints import require_writable
+
+    yield from _machine()
+    yield from _models(places)
+    yield _backbones()
+    yield _try("checkpoints", "can be written", lambda: require_writable(places.checkpoints))
+    yield _try("results", "can be opened", lambda: Store.open(places.store))
+    free = shutil.disk_usage(places.checkpoints.parent).free / 2**30
+    yield Finding("disk", free > 1, f"{free:.1f} GiB free", needed=False)
+    reachable = client.is_reachable()
+    says = "answers" if reachable else "can not be reached; the bundled data and models need no hub"
+    yield Finding("hub", reachable, f"{client.endpoint()} {says}", needed=False)
+
+
+def _machine() -> Iterator[Finding]:
+    """Versions of the libraries, and the device that computes."""
+    import torch
+
+    from engine.machine import describe_machine
+    from engine.training.loop import bfloat16_pays
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     machine = describe_machine(device)
     versions = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     bfloat16 = "bfloat16" if bfloat16_pays(device.type) else "float32 (bfloat16 was measured and does not pay here)"
-    findings = [
-        Finding("versions", "missing" not in versions, f"Python {machine['python']}, {versions}"),
-        Finding("device", True, f"{machine['device_name']}, {machine['threads']} threads, trains in {bfloat16}"),
-    ]
+    yield Finding("versions", "missing" not in versions, f"Python {machine['python']}, {versions}")
+    yield Finding("device", True, f"{machine['device_name']}, {machine['threads']} threads, trains in {bfloat16}")
+
+
+def _models(places: Places) -> Iterator[Finding]:
+    """Which trained models of each task can be opened."""
+    from engine.data.tasks import TASKS
+    from engine.serving.registry import Registry
+
     registry = Registry(places.checkpoints)
     for task in TASKS:
         opened, broken = [], list(registry.refused[task])
@@ -53,24 +86,33 @@ def examine(places: Places) -> list[Finding]:
             except OdzeraError as error:
                 broken.append(str(error))
         says = f"{len(opened)} models answer ({', '.join(opened) or 'none'})"
-        findings.append(Finding(f"models for {task}", bool(opened) and not broken, "; ".join([says, *broken])))
+        yield Finding(f"models for {task}", bool(opened) and not broken, "; ".join([says, *broken]))
+
+
+def _backbones() -> Finding:
+    """The bundled pretrained models, which can be adapted without a hub."""
+    from engine.models.backbones import BACKBONES
+
     bundled = {name: find_pretrained(name) for name, backbone in BACKBONES.items() if backbone.bundled}
     missing = [name for name, folder in bundled.items() if folder is None]
     says = f"missing: {', '.join(missing)}" if missing else f"{', '.join(bundled)} can be adapted"
-    findings.append(Finding("pretrained", not missing, says, needed=False))
+    return Finding("pretrained", not missing, says, needed=False)
+
+
+def _try(name: str, says: str, check: Callable[[], object]) -> Finding:
+    """A finding that is fine where `check` raises nothing."""
     try:
-        require_writable(places.checkpoints)
-        findings.append(Finding("checkpoints", True, "can be written", needed=False))
+        check()
     except OdzeraError as error:
-        findings.append(Finding("checkpoints", False, str(error), needed=False))
-    try:
-        Store.open(places.store)
-        findings.append(Finding("results", True, "can be opened", needed=False))
-    except OdzeraError as error:
-        findings.append(Finding("results", False, str(error), needed=False))
-    free = shutil.disk_usage(places.checkpoints.parent).free / 2**30
-    findings.append(Finding("disk", free > 1, f"{free:.1f} GiB free", needed=False))
-    reachable = client.is_reachable()
-    says = "answers" if reachable else "can not be reached; the bundled data and models need no hub"
-    findings.append(Finding("hub", reachable, f"{client.endpoint()} {says}", needed=False))
-    return findings
+        return Finding(name, False, str(error), needed=False)
+    return Finding(name, True, says, needed=False)
+
+
+def show_findings(findings: Sequence[Finding], as_json: bool) -> None:
+    """A line for each finding: ok, BAD, or a note where the product does without."""
+    if as_json:
+        print_json([asdict(one) for one in findings])
+        return
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.fine else ("[red]BAD[/] " if finding.needed else "[yellow]note[/]")
+        out.print(f"{mark} [bold]{finding.name}[/]: {escape(finding.says)}", soft_wrap=True)

@@ -1,16 +1,24 @@
-"""Commands about pretraining."""
+"""`odzera pretrain`: a small language model trained on plain text."""
 
 import os
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from engine import terminal
-from engine.cli import pretraining_output as shown
 from engine.cli.base import JsonOption, app, friendly
+from engine.cli.formats import count, duration, millions
 from engine.errors import DataError
 from engine.paths import default_places, find_pretrained
+from engine.terminal import live_progress, note, out, print_json
+
+if TYPE_CHECKING:
+    from engine.pretraining.run import Preparing, Pretrained, PretrainRequest
+
+SECONDS_BETWEEN_LINES = 30.0
 
 
 @app.command()
@@ -97,9 +105,75 @@ def pretrain(
     require_writable(places.checkpoints)
     if not as_json:
         for line in remarks(request.sources, request.leave_out):
-            terminal.note(line)
-    finished = shown.follow_pretraining(request, quiet=as_json)
+            note(line)
+    finished = follow_pretraining(request, quiet=as_json)
     if as_json:
-        terminal.print_json(dict(finished.facts))
+        print_json(dict(finished.facts))
     else:
-        shown.show_pretrained(finished)
+        show_pretrained(finished)
+
+
+def follow_pretraining(request: "PretrainRequest", quiet: bool = False) -> "Pretrained":
+    """Run a pretraining with a bar, a line now and then, and one for every milestone; return its end."""
+    from engine.pretraining.run import Pretrained, run_pretraining
+
+    finished: Pretrained | None = None
+    with live_progress("", quiet) as progress:
+        bar = progress.add_task(request.name, total=1)
+        told, shown = "", 0.0
+
+        def tell(preparing: "Preparing") -> None:
+            nonlocal told
+            if preparing.what != told and not quiet:
+                note(f"{request.name}: {preparing.what}")
+            told = preparing.what
+            progress.update(bar, description=preparing.what, completed=preparing.done, total=preparing.total or None)
+
+        def tick(done: int, total: int) -> None:
+            progress.update(bar, description=f"{request.name}, steps", completed=done, total=total)
+
+        for event in run_pretraining(request, tick, tell):
+            if isinstance(event, Pretrained):
+                finished = event
+                continue
+            if quiet or not (event.held_out or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
+                continue
+            shown = time.monotonic()
+            held = "".join(f", {name} {loss:.3f}" for name, loss in event.held_out.items())
+            note(
+                f"{request.name} step {count(event.step)} of {count(event.steps)}, {millions(event.tokens, 2)} tokens: "
+                f"loss {event.loss:.3f}, {count(event.tokens_per_second)} tokens/s"
+                f"{'; held out' if held else ''}{held[1:]}"
+            )
+    if finished is None:
+        raise RuntimeError("A pretraining ends with Pretrained.")
+    return finished
+
+
+def show_pretrained(finished: "Pretrained") -> None:
+    """The model: size, tokens, held-out figures by source, and what it writes."""
+    facts = finished.facts
+    out.print(
+        f"[bold]{escape(facts['name'])}[/]: {count(facts['parameters'])} parameters, "
+        f"{millions(facts['tokens_seen'])} tokens ({facts['passes']:.2f} passes) in "
+        f"{duration(facts['seconds'])}, {count(facts['tokens_per_second'])} tokens a second"
+    )
+    table = Table("held-out text", "perplexity", "bits a byte", "unigram perplexity", "before")
+    for name, one in facts["held_out"].items():
+        before = facts["held_out_before"].get(name)
+        table.add_row(
+            escape(name),
+            f"{one['perplexity']:.1f}",
+            f"{one['bits_per_byte']:.3f}",
+            count(one["unigram_perplexity"]),
+            f"{before['perplexity']:.1f}" if before else "",
+        )
+    out.print(table)
+    if facts["left_out"]:
+        out.print(f"{count(facts['left_out'])} paragraphs were left out, as --except names them")
+    for text in facts["samples"]:
+        out.print(f"[dim]> {escape(' '.join(text.split()))}[/]", soft_wrap=True)
+    out.print(
+        f"[dim]kept in {escape(str(finished.folder))}; use it with --set backbone={escape(facts['name'])}[/]",
+        soft_wrap=True,
+    )

@@ -1,36 +1,23 @@
-"""Commands for insight: every system beside what is reported, what options are worth, what fine-tuning forgets."""
+"""`odzera reproduce`: every recipe trained here, beside what its authors report."""
 
-from itertools import chain
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from engine import terminal
-from engine.cli import curves_output as shown_curves
-from engine.cli import output
-from engine.cli import reproduction_output as shown
-from engine.cli.base import (
-    ChangeOption,
-    JsonOption,
-    TaskArgument,
-    TaskOption,
-    app,
-    friendly,
-)
-from engine.cli.curves import (
-    DataNameOption,
-    NameOption,
-    SeedsOption,
-    WorkersOption,
-    chosen_recipe,
-    count_workers,
-    file_of,
-)
-from engine.cli.source import Given, reads_data
+from engine.cli.base import JsonOption, TaskArgument, app, friendly
+from engine.cli.data import show_source
+from engine.cli.formats import count, duration, figure, milliseconds, scored
+from engine.cli.source import DataNameOption, Given, reads_data
 from engine.paths import default_places
+from engine.terminal import make_table, note, out, print_json, progress_bar, waiting
 
-ABLATED = ("tfidf", "scratch", "mini-full")
+if TYPE_CHECKING:
+    from engine.bench.against_published import Plan
+    from engine.data.sources import TaskData
+    from engine.paths import Places
+    from engine.store import Store
 
 
 @app.command()
@@ -66,76 +53,104 @@ def reproduce(
     places = default_places()
     require_writable(places.checkpoints)
     store, notes = open_results(places)
-    with terminal.waiting("planning", as_json):
+    with waiting("planning", as_json):
         plans = plan_all(loaded, places, store, found, only or [])
     if not as_json:
         for line in notes:
-            terminal.note(line)
-        output.show_source(loaded)
-        shown.show_plans(plans)
-    skipped = shown.follow_reproduction(plans, loaded, places, store, found, budget, as_json)
-    shown.show_report(report(plans, loaded, places, store), skipped, loaded, as_json)
+            note(line)
+        show_source(loaded)
+        show_plans(plans)
+    skipped = follow_reproduction(plans, loaded, places, store, found, budget, as_json)
+    show_report(report(plans, loaded, places, store), skipped, loaded, as_json)
 
 
-@app.command()
-@friendly
-@reads_data
-def ablate(
-    task: TaskArgument,
-    given: Given,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Recipe, or NAME@DATA for the settings of a trained model. Repeatable."),
-    ] = None,
-    change: ChangeOption = None,
-    seeds: SeedsOption = 3,
-    workers: WorkersOption = 0,
-    name: NameOption = "",
-    data_name: DataNameOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Measure what helps against unequal classes: weighted loss, oversampling, tuned thresholds.
-
-    Stopped at any moment, the same command measures what is missing.
-
-    Example: `odzera ablate slang --model tfidf --model mini-full`
-    """
-    from engine.data.tasks import get_task
-    from engine.experiments.ablation import imbalance_jobs
-
-    chosen = get_task(task)
-    loaded = given.load(chosen, data_name)
-    models = {one.partition("@")[0]: chosen_recipe(one, loaded, change or []) for one in model or ABLATED}
-    jobs = imbalance_jobs(models, seeds)
-    file = file_of(name or f"imbalance-{task}", "ablation")
-    curve = shown_curves.follow_curve("imbalance", loaded, jobs, file, count_workers(workers), as_json)
-    shown.show_ablation(curve, as_json)
+def show_plans(plans: Sequence["Plan"]) -> None:
+    """How much there is to do."""
+    done = [plan for plan in plans if plan.done]
+    todo = [plan for plan in plans if not plan.done and not plan.why_not]
+    about = duration(sum(plan.seconds for plan in todo))
+    note(
+        f"{len(plans)} recipe{'s' * (len(plans) != 1)}: {len(done)} done, {len(todo)} to run (about {about}), "
+        f"{len(plans) - len(done) - len(todo)} that can't be run here"
+    )
 
 
-@app.command()
-@friendly
-def forgetting(
-    model: Annotated[str, typer.Argument(help="NAME, NAME@DATA or a checkpoint's folder: a fine-tuned decoder.")],
-    task: TaskOption,
-    text: Annotated[
-        list[Path] | None,
-        typer.Option(help="Files of text, of which the held-out part is read; else the bundled sample. Repeatable."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure what fine-tuning made a decoder forget: its perplexity on text, before and after.
+def follow_reproduction(
+    plans: Sequence["Plan"],
+    data: "TaskData",
+    places: "Places",
+    store: "Store",
+    device: str,
+    budget: float | None,
+    quiet: bool,
+) -> dict[str, str]:
+    """Run the plans with a line for each epoch and result; returns recipe → why it wasn't run to its end."""
+    from engine.bench.against_published import Skipped, Started, reproduce
+    from engine.experiments.record import Finished
 
-    Example: `odzera forgetting mini-full --task slang --text novels.txt.xz`
-    """
-    from engine.data.sources import load
-    from engine.data.tasks import SLANG, get_task
-    from engine.pretraining.corpus import held_out_text, name_sources
-    from engine.pretraining.forgetting import measure_forgetting
-    from engine.serving.registry import Registry
+    skipped = {}
+    begun = ""
+    with progress_bar("training", quiet) as tick:
+        for event in reproduce(plans, data, places, store, device, budget, tick):
+            if isinstance(event, Skipped):
+                skipped[event.plan.recipe.name] = event.reason
+            if quiet:
+                continue
+            if isinstance(event, Started):
+                begun = event.plan.recipe.name
+                note(f"{begun}: about {duration(event.plan.seconds)}; {event.left} left")
+            elif isinstance(event, Skipped):
+                # Of those that weren't begun, the report tells.
+                if event.plan.recipe.name == begun:
+                    note(f"{begun}: {event.reason}")
+            elif isinstance(event, Finished):
+                test = event.run.record["scores"]["test"]
+                accuracy, macro_f1 = figure(test["accuracy"]), figure(test["macro_f1"])
+                took = duration(event.run.record["cost"]["seconds"])
+                note(f"{event.run.model}: accuracy {accuracy}, macro F1 {macro_f1}, {took}")
+            else:
+                figures = event.validation
+                note(
+                    f"  epoch {event.number}: validation loss {figures['loss']:.4f}, accuracy {figures['accuracy']:.4f}"
+                )
+    return skipped
 
-    get_task(task)
-    checkpoint = Registry(default_places().checkpoints).find(task, model)
-    texts = held_out_text(name_sources(text)) if text else chain.from_iterable(load(SLANG).texts("all"))
-    with terminal.progress_bar("reading", as_json) as tick:
-        result = measure_forgetting(checkpoint, texts, tick)
-    shown.show_forgetting(result.as_dict(), as_json)
+
+def show_report(rows: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], data: "TaskData", as_json: bool) -> None:
+    """The one table: reported beside here, and a plain word on every difference."""
+    if as_json:
+        print_json([{**row, "not_run": skipped.get(row["recipe"], "")} for row in rows])
+        return
+    test_rows = count(len(data.split("test")))
+    columns = ("recipe", "reported", "here", "macro F1", "trained", "training", "memory", "ms")
+    title = f"{data.task.name} on {escape(data.source)} ({data.fingerprint}), {test_rows} test rows"
+    table = make_table(*columns, no_wrap=True, title=title)
+    for row in rows:
+        here, reported = row["here"], row["reported"]
+        theirs = figure(reported["accuracy"], row["reported_interval"]) if "accuracy" in reported else ""
+        if here is None:
+            table.add_row(row["recipe"], theirs, "[dim]not run[/]", *[""] * 5)
+            continue
+        table.add_row(
+            row["recipe"],
+            theirs,
+            scored(here, "accuracy"),
+            figure(here["macro_f1"]),
+            count(here["trained_parameters"]),
+            duration(here["training_seconds"]),
+            f"{count(here['peak_memory_mb'])} MB",
+            milliseconds(here["p50_ms"], 1),
+        )
+    out.print(table)
+    out.print("[dim]accuracy with 95 % intervals: here bootstrap, reported Wilson's where its test rows are known[/]")
+    for row in rows:
+        if row["differences"]:
+            out.print(f"[bold]{row['recipe']}[/]: {escape(' '.join(row['differences']))}", soft_wrap=True)
+        elif row["reported"]:
+            out.print(f"[bold]{row['recipe']}[/]: reported on {escape(row['reported_on'])}.", soft_wrap=True)
+    left: dict[str, list[str]] = {}
+    for row in rows:
+        if row["here"] is None:
+            left.setdefault(skipped.get(row["recipe"], "it was not its turn"), []).append(row["recipe"])
+    for reason, recipes in left.items():
+        out.print(f"not run: [bold]{', '.join(recipes)}[/]: {escape(reason.rstrip('.'))}.", soft_wrap=True)

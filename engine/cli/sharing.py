@@ -1,18 +1,29 @@
-"""Commands that share: the page as a Hugging Face Space, a trained model as a repository."""
+"""`odzera space` and `odzera push`: the page as a Hugging Face Space, a trained model as a repository."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from engine import terminal
 from engine.cli.base import JsonOption, app, friendly
+from engine.cli.formats import megabytes
 from engine.paths import default_places
+from engine.terminal import make_table, note, out, print_json, waiting
+
+if TYPE_CHECKING:
+    from engine.hub.upload import Upload
+    from engine.sharing.space import Built
+
 
 space = typer.Typer(
     no_args_is_help=True, help="Share the page as a Hugging Face Space: build its folder, or build and upload it."
 )
 app.add_typer(space, name="space")
+app.add_typer(space, name="space")
+
+SHOWN = 12
+"""Lines of a table before the rest is summed up."""
 
 ModelsOption = Annotated[
     list[str] | None,
@@ -44,12 +55,11 @@ def build(
 
     Example: `odzera space build my-space --models scratch --models tfidf`
     """
-    from engine.cli.sharing_output import show_built
     from engine.sharing.space import build_space
     from engine.sharing.space_hardware import get_hardware
 
     chosen = get_hardware(hardware)
-    with terminal.waiting("building", as_json):
+    with waiting("building", as_json):
         built = build_space(out, default_places(), chosen, models or (), own_studies)
     show_built(built, as_json)
 
@@ -71,17 +81,16 @@ def push_space(
 
     Example: `odzera space push USER/NAME --dry-run`
     """
-    from engine.cli.sharing_output import show_upload
     from engine.hub.upload import check_name
     from engine.sharing.space import push_space as upload
     from engine.sharing.space_hardware import get_hardware
 
     check_name(name)
     chosen = get_hardware(hardware)
-    with terminal.waiting("building and uploading", as_json):
+    with waiting("building and uploading", as_json):
         built, done = upload(name, default_places(), chosen, models or (), own_studies, private, dry_run)
     for line in () if as_json else built.notes:
-        terminal.note(line)
+        note(line)
     show_upload(done, dry_run, as_json)
 
 
@@ -100,11 +109,72 @@ def push(
 
     Example: `odzera push slang/scratch USER/NAME --private`
     """
-    from engine.cli.sharing_output import show_upload
     from engine.hub.upload import check_name
     from engine.sharing.push_model import push_model
 
     check_name(name)
-    with terminal.waiting("writing and uploading", as_json):
+    with waiting("writing and uploading", as_json):
         done = push_model(default_places(), model, name, private, dry_run)
     show_upload(done, dry_run, as_json)
+
+
+def show_built(built: "Built", as_json: bool) -> None:
+    """What a Space holds, and how large its parts are."""
+    if as_json:
+        print_json(
+            {
+                "folder": str(built.folder),
+                "hardware": built.hardware.name,
+                "python_version": built.hardware.python_version,
+                "bytes": built.total_bytes,
+                "models": list(built.models),
+                "parts": dict(built.parts),
+                "notes": list(built.notes),
+            }
+        )
+        return
+    for line in built.notes:
+        note(line)
+    table = make_table("part", "MB")
+    parts = list(built.parts.items())
+    for part, size in parts[:SHOWN]:
+        table.add_row(escape(part), megabytes(size, 2))
+    if len(parts) > SHOWN:
+        table.add_row(f"{len(parts) - SHOWN} more", megabytes(sum(size for _, size in parts[SHOWN:]), 2))
+    out.print(table)
+    out.print(
+        f"[bold]{escape(str(built.folder))}[/] is a Space for {built.hardware.says}: {len(built.models)} models, "
+        f"{megabytes(built.total_bytes)} MB.",
+        soft_wrap=True,
+    )
+    note("Share it: odzera space push USER/NAME with the same options.")
+
+
+def show_upload(upload: "Upload", dry_run: bool, as_json: bool) -> None:
+    """What was uploaded, or would be, and the link."""
+    if as_json:
+        print_json({**upload.as_dict(), "dry_run": dry_run})
+        return
+    size = megabytes(sum(upload.changed.values()))
+    if dry_run:
+        made = f"{upload.target.link} would be made. " if upload.new else ""
+        out.print(
+            f"{made}{len(upload.changed)} files ({size} MB) would be uploaded and {len(upload.deleted)} deleted; "
+            f"{upload.unchanged} are there unchanged.",
+            soft_wrap=True,
+        )
+        largest = sorted(upload.changed.items(), key=lambda one: (-one[1], one[0]))
+        for name, content in largest[:SHOWN]:
+            note(f"{megabytes(content, 2):>8} MB  {name}")
+        if len(largest) > SHOWN:
+            note(f"and {len(largest) - SHOWN} smaller ones")
+        return
+    if upload.commit:
+        out.print(
+            f"Uploaded {len(upload.changed)} files ({size} MB), deleted {len(upload.deleted)}; "
+            f"{upload.unchanged} were there unchanged.",
+            soft_wrap=True,
+        )
+    else:
+        out.print("Nothing to upload: all of it is there unchanged.")
+    out.print(f"{upload.target.link}{' (private)' if upload.private else ''}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The options that name a data set and say how to read it, once for all commands that have them."""
+"""The options that name a data set and its columns, declared once for all commands that read data."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.base import with_parameters
 from engine.errors import DataError
 
 if TYPE_CHECKING:
     from engine.data.sources import SourceOptions, TaskData
     from engine.data.tasks import Task
 
+DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")]
+DataLicenceOption = Annotated[str, typer.Option("--data-licence", help="Licence of the data, kept with the model.")]
 SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, JSON, Parquet or Excel file.")]
 OTHER_SOURCE = Annotated[
     str | None, typer.Option("--source", help="Compare on this data instead of that trained on last.")
@@ -52,14 +55,14 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 
 @dataclass(frozen=True)
 class Given:
-    """What was given of a data set on the command line."""
+    """A data set as the command line names it."""
 
     source: str | None
     rest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def options(self) -> "SourceOptions":
-        """How to read it.
+        """How to read the data set.
 
         Raises:
             DataError: A column isn't named as CANONICAL=NAME, or a label as NAME=CLASS.
@@ -74,7 +77,7 @@ class Given:
         return SourceOptions(columns=named, labels=name_labels(self.rest["label"] or []), **others)
 
     def load(self, task: "Task", name: str = "") -> "TaskData":
-        """Read, clean and split it; `name` stands for it in tables."""
+        """Read, clean and split the data; `name` stands for its source in tables."""
         from engine.data.sources import load
 
         loaded = load(task, "sample" if self.source is None else self.source, self.options)
@@ -96,7 +99,7 @@ def name_labels(given: Sequence[str]) -> dict[str, str]:
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:
     """Put the options of a data set in the place of a command's parameter `given`.
 
-    Where that may be None, the source may be left out.
+    Where `given` may be None, the source may be left out.
     """
     own = inspect.signature(command)
     parameters = []
@@ -122,7 +125,4 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
         rest = {name: kwargs.pop(name) for name in OPTIONS}
         command(given=Given(rest.pop("source"), rest), **kwargs)
 
-    del wrapped.__wrapped__
-    wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
-    return wrapped
+    return with_parameters(wrapped, parameters)

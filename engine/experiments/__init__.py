@@ -1,1 +1,1 @@
-"""Experiments: train, choose on validation, test once, keep; and curves and ablations made of many."""
+"""Experiments: a model is trained, chosen on validation, tested once and kept; curves and ablations are many."""

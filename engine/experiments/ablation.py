@@ -1,4 +1,4 @@
-"""What an option is worth: the same recipes with and without it, over seeds, in one table."""
+"""Ablations: recipes with and without an option, over seeds, in one table."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -3,16 +3,12 @@
 import dataclasses
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +20,9 @@ from engine.errors import CheckpointError, OdzeraError, RecipeError
 from engine.experiments.plan import Plan, estimate_small, list_taken, make_plan
 from engine.experiments.record import Finished, Request, adopt_checkpoints
 from engine.experiments.run import run_experiment
-from engine.hub import client
 from engine.messages import Message
 from engine.paths import Places
-from engine.processes import cores, run_all
+from engine.processes import Child, be_nice, call_apart, cores, describe_end
 from engine.store import Store, epoch_row
 from engine.training.checkpoints import read_checkpoint, require_writable
 from engine.training.loop import Epoch
@@ -94,7 +89,7 @@ class TrainingRuns:
         self._estimating = threading.Lock()
         self._estimates: dict[str, dict[str, tuple[float, float]]] = {}
         self._hold = FileLock(places.training / f"{STAGING}.lock", thread_local=False)
-        self._process: BaseProcess | None = None
+        self._process: Child | None = None
         self._progress: Progress | None = None
         self._cancelled = False
         self._started = 0.0
@@ -121,8 +116,7 @@ class TrainingRuns:
         """
         with self._estimating:
             if task not in self._estimates:
-                ((_, found),) = run_all(_estimate_nicely, [(task, self._source)], workers=1)
-                self._estimates[task] = found
+                self._estimates[task] = call_apart(_estimate_nicely, task, self._source)
 
     def look(self) -> Progress | None:
         """The run under way, or the last one; None where there was none."""
@@ -158,20 +152,16 @@ class TrainingRuns:
                 ) from None
             try:
                 shutil.rmtree(self._staging, ignore_errors=True)
-                context = get_context("spawn")
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=_train_apart, args=(plan, self._source, self._staging, theirs), daemon=True
-                )
-                process.start()
+                # One core stays free for those who ask the models.
+                threads = max(1, cores() - 1)
+                process = Child(_train_apart, plan, self._source, self._staging, threads=threads)
             except OSError as error:
                 self._hold.release()
                 raise CheckpointError(Message("A process can't be started: {reason}.", reason=str(error))) from error
-            theirs.close()
             self._process, self._cancelled, self._started = process, False, time.monotonic()
             self._progress = Progress(plan)
             self._over.clear()
-        threading.Thread(target=self._follow, args=(process, ours), name="training", daemon=True).start()
+        threading.Thread(target=self._follow, args=(process,), name="training", daemon=True).start()
 
     def cancel(self) -> bool:
         """End the run under way and leave nothing of it; whether there was one."""
@@ -193,24 +183,22 @@ class TrainingRuns:
     def _staging(self) -> Path:
         return self._places.training / STAGING
 
-    def _follow(self, process: BaseProcess, pipe: Connection) -> None:
+    def _follow(self, process: Child) -> None:
         """Hear what the process says until it ends, and keep its model."""
         finished, reason = "", ""
         news: dict[str, Any]
         with suppress(EOFError, OSError):
             while True:
-                kind, value = pipe.recv()
+                kind, value = process.pipe.recv()
                 if kind == "finished":
                     finished = value
                 elif kind == "failed":
-                    text, template, values = value
-                    reason = Message(template, **values) if template else text
+                    reason = value
                 else:
                     self._tell(**HEARD[kind](value))
         process.join()
-        pipe.close()
-        if not reason:
-            reason = Message("The process ended by itself (exit code {code}).", code=process.exitcode)
+        process.close()
+        reason = reason or describe_end(process.exitcode)
         with self._guard:
             try:
                 news = {"state": "cancelled"} if self._cancelled else {"state": "failed", "reason": reason}
@@ -266,27 +254,15 @@ HEARD: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def _estimate_nicely(task: str, source: str) -> dict[str, tuple[float, float]]:
-    _be_nice()
-    return estimate_small(task, source)
-
-
-def _be_nice() -> None:
     # Those who ask the models meanwhile come first.
-    with suppress(OSError, AttributeError):
-        os.nice(10)
+    be_nice()
+    return estimate_small(task, source)
 
 
 def _train_apart(plan: Plan, source: str, staging: Path, pipe: Connection) -> None:
     """In the process: train, and tell of it."""
-    client.be_quiet()
-    # Ctrl-C reaches the whole group; the page ends its process itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _be_nice()
-    import torch
-
-    # One core stays free for those who ask the models.
-    torch.set_num_threads(max(1, cores() - 1))
+    # Those who ask the models meanwhile come first.
+    be_nice()
     last = 0.0
 
     def tick(done: int, total: int) -> None:
@@ -307,14 +283,4 @@ def _train_apart(plan: Plan, source: str, staging: Path, pipe: Connection) -> No
             elif isinstance(event, Finished):
                 pipe.send(("finished", str(event.checkpoint.folder)))
     except OdzeraError as error:
-        said = error.args[0]
-        told = (said.template, said.values) if isinstance(said, Message) else ("", {})
-        pipe.send(("failed", (str(error), *told)))
-
-
-def _end_with_parent() -> None:
-    """Nobody waits for what a process trains whose page is gone."""
-    parent = parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
+        pipe.send(("failed", error.args[0]))

@@ -1,4 +1,4 @@
-"""Curves: how quality grows with training examples, and with the tokens seen in pretraining."""
+"""Curves: test quality against training examples, and against the tokens seen in pretraining."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""What a training run started from the page is to be: small recipes, checked settings, a name of its own."""
+"""Plans of training runs that the page starts: small recipes, checked settings, names of their own."""
 
 import re
 from collections.abc import Callable, Collection, Mapping

@@ -1,10 +1,10 @@
-"""The record of an experiment: a trained model scored and timed, its checkpoint and its row in the store."""
+"""The record of an experiment: a trained model's scores and latency, its checkpoint, and its row in the store."""
 
 import dataclasses
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,53 +116,26 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         store: Where the record goes.
         more: What else the record holds, beside what every one does.
     """
-    data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
-    # What is kept is the model itself, and its decision's weights apart.
-    weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
-    scores, test_probabilities = {}, np.empty(0)
-    for split in ("validation", "test"):
-        probabilities = model.probabilities(data.texts(split))
-        scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
-        if split == "test":
-            test_probabilities = probabilities
+    data, model = request.data, fitted.model
+    scores, probabilities = _score_splits(data, model)
     with one_thread():
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
-    predictions = _predictions(data, test_probabilities)
+    predictions = _predictions(data, probabilities)
+    # The checkpoint keeps the model itself, and its decision's weights apart.
+    weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
     files, origin = _files(inner)
     files[SEEN] = hash_keys(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
-    parameters = model.parameters()
-    best = next((epoch.number for epoch in reversed(epochs) if epoch.is_best), None)
-    record = {
-        "recipe": recipe.name,
-        "settings": recipe.as_dict(),
-        "seed": recipe.seed,
-        "rows": {split: len(data.split(split)) for split in SPLITS},
-        "licence": request.licence,
-        "parameters": {"total": parameters.total, "trained": parameters.trained},
+    record = _describe(request, fitted) | {
         "scores": {split: one.as_dict() for split, one in scores.items()},
-        "cost": {
-            "seconds": fitted.seconds,
-            "epochs": len(epochs),
-            "best_epoch": best,
-            "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
-            "samples_per_second": _samples_per_second(request, fitted),
-            "peak_memory_mb": fitted.peak_memory_mb,
-            "processes": fitted.processes,
-            "joules": fitted.joules,
-            "size_bytes": sum(map(len, files.values())),
-            "stop": epochs[-1].stop if epochs else "",
-        },
+        "cost": _costs(request, fitted) | {"size_bytes": sum(map(len, files.values()))},
         "latency": latency.as_dict() | {"threads": 1},
-        "precision": str(choose_precision(recipe.precision, fitted.device)) if epochs else "",
-        "machine": describe_machine(fitted.device),
-        "version": __version__,
         **(more or {}),
     }
     if isinstance(inner, FrozenModel) and inner.rungs:
         record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
         # More examples than the backbone's positions hold.
-        record["few_shot_left_out"] = [one for one in recipe.frozen.sizes if one > inner.rungs[-1].shots]
+        record["few_shot_left_out"] = [one for one in request.recipe.frozen.sizes if one > inner.rungs[-1].shots]
     if weights is not None:
         record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(
@@ -174,27 +147,79 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
         record=record,
     )
-    curve = [_plain_epoch(epoch) for epoch in epochs]
-    manifest = {
+    epochs = [_plain_epoch(epoch) for epoch in fitted.epochs]
+    checkpoint = save_checkpoint(request.folder, _manifest(request, run, epochs, origin, weights), files)
+    store.add(run, epochs, predictions)
+    return Finished(checkpoint, run)
+
+
+def _score_splits(data: TaskData, model: Classifier) -> tuple[dict[str, Scores], Floats]:
+    """Scores on validation and test, and the probabilities on test, each computed once."""
+    scores, probabilities = {}, np.empty(0)
+    for split in ("validation", "test"):
+        probabilities = model.probabilities(data.texts(split))
+        scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
+    return scores, probabilities
+
+
+def _describe(request: Request, fitted: Fitted) -> dict[str, Any]:
+    """The record of what was trained, on what, and where."""
+    recipe, parameters = request.recipe, fitted.model.parameters()
+    return {
+        "recipe": recipe.name,
+        "settings": recipe.as_dict(),
+        "seed": recipe.seed,
+        "rows": {split: len(request.data.split(split)) for split in SPLITS},
+        "licence": request.licence,
+        "parameters": {"total": parameters.total, "trained": parameters.trained},
+        "precision": str(choose_precision(recipe.precision, fitted.device)) if fitted.epochs else "",
+        "machine": describe_machine(fitted.device),
+        "version": __version__,
+    }
+
+
+def _costs(request: Request, fitted: Fitted) -> dict[str, Any]:
+    """The record of what training took."""
+    epochs = fitted.epochs
+    return {
+        "seconds": fitted.seconds,
+        "epochs": len(epochs),
+        "best_epoch": next((epoch.number for epoch in reversed(epochs) if epoch.is_best), None),
+        "seconds_per_epoch": fitted.seconds / len(epochs) if epochs else None,
+        "samples_per_second": _samples_per_second(request, fitted),
+        "peak_memory_mb": fitted.peak_memory_mb,
+        "processes": fitted.processes,
+        "joules": fitted.joules,
+        "stop": epochs[-1].stop if epochs else "",
+    }
+
+
+def _manifest(
+    request: Request,
+    run: Run,
+    epochs: Sequence[Mapping[str, Any]],
+    origin: Mapping[str, str],
+    weights: Floats | None,
+) -> dict[str, Any]:
+    """The checkpoint's manifest: everything that opening it and showing it needs, the whole record among it."""
+    data = request.data
+    return {
         "name": request.model_name,
         "task": data.task.name,
         "labels": list(data.task.labels),
-        "recipe": recipe.as_dict(),
+        "recipe": request.recipe.as_dict(),
         "origin": dict(origin),
         "data": {
             "source": data.source,
             "fingerprint": data.fingerprint,
-            "rows": record["rows"],
+            "rows": run.record["rows"],
             "licence": request.licence,
         },
         "run": dataclasses.asdict(run),
-        "epochs": curve,
+        "epochs": epochs,
         # Unrounded, so that the figures are those of the file.
         **({} if weights is None else {"decision_weights": [float(one) for one in weights]}),
     }
-    checkpoint = save_checkpoint(request.folder, manifest, files)
-    store.add(run, curve, predictions)
-    return Finished(checkpoint, run)
 
 
 def _samples_per_second(request: Request, fitted: Fitted) -> float | None:

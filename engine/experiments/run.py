@@ -1,4 +1,4 @@
-"""One experiment from data to record: train a recipe, choose on validation, read the test split once, keep it all."""
+"""One experiment from data to record: a recipe is trained, chosen on validation, tested once and kept."""
 
 import hashlib
 import json
@@ -35,8 +35,6 @@ from engine.training.few_shot import fit_frozen
 from engine.training.loop import Epoch, Tick, train, trainable
 from engine.training.parallel import Group, make_accelerator
 from engine.training.recipe import Recipe
-
-LATENCY_TEXTS = 64
 
 
 def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> Iterator[Epoch | Finished]:

@@ -1,1 +1,1 @@
-"""Why a model answers as it does: every word of a text, and what it did to the verdict."""
+"""Explanations say what each word of a text did to a model's verdict."""

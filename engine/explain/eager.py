@@ -1,4 +1,4 @@
-"""Trained networks opened a second time, in PyTorch and with attention that can be looked at."""
+"""Eager models are trained networks opened a second time in PyTorch, with attention that can be looked at."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a classifier in PyTorch can say of its answer: gradients of a logit, and attention up to where it is read."""
+"""PyTorch explains a classifier's answer: by gradients of a logit, and by attention up to where it is read."""
 
 import time
 from collections.abc import Callable

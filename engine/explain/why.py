@@ -1,4 +1,4 @@
-"""Why each model answers as it does: what every word of a text has to do with the model's verdict."""
+"""Models explain their verdicts: by leaving words out, by gradients, or by attention."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

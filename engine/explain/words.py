@@ -1,4 +1,4 @@
-"""Words as people see them, the same for every model: where they stand in a text, and the text without one of them."""
+"""Words of a text as people see them, the same for every model: where each stands, and the text without it."""
 
 import unicodedata
 from collections.abc import Sequence

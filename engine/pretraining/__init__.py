@@ -1,1 +1,1 @@
-"""A backbone of our own: text, the loop over it, the run, its card, and what fine-tuning forgets."""
+"""Pretraining of a backbone of our own: its corpus, its loop, its run, its card, and forgetting in fine-tuning."""

@@ -1,4 +1,4 @@
-"""The card of a pretrained model: what it is, what it has read, how well it does, what it is not for."""
+"""The card of a pretrained model: its text, its held-out figures, its uses and its limits."""
 
 import json
 from collections.abc import Mapping

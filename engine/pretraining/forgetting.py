@@ -1,4 +1,4 @@
-"""What fine-tuning made a decoder forget: its perplexity on text, before and after."""
+"""Forgetting: a decoder's perplexity on text, before and after it was fine-tuned."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Pretraining a small causal language model: packed text in, events out; its callers decide what to do with them."""
+"""Pretraining of a small causal language model: packed text goes in, events come out, and callers write the files."""
 
 import math
 import time
@@ -158,19 +158,8 @@ def pretrain(
     while run.step < run.steps:
         tokens = torch.from_numpy(order.batch(run.step)).to(device, non_blocking=True)
         rate = config.lr * rate_share(run.step, run.steps, config)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        loss = next_token_loss(model, tokens, precision)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights.values(), config.clip)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        # Young runs forget faster, or the mean would hold the random weights they began with.
-        keep = min(AVERAGE, run.step / (run.step + 10))
-        torch._foreach_lerp_(list(average.values()), [weight.detach() for weight in weights.values()], 1 - keep)
-        losses += loss.detach()
+        losses += _take_step(model, tokens, optimizers, rate, config.clip, precision)
+        _follow(average, weights, run.step)
         run.step += 1
         # From step to step, so that what a GPU is waited for and what a milestone costs are counted too.
         now = time.perf_counter()
@@ -201,6 +190,33 @@ def pretrain(
                 run.save(state_file, weights, average, optimizers)
                 saved = time.perf_counter()
             mark, marked = time.perf_counter(), run.step
+
+
+def _take_step(
+    model: Any,
+    tokens: torch.Tensor,
+    optimizers: list[torch.optim.Optimizer],
+    rate: float,
+    clip: float,
+    precision: torch.dtype,
+) -> torch.Tensor:
+    """Update the weights once; the loss, still on the device."""
+    loss = next_token_loss(model, tokens, precision)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.detach()
+
+
+def _follow(average: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], step: int) -> None:
+    """Move the running mean towards the weights after step `step`."""
+    # Young runs forget faster, or the mean would hold the random weights they began with.
+    keep = min(AVERAGE, step / (step + 10))
+    torch._foreach_lerp_(list(average.values()), [weight.detach() for weight in weights.values()], 1 - keep)
 
 
 def _load(weights: Mapping[str, torch.Tensor], values: Mapping[str, torch.Tensor]) -> None:

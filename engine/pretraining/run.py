@@ -138,74 +138,104 @@ def run_pretraining(
         DataError: The text can't be read, or is too little.
         RecipeError: The settings or the device won't do, or another process works on the same.
     """
-    config = request.config
     device = torch.device(choose_device(request.device))
     work = request.work
     with _alone(work, request.name):
-        for left in work.glob("*.tmp"):
-            # A save that was killed.
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        left_out = texts_to_leave_out(request.leave_out, request.column)
-        torch.manual_seed(config.seed)
-        if request.start:
-            model, tokenizer = open_language_model(request.start)
-        else:
-            tokenizer = _tokenizer(request, left_out, work, tell)
-            model = make_language_model(config.shape, tokenizer)
-        config = _as_it_is(config, model, tokenizer)
-        corpus = encode_corpus(
-            request.sources, tokenizer, work, left_out, lambda what, done, total: tell(Preparing(what, done, total))
-        )
-        precision = choose_precision(config.precision, device)
-        before = _held_out_before(request, model.to(device), corpus, config, precision, work, tell)
+        ready = _prepare(request, device, work, tell)
+        model, tokenizer, corpus = ready.model, ready.tokenizer, ready.corpus
         reset_peak_memory(device)
         log = _Log(work / "log.jsonl")
-        last = None
+        trained = False
         for progress in pretrain(
             model,
             corpus,
-            config,
+            ready.config,
             device=device,
-            precision=precision,
+            precision=ready.precision,
             state_file=work / "state.safetensors",
             tick=tick,
         ):
             log.add(progress)
             if progress.average and not progress.is_over:
                 _write_model(work / f"{MILESTONE}{progress.tokens}", model, tokenizer, progress.average)
-            last = progress
+            trained = True
             yield progress
         tell(Preparing("measuring on held-out text"))
         _round_to_half(model)
-        losses = held_out_losses(model, corpus, config.shape.context, torch.float32)
-        events = log.read()
-        facts = {
-            "name": request.name,
-            "run": work.name,
-            "from": request.start.name if request.start else "",
-            "from_digest": digest_of_weights(request.start) if request.start else "",
-            "config": dataclasses.asdict(config),
-            "parameters": sum(weight.numel() for weight in model.parameters()),
-            "tokens_before": _tokens_before(request.start),
-            "tokens_seen": events[-1]["tokens"],
-            "passes": events[-1]["tokens"] / len(corpus.train),
-            "seconds": events[-1]["seconds"],
-            "tokens_per_second": events[-1]["tokens"] / events[-1]["seconds"],
-            "precision": str(precision).removeprefix("torch."),
-            "peak_memory_mb": peak_memory_mb(device) if last else None,
-            "sources": [dataclasses.asdict(source) for source in corpus.sources],
-            "left_out": sum(source.left_out for source in corpus.sources),
-            "held_out": figures(corpus, losses),
-            "held_out_before": figures(corpus, before) if before else {},
-            "curve": events,
-            "samples": sample(model, tokenizer, config.seed),
-            "licence": request.licence,
-            "machine": describe_machine(device),
-            "created": now(),
-            "version": __version__,
-        }
+        facts = _describe(request, ready, work, log.read(), trained)
         _publish(request, model, tokenizer, facts, work)
     yield Pretrained(request.folder, facts)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Everything that training needs, made from the request or found from an earlier process."""
+
+    config: PretrainConfig
+    model: Any
+    tokenizer: Any
+    corpus: Corpus
+    precision: torch.dtype
+    before: Mapping[str, float]
+    """Held-out losses of the model that is gone on from."""
+
+
+def _prepare(request: PretrainRequest, device: torch.device, work: Path, tell: Callable[[Preparing], None]) -> _Ready:
+    """Clean the folder of work, and make tokenizer, model and corpus."""
+    for left in work.glob("*.tmp"):
+        # A save that was killed.
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    left_out = texts_to_leave_out(request.leave_out, request.column)
+    torch.manual_seed(request.config.seed)
+    if request.start:
+        model, tokenizer = open_language_model(request.start)
+    else:
+        tokenizer = _tokenizer(request, left_out, work, tell)
+        model = make_language_model(request.config.shape, tokenizer)
+    config = _as_it_is(request.config, model, tokenizer)
+    corpus = encode_corpus(
+        request.sources, tokenizer, work, left_out, lambda what, done, total: tell(Preparing(what, done, total))
+    )
+    precision = choose_precision(config.precision, device)
+    before = _held_out_before(request, model.to(device), corpus, config, precision, work, tell)
+    return _Ready(config, model, tokenizer, corpus, precision, before)
+
+
+def _describe(
+    request: PretrainRequest, ready: _Ready, work: Path, events: list[dict[str, Any]], trained: bool
+) -> dict[str, Any]:
+    """The facts of a trained model: settings, text, cost, figures on held-out text, samples.
+
+    `trained` says whether this process took a step, rather than one before it.
+    """
+    config, corpus, device = ready.config, ready.corpus, next(ready.model.parameters()).device
+    losses = held_out_losses(ready.model, corpus, config.shape.context, torch.float32)
+    tokens, seconds = events[-1]["tokens"], events[-1]["seconds"]
+    return {
+        "name": request.name,
+        "run": work.name,
+        "from": request.start.name if request.start else "",
+        "from_digest": digest_of_weights(request.start) if request.start else "",
+        "config": dataclasses.asdict(config),
+        "parameters": sum(weight.numel() for weight in ready.model.parameters()),
+        "tokens_before": _tokens_before(request.start),
+        "tokens_seen": tokens,
+        "passes": tokens / len(corpus.train),
+        "seconds": seconds,
+        "tokens_per_second": tokens / seconds,
+        "precision": str(ready.precision).removeprefix("torch."),
+        "peak_memory_mb": peak_memory_mb(device) if trained else None,
+        "sources": [dataclasses.asdict(source) for source in corpus.sources],
+        "left_out": sum(source.left_out for source in corpus.sources),
+        "held_out": figures(corpus, losses),
+        "held_out_before": figures(corpus, ready.before) if ready.before else {},
+        "curve": events,
+        "samples": sample(ready.model, ready.tokenizer, config.seed),
+        "licence": request.licence,
+        "machine": describe_machine(device),
+        "created": now(),
+        "version": __version__,
+    }
 
 
 def _tokens_before(start: Path | None) -> int:

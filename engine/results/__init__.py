@@ -1,1 +1,1 @@
-"""What was measured, as plain values for tables and pages."""
+"""Results: measured figures as plain values for tables and pages."""

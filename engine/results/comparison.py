@@ -15,7 +15,8 @@ from engine.store import DataSet, Predictions, Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.classifiers import Classifier
 from engine.training.loop import Tick
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.parameter_counts import count_recipe
+from engine.training.recipes import RECIPES
 
 
 def open_results(places: Places) -> tuple[Store, list[str]]:

@@ -1,4 +1,4 @@
-"""What the record of a trained model still says of its data, where the rows themselves are gone."""
+"""The data of a trained model as its record describes it, for data whose rows are not at hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from engine.store import Run
 
 
 @dataclass(frozen=True)
-class Recorded:
+class DataRecord:
     """Counts alone; a record holds no text."""
 
     source: str
@@ -22,7 +22,7 @@ class Recorded:
     """Language → split → rows of the scored splits, the commonest language first."""
 
 
-def read_recorded(run: Run, task: Task) -> Recorded:
+def read_data_record(run: Run, task: Task) -> DataRecord:
     """The data of a run.
 
     Raises:
@@ -37,7 +37,7 @@ def read_recorded(run: Run, task: Task) -> Recorded:
         for code, figures in (scores.get("per_language") or {}).items():
             languages.setdefault(code, {})[split] = int(figures["rows"])
     order = sorted(languages, key=lambda code: -sum(languages[code].values()))
-    return Recorded(
+    return DataRecord(
         run.source,
         run.fingerprint,
         str(record.get("licence", "")),

@@ -1,4 +1,4 @@
-"""What the page runs on: versions and the machine, without anything that names a person, a host or a folder."""
+"""The environment of the page: versions and the machine, without a name of a person, a host or a folder."""
 
 import platform
 from contextlib import suppress
@@ -30,7 +30,7 @@ LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """This machine and its software."""
 
     odzera: str
@@ -46,14 +46,14 @@ class Surroundings:
     """Of the machine, or as much of it as this process may have."""
 
 
-def look_around() -> Surroundings:
+def describe_environment() -> Environment:
     """Look at versions and the machine."""
     machine = describe_machine(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     libraries = {}
     for name in LIBRARIES:
         with suppress(PackageNotFoundError):
             libraries[name] = version(name)
-    return Surroundings(
+    return Environment(
         __version__,
         machine["python"],
         libraries,

@@ -1,4 +1,4 @@
-"""A closer look at trained models: what they get wrong, per class and language, and which are worth their cost."""
+"""Details of trained models: their mistakes, their figures per class and language, and the best for their cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How trained models learned: their curves, costs and settings as plain values, for figures and tables."""
+"""Learning curves, costs and settings of trained models as plain values, for figures and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was measured where: every set of figures that is shown, with its machine, its time, and how to get it again."""
+"""The provenance of every figure that is shown: its machine, its time, and the command that measures it again."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from engine.training.checkpoints import Checkpoint
 
 FILES: Mapping[str, tuple[Message, str]] = {
     "bench-classify": (
-        Message("Answers raced against transformers.pipeline"),
+        Message("Answers compared with transformers.pipeline"),
         "odzera bench classify {recipes} --json",
     ),
     "bench-train": (
-        Message("Training raced against transformers.Trainer"),
+        Message("Training compared with transformers.Trainer"),
         "odzera bench train {recipes} --task {task} --against-trainer --json",
     ),
     "bench-app": (
@@ -118,10 +118,10 @@ def _of_file(file: Path) -> Measured | None:
         plain = json.loads(file.read_text(encoding="utf-8"))
         if file.stem in FILES:
             what, command = FILES[file.stem]
-            # A race may be several runs, each on its own data.
+            # A file may hold several runs, each on its own data.
             about = (plain.get("runs") or [plain])[0]
             recipes = " ".join(dict.fromkeys(str(row["recipe"]) for row in plain.get("rows", ())))
-            command = command.format(recipes=recipes, task=about.get("task", "slang"))
+            command = str(plain.get("command") or command.format(recipes=recipes, task=about.get("task", "slang")))
         else:
             what, command = KINDS[plain["kind"]]
             about, command = plain, command.format(task=plain["task"])

@@ -1,4 +1,4 @@
-"""How cost grows, as `odzera bench growth --json` kept it."""
+"""Scaling of cost with length, batch, rows and models, read from the JSON of `odzera bench growth`."""
 
 import json
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""The search for the from-scratch decoder's settings: space, study, workers, what is shown of it."""
+"""The search draws, trains and prunes settings of the from-scratch decoder."""

@@ -1,4 +1,4 @@
-"""optuna-dashboard: served by itself, or read-only under an address of the page's own."""
+"""optuna-dashboard is served by itself, or read-only below an address of the page."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""After the search: the best setting trained again on several seeds, and the best of those kept as `scratch`."""
+"""After the search, a refit trains the best setting on several seeds and keeps the best of them as `scratch`."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The study that comes with the program: copied to where studies are kept when there is none yet."""
+"""The study that comes with the program is copied to where studies are kept when there is none yet."""
 
 import os
 import shutil

@@ -4,16 +4,13 @@ Each worker holds the storage's lock from counting the trials until its own tria
 exactly as many finished trials as were asked for, whoever is killed when, on however many hosts.
 """
 
-import multiprocessing
 import os
-import signal
 import time
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -21,7 +18,7 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
 from engine.errors import OdzeraError, SearchError
-from engine.hub import client
+from engine.processes import Child
 from engine.search.storage import Retry, explained, hold, open_lock
 from engine.search.study import REASON, WORKER, SearchRequest, Standing, join_study, open_study, standing_of
 
@@ -66,7 +63,7 @@ def _look(request: SearchRequest, study: optuna.Study) -> Standing:
 @dataclass
 class _Member:
     token: str
-    process: BaseProcess
+    process: Child
     messages: Connection
 
 
@@ -74,7 +71,6 @@ class _Team:
     def __init__(self, request: SearchRequest, study: optuna.Study) -> None:
         self.request = request
         self.study = study
-        self.context = multiprocessing.get_context("spawn")
         self.members: list[_Member] = []
         self.deaths = 0
         self.finished = 0
@@ -83,12 +79,9 @@ class _Team:
 
     def hire(self) -> None:
         token = uuid.uuid4().hex[:8]
-        ours, theirs = self.context.Pipe(duplex=False)
-        # Not daemonic: a daemon's death would be tied to this interpreter's orderly end, which SIGKILL is not.
-        process = self.context.Process(target=work, args=(self.request, token, os.getpid(), theirs))
-        process.start()
-        theirs.close()
-        self.members.append(_Member(token, process, ours))
+        # It ends by itself when this process does, after its trial is queued again.
+        process = Child(work, self.request, token, os.getpid(), ends_with_parent=False)
+        self.members.append(_Member(token, process, process.pipe))
 
     def tend(self, finished: int) -> None:
         """Replace workers that died; queue again what they held."""
@@ -116,8 +109,7 @@ class _Team:
         for member in self.members:
             member.process.kill()
         for member in self.members:
-            member.process.join()
-            member.messages.close()
+            member.process.close()
         requeue(self.request, self.study, [member.token for member in self.members])
 
     def part(self) -> None:
@@ -171,7 +163,7 @@ def _fail(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
 
 
 def work(request: SearchRequest, token: str, parent: int, messages: Connection) -> None:
-    """A worker's whole life: run trials until none is left to start.
+    """Run trials until none is left to start: a worker's whole life, in a process of its own.
 
     Args:
         request: What to search.
@@ -179,9 +171,6 @@ def work(request: SearchRequest, token: str, parent: int, messages: Connection) 
         parent: Process that it belongs to.
         messages: Where a reason to give up is sent.
     """
-    client.be_quiet()
-    # Ctrl-C reaches the whole group; the parent decides what becomes of the trials.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _work(request, token, parent)
     except Orphaned:

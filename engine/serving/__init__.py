@@ -1,1 +1,1 @@
-"""Trained models answering: every model side by side."""
+"""Serving opens trained models on their fastest runtime and lets all of them answer."""

@@ -1,4 +1,4 @@
-"""Every model's answer to one text, side by side."""
+"""Every model answers one text, each as soon as it can."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A whole file answered by models in turn, a piece at a time, so that nobody else has to wait for it."""
+"""Models answer a whole file one after the other, a piece at a time, so that nobody else has to wait for it."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence

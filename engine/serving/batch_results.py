@@ -1,4 +1,4 @@
-"""What can be said of a file that models have answered: agreement, shares of classes, scores, and the file itself."""
+"""Results of an answered file: agreement, shares of classes, scores, and the file with the answers."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -5,13 +5,9 @@ An export is a cache. It is made again whenever the checkpoint, the exporter or 
 
 import hashlib
 import json
-import os
 import shutil
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -25,11 +21,13 @@ from numpy.typing import NDArray
 from engine.data.sources import SAMPLE, TaskData, load
 from engine.data.tasks import get_task
 from engine.errors import CheckpointError, ExportError
+from engine.evaluation.turns import time_calls
 from engine.machine import describe_machine, one_thread
 from engine.messages import message
 from engine.models.networks import Network, Reader, TorchNetwork
 from engine.models.onnx_graphs import GraphNetwork, prepare, quantise, trace
 from engine.models.zero_shot.embedding import LogisticModel, SimilarityModel
+from engine.processes import be_nice
 from engine.training.build import labels_of
 from engine.training.checkpoints import MANIFEST, Checkpoint, read_checkpoint
 from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint
@@ -195,37 +193,13 @@ def make_export(checkpoint: Checkpoint, data: TaskData | None = None) -> Export:
             f"{checkpoint.name} was trained on the data {checkpoint.fingerprint}, and this is {judged.fingerprint}: "
             "give the same files and options."
         )
-    classifier = open_checkpoint(checkpoint)
-    holder = Holder(classifier)
     root = exports_root(checkpoint)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as temporary:
             folder = Path(temporary) / "export"
             folder.mkdir()
-            manifest = {
-                "format": FORMAT,
-                "checkpoint": checkpoint.folder.name,
-                "machine": describe_machine(torch.device("cpu")) | {"onnxruntime": version("onnxruntime")},
-                **_prove(folder, classifier, holder, judged),
-            }
-            if manifest["serves"] != "torch" and isinstance(classifier, TextModel | WeighedModel):
-                size = classifier.parameters()
-                manifest["parameters"] = {"total": size.total, "trained": size.trained}
-                holder.whole.tokenizer.save_pretrained(folder / TOKENIZER)
-            for graph in folder.glob("*.onnx"):
-                if graph.stem != manifest["serves"]:
-                    graph.unlink()
-            files = sorted(path for path in folder.rglob("*") if path.is_file())
-            manifest["files"] = {
-                str(path.relative_to(folder)): {
-                    "bytes": path.stat().st_size,
-                    "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                }
-                for path in files
-            }
-            text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
-            (folder / EXPORT).write_text(text + "\n", encoding="utf-8")
+            manifest = _write_export(folder, checkpoint, judged)
             final = root / export_key(checkpoint)
             for older in root.glob("[0-9a-f]*"):
                 shutil.rmtree(older, ignore_errors=True)
@@ -233,6 +207,35 @@ def make_export(checkpoint: Checkpoint, data: TaskData | None = None) -> Export:
     except OSError as error:
         raise CheckpointError(f"{root} can't be written: {error.strerror}.") from error
     return Export(final, manifest)
+
+
+def _write_export(folder: Path, checkpoint: Checkpoint, judged: TaskData | None) -> dict[str, Any]:
+    """Fill a folder with the graph that serves, the tokenizer and the manifest; the manifest."""
+    classifier = open_checkpoint(checkpoint)
+    holder = Holder(classifier)
+    manifest = {
+        "format": FORMAT,
+        "checkpoint": checkpoint.folder.name,
+        "machine": describe_machine(torch.device("cpu")) | {"onnxruntime": version("onnxruntime")},
+        **_prove(folder, classifier, holder, judged),
+    }
+    if manifest["serves"] != "torch" and isinstance(classifier, TextModel | WeighedModel):
+        size = classifier.parameters()
+        manifest["parameters"] = {"total": size.total, "trained": size.trained}
+        holder.whole.tokenizer.save_pretrained(folder / TOKENIZER)
+    for graph in folder.glob("*.onnx"):
+        if graph.stem != manifest["serves"]:
+            graph.unlink()
+    manifest["files"] = {
+        str(path.relative_to(folder)): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(path for path in folder.rglob("*") if path.is_file())
+    }
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
+    (folder / EXPORT).write_text(text + "\n", encoding="utf-8")
+    return manifest
 
 
 def _own_data(checkpoint: Checkpoint) -> TaskData | None:
@@ -274,7 +277,8 @@ def _prove(folder: Path, classifier: Classifier, holder: Holder, data: TaskData 
         except ExportError as error:
             left_out["fp32"] = str(error)
         timed = reader.probe((min(TIMED_TOKENS, room),), np.random.default_rng(2))
-        p50 = time_in_turns({name: partial(network, timed) for name, network in networks.items()}, TIMED_CALLS)
+        times = time_calls({name: partial(network, timed) for name, network in networks.items()}, TIMED_CALLS)
+        p50 = {name: times.median(name, float) for name in networks}
     for name, ms in p50.items():
         figures.setdefault(name, {})["p50_ms"] = ms
     serves = _fastest(p50)
@@ -339,19 +343,6 @@ def _judge(
     }
 
 
-def time_in_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each call, taken in turns, after one of each that isn't timed."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            taken[name].append((time.perf_counter() - start) * 1000)
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
 def export_by_path(folder: Path) -> str:
     """Export the checkpoint in a folder, in a process of its own; the runtime that serves it.
 
@@ -359,7 +350,6 @@ def export_by_path(folder: Path) -> str:
         OdzeraError: It can't be exported.
     """
     # Those who ask meanwhile come first.
-    with suppress(OSError, AttributeError):
-        os.nice(10)
+    be_nice()
     torch.set_num_threads(1)
     return make_export(read_checkpoint(folder)).serves

@@ -1,20 +1,21 @@
-"""The trained models of a folder: which there are, and each one opened once."""
+"""The registry knows the trained models of a folder and opens each of them once."""
 
 import statistics
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.data.tasks import TASKS, get_task
 from engine.errors import CheckpointError, OdzeraError
-from engine.processes import cores
-from engine.serving.exports import find_export, has_network
+from engine.processes import call_apart, cores
+from engine.serving.exports import export_by_path, find_export, has_network
 from engine.serving.runtime import Graphs, Served, open_served
 from engine.serving.scheduler import Scheduler
-from engine.training.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
+from engine.training.checkpoints import Checkpoint, list_checkpoints, pick_named, read_checkpoint
 from engine.training.classifiers import Classifier
 from engine.training.few_shot import open_zero_shot
 from engine.training.shared_weights import SharedWeights
@@ -107,7 +108,7 @@ class Registry:
         return sorted(found, key=lambda one: one.manifest["run"]["record"]["latency"]["p50_ms"])
 
     def find(self, task: str, name: str) -> Checkpoint:
-        """A model by `NAME`, `NAME@FINGERPRINT` (or its beginning) or the path of its folder; the latest of several.
+        """A task's model by its name (see `pick_named`) or the path of its folder; the latest of several.
 
         Raises:
             CheckpointError: There is none.
@@ -117,13 +118,10 @@ class Registry:
             if given.task != task:
                 raise CheckpointError(f"The model in {name} is for {given.task}, not for {task}.")
             return given
-        model, _, fingerprint = name.partition("@")
-        found = [
-            one for one in self._checkpoints[task] if one.name == model and one.fingerprint.startswith(fingerprint)
-        ]
+        found = pick_named(self._checkpoints[task], name)
         if found:
             return found[-1]
-        damaged = [line for line in self.refused[task] if f" {model}@" in line]
+        damaged = [line for line in self.refused[task] if f" {name.partition('@')[0]}@" in line]
         if damaged:
             raise CheckpointError(damaged[0])
         names = sorted({one.name for one in self._checkpoints[task]})
@@ -131,6 +129,28 @@ class Registry:
             f"There is no trained model '{name}' for {task}. Trained: {', '.join(names) or 'none'}. "
             f"Train one: odzera train RECIPE --task {task}"
         )
+
+    def find_any(self, name: str) -> Checkpoint:
+        """A model of either task, by `TASK/NAME` or as `find` takes it.
+
+        Raises:
+            CheckpointError: There is none, or there is one for each task.
+        """
+        task, _, rest = name.partition("/")
+        if task in TASKS and rest:
+            return self.find(task, rest)
+        found, reasons = [], []
+        for one in TASKS:
+            try:
+                found.append(self.find(one, name))
+            except CheckpointError as error:
+                reasons.append(str(error))
+        if not found:
+            raise CheckpointError(" ".join(reasons))
+        if len(found) > 1:
+            choices = " or ".join(f"{one.task}/{name}" for one in found)
+            raise CheckpointError(f"'{name}' is trained for several tasks; say which: {choices}.")
+        return found[0]
 
     def untouched(self, models: Sequence[Checkpoint]) -> list[Untouched]:
         """The backbones that `models` were trained on, each once, but for those whose zero-shot model is among them."""
@@ -192,6 +212,21 @@ class Registry:
     def waits_for_export(self, checkpoint: Checkpoint) -> bool:
         """Whether a model could be served by another runtime than PyTorch, and hasn't been exported yet."""
         return has_network(checkpoint) and find_export(checkpoint) is None
+
+    def export_missing(self) -> Iterator[Checkpoint]:
+        """Export every model that is shown first and isn't exported yet, one at a time.
+
+        Each is made in a process of its own, so that this one keeps its memory small and its threads free.
+
+        Yields:
+            Models that have just been exported; those that can't be stay as they are.
+        """
+        for task in TASKS:
+            for checkpoint in self.models(task):
+                with suppress(OdzeraError):
+                    if self.waits_for_export(checkpoint):
+                        call_apart(export_by_path, checkpoint.folder)
+                        yield checkpoint
 
     def renew(self, checkpoint: Checkpoint) -> None:
         """Open a model anew, after it was exported; it answers as before meanwhile.

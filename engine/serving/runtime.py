@@ -1,4 +1,4 @@
-"""What computes a trained model's answers: the fastest runtime that is proven to give the same ones."""
+"""A runtime computes a trained model's answers: the fastest that is proven to give the same ones."""
 
 import json
 from dataclasses import dataclass

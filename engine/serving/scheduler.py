@@ -1,4 +1,4 @@
-"""Threads that models answer on: the cheap ones first, and the slow ones where they are in nobody's way."""
+"""The scheduler runs answers on threads: cheap models first, slow ones where they are in nobody's way."""
 
 import itertools
 import threading

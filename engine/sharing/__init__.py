@@ -1,1 +1,1 @@
-"""Models and the whole page, as repositories of the Hugging Face Hub."""
+"""Sharing turns models and the whole page into repositories of the Hugging Face Hub."""

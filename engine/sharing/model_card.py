@@ -1,4 +1,4 @@
-"""The card of a trained model on the Hub: what it learnt from, how well it does, what it cost, what it isn't for."""
+"""A model card tells what a model learnt from, how well it does, what it cost, and what it isn't for."""
 
 import json
 import re

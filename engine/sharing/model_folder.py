@@ -1,4 +1,4 @@
-"""A trained model as a repository on the Hub: files that plain `transformers` or `peft` open, and a card."""
+"""A model folder holds a trained model as files that plain `transformers` or `peft` open."""
 
 import hashlib
 import json

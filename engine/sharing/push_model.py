@@ -1,10 +1,10 @@
-"""A trained model, put on the Hub with its card."""
+"""A push uploads a trained model to the Hub, with its card."""
 
 from contextlib import suppress
 from typing import Any
 
-from engine.data.tasks import TASKS, get_task
-from engine.errors import CheckpointError, DataError, ExportError
+from engine.data.tasks import get_task
+from engine.errors import DataError, ExportError
 from engine.hub.privacy import find_private
 from engine.hub.upload import Target, Upload
 from engine.hub.upload import push as push_files
@@ -31,7 +31,7 @@ def push_model(places: Places, name: str, repo_id: str, private: bool = False, d
         ExportError: It has no weights of its own, or would tell something private.
         HubError: The hub refuses or can't be reached.
     """
-    files = model_files(places, find_model(Registry(places.checkpoints), name), repo_id)
+    files = model_files(places, Registry(places.checkpoints).find_any(name), repo_id)
     return push_files(Target("model", repo_id, (RECORD,)), files, private, dry_run)
 
 
@@ -51,26 +51,3 @@ def model_files(places: Places, checkpoint: Checkpoint, repo_id: str) -> dict[st
     if private:
         raise ExportError(f"{private.file} would name {private.what}, so nothing was uploaded.")
     return files
-
-
-def find_model(registry: Registry, name: str) -> Checkpoint:
-    """A trained model of either task.
-
-    Raises:
-        CheckpointError: There is none, or there is one for each task.
-    """
-    task, _, rest = name.partition("/")
-    if task in TASKS and rest:
-        return registry.find(task, rest)
-    found, reasons = [], []
-    for one in TASKS:
-        try:
-            found.append(registry.find(one, name))
-        except CheckpointError as error:
-            reasons.append(str(error))
-    if not found:
-        raise CheckpointError(" ".join(reasons))
-    if len(found) > 1:
-        choices = " or ".join(f"{one.task}/{name}" for one in found)
-        raise CheckpointError(f"'{name}' is trained for several tasks; say which: {choices}.")
-    return found[0]

@@ -1,4 +1,4 @@
-"""A Space's `README.md` and `app.py`."""
+"""A Space's card and program: its `README.md` and its `app.py`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

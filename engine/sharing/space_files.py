@@ -1,4 +1,4 @@
-"""What goes into a Space: the packages, chosen checkpoints with what they stand on, graphs, figures and a study."""
+"""A Space's files: the packages, chosen checkpoints with what they stand on, graphs, figures and a study."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from engine.paths import ROOT, Places, find_pretrained
 from engine.serving.exports import EXPORT, SHIPPED_EXPORT, exports_root, find_export
 from engine.sharing.space_card import write_app, write_space_card
 from engine.sharing.space_hardware import Hardware, write_requirements
-from engine.training.checkpoints import MANIFEST, Checkpoint, list_checkpoints
+from engine.training.checkpoints import MANIFEST, Checkpoint, list_checkpoints, pick_named
 
 MOST_GRAPH_BYTES = 10_000_000
 """A larger graph stays behind: PyTorch answers in its place, or the Space makes it anew behind the page."""
@@ -122,13 +122,7 @@ def choose(places: Places, models: Sequence[str], notes: list[str]) -> list[Chec
 
 
 def _named(everything: Sequence[Checkpoint], name: str) -> list[Checkpoint]:
-    task, _, rest = name.rpartition("/")
-    model, _, fingerprint = rest.partition("@")
-    found = [
-        one
-        for one in everything
-        if one.name == model and one.fingerprint.startswith(fingerprint) and task in ("", one.task)
-    ]
+    found = pick_named(everything, name)
     if not found:
         known = ", ".join(sorted({f"{one.task}/{one.name}" for one in everything})) or "none"
         raise SpaceError(f"There is no trained model '{name}'. Trained: {known}.")

@@ -1,4 +1,4 @@
-"""What a Hugging Face Space runs on: its hardware, its Python, and every package at an exact version."""
+"""A Space's hardware decides its Python and the exact version of every package."""
 
 import platform
 import re

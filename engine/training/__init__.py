@@ -1,1 +1,1 @@
-"""Recipes, the one training loop, and checkpoints."""
+"""Training: recipes, the one loop for every model, and checkpoints."""

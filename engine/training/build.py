@@ -1,4 +1,4 @@
-"""From a recipe and data to something that can be trained: device, tokenizer, model, batches."""
+"""The device, tokenizer, model and batches that a recipe asks for, built from the recipe and the data."""
 
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext

@@ -1,11 +1,11 @@
-"""Checkpoints: only what was trained, as safetensors, with a manifest that proves and explains it."""
+"""Checkpoints: the trained weights alone, as safetensors, with a manifest that describes and verifies them."""
 
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,17 +209,28 @@ def list_checkpoints(root: Path, task: str) -> tuple[list[Checkpoint], list[str]
     return sorted(found, key=lambda one: str(one.manifest["run"].get("created", ""))), refused
 
 
+def pick_named(checkpoints: Iterable[Checkpoint], name: str) -> list[Checkpoint]:
+    """The checkpoints that `NAME`, `NAME@FINGERPRINT` (or its beginning) or `TASK/NAME` stands for, in their order."""
+    task, _, rest = name.rpartition("/")
+    model, _, fingerprint = rest.partition("@")
+    return [
+        one
+        for one in checkpoints
+        if one.name == model and one.fingerprint.startswith(fingerprint) and task in ("", one.task)
+    ]
+
+
 def find_checkpoint(root: Path, task: str, name: str) -> Checkpoint:
-    """The checkpoint called `NAME` or `NAME@DATA` (or its beginning), the latest of several.
+    """The checkpoint of a task that `name` stands for, the latest of several; see `pick_named`.
 
     Raises:
         CheckpointError: There is none.
     """
-    model, _, fingerprint = name.partition("@")
-    for checkpoint in reversed(list_checkpoints(root, task)[0]):
-        if checkpoint.name == model and checkpoint.fingerprint.startswith(fingerprint):
-            return checkpoint
-    raise CheckpointError(f"There is no trained model '{name}' for {task}: odzera train {model} --task {task}")
+    found = pick_named(list_checkpoints(root, task)[0], name)
+    if not found:
+        recipe = name.partition("@")[0]
+        raise CheckpointError(f"There is no trained model '{name}' for {task}: odzera train {recipe} --task {task}")
+    return found[-1]
 
 
 def require_writable(root: Path) -> None:

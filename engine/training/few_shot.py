@@ -1,4 +1,4 @@
-"""Untrained models as classifiers: examples drawn, each number of them tried, and what a checkpoint keeps."""
+"""Untrained models as classifiers: examples are drawn, each number of them is scored, and the best are kept."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""One training loop for every model. It yields an epoch at a time; its callers decide what to do with it."""
+"""One training loop for every model. It yields an epoch at a time; its callers store, show or stop."""
 
 import math
 import time

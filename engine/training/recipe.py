@@ -1,4 +1,4 @@
-"""A recipe: all settings of one system as one frozen record."""
+"""A recipe: all settings of one system as one frozen dataclass."""
 
 import dataclasses
 from collections.abc import Mapping

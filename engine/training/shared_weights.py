@@ -1,4 +1,4 @@
-"""One backbone in memory for all models on it: adapters, last blocks, prompts, untrained ones share what is frozen."""
+"""Frozen weights shared in memory by all models on one backbone: adapters, last blocks, prompts, untrained models."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

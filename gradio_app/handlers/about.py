@@ -8,7 +8,7 @@ from engine.data.sources import SAMPLE, SAMPLE_LICENCE
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.paths import ROOT
-from engine.results.environment import look_around
+from engine.results.environment import describe_environment
 from engine.results.provenance import Measured, of_files, of_models, of_pretrained, of_study
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
@@ -22,13 +22,13 @@ API = "./?view=api"
 
 def show_about(context: Context, say: Language) -> str:
     """Everything there is to say about the page itself."""
-    models, around = _models(context), look_around()
+    models, around = _models(context), describe_environment()
     standing = [_standing(context, one) for one in models]
     licences = {one.source: one.licence for one in standing if one.source != SAMPLE}
     return (
         '<div class="oz-about-page">'
         f"{views.render_purpose(say)}{views.render_measured(say, _measured(context, models))}"
-        f"{views.render_surroundings(say, around)}{views.render_models(say, standing)}"
+        f"{views.render_environment(say, around)}{views.render_models(say, standing)}"
         f"{views.render_promises(say, MAX_CHARACTERS)}{views.render_licences(say, licences)}"
         f"{render_links(say, API, context.dashboard, _repository())}{views.render_citation(say, around.odzera)}</div>"
     )

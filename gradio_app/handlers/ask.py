@@ -11,6 +11,7 @@ from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views import cards
+from gradio_app.views.parts import render_notice
 
 AT_ONCE = 64
 """Questions of one task that are answered at a time: they wait for models, so they take turns there, not here."""
@@ -42,11 +43,11 @@ def ask(
     models = context.models(task, fingerprint)
     if not models:
         command = f"odzera train majority tfidf scratch --task {task.name}"
-        yield cards.render_notice(say("No model is trained for this task yet. Train some: {command}", command=command))
+        yield render_notice(say("No model is trained for this task yet. Train some: {command}", command=command))
         return
     asked: list[Checkpoint | Untouched] = [one for one in models if chosen is None or one.name in chosen]
     if not asked:
-        yield cards.render_notice(say("Choose at least one model to ask."))
+        yield render_notice(say("Choose at least one model to ask."))
         return
     facts = [cards.facts_of(say, one.manifest) for one in asked if isinstance(one, Checkpoint)]
     if before:
@@ -56,12 +57,12 @@ def ask(
     try:
         bursts = classify_in_bursts(context.registry, task, [text or "" for text in texts], asked, BURST_SECONDS)
     except OdzeraError as error:
-        yield cards.render_notice(say.again(error.args[0]))
+        yield render_notice(say.again(error.args[0]))
         return
     arrived: list[Answer | Failure] = []
     for burst in bursts:
         arrived += burst
-        yield cards.render(say, task, facts, arrived)
+        yield cards.render_cards(say, task, facts, arrived)
 
 
 def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]]:

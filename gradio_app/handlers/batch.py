@@ -21,7 +21,8 @@ from gradio_app.handlers.files import Visit, Visits
 from gradio_app.languages import Language
 from gradio_app.views import batch as views
 from gradio_app.views.batch_results import Difference, Results, render_results
-from gradio_app.views.cards import render_notice
+from gradio_app.views.parts import render_notice
+from gradio_app.views.units import duration
 
 SAMPLES = {SLANG.name: "batch-slang.csv", NLI.name: "batch-nli.jsonl"}
 """Files to try: sentences of our own with labels."""
@@ -166,7 +167,7 @@ def _with_time(say: Language, desk: Desk, model: Checkpoint, batch: Batch | None
     seconds = 0.0 if batch is None else desk.paces.seconds(model, len(batch.inputs))
     if seconds < 1:
         return model.name
-    return say("{model} · about {time}", model=model.name, time=views.duration(say, seconds))
+    return say("{model} · about {time}", model=model.name, time=duration(say, seconds, rough=True))
 
 
 def _expected(
@@ -220,7 +221,7 @@ def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView
                 yield RunView(views.render_waiting(say("Adding up the answers…")), running=True)
                 yield _conclude(say, visit, event, models, time.monotonic() - begun)
             else:
-                yield RunView(views.render_progress(say, event), running=True)
+                yield RunView(views.render_answering(say, event), running=True)
     except OdzeraError as error:
         yield RunView(render_notice(say.again(error.args[0])))
     except OSError:

@@ -1,10 +1,9 @@
-"""What the Data tab shows of learning curves, without a page."""
-
-from html import escape
+"""What the Data tab shows of quality against the amount of data, without a page."""
 
 from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.views.curves import render_curve
+from gradio_app.views.parts import render_empty
 
 COMMAND = "odzera curve examples slang"
 
@@ -13,6 +12,5 @@ def show_curve(context: Context, say: Language, name: str | None, figure: str) -
     """One curve: what it says in words, its figure, its numbers."""
     curve = context.curve(name) if isinstance(name, str) else None
     if curve is None:
-        told = say("No curve is measured yet. Make one: {command}", command=f"<code>{escape(COMMAND)}</code>")
-        return f'<div class="oz-empty">{told}</div>'
+        return render_empty(say("No curve is measured yet. Make one:"), COMMAND)
     return render_curve(say, curve, figure if figure in ("accuracy", "macro_f1") else "accuracy")

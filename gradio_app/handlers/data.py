@@ -20,14 +20,14 @@ from engine.data.find_rows import FOLDER, bundled, find_rows
 from engine.data.sources import SAMPLE_LICENCE, SAMPLES_DIR, TaskData
 from engine.data.tasks import SPLITS, TASKS, Task
 from engine.errors import OdzeraError
-from engine.results.data_record import Recorded, read_recorded
+from engine.results.data_record import DataRecord, read_data_record
 from gradio_app.context import Context
 from gradio_app.languages import Language
-from gradio_app.views import cards
 from gradio_app.views import data as views
 from gradio_app.views.datasheet import render_datasheet, render_no_datasheet
 from gradio_app.views.lengths import render_lengths
-from gradio_app.views.wording import name_language, name_source, name_split
+from gradio_app.views.names import name_language, name_source, name_split
+from gradio_app.views.parts import render_empty, render_notice
 
 GROUPS = ("split", "label")
 MOST_LETTERS = 200
@@ -43,7 +43,7 @@ class Chosen:
     fingerprint: str
     licence: str
     rows: TaskData | None
-    recorded: Recorded | None
+    recorded: DataRecord | None
 
     @property
     def is_sample(self) -> bool:
@@ -86,10 +86,10 @@ def _folder(context: Context) -> Path | None:
     return context.places.checkpoints.parent / FOLDER if context.places else None
 
 
-def _recorded(context: Context, task: Task, fingerprint: str) -> Recorded | None:
+def _recorded(context: Context, task: Task, fingerprint: str) -> DataRecord | None:
     try:
         runs = context.store.runs(task.name, fingerprint)
-        return read_recorded(runs[-1], task) if runs else None
+        return read_data_record(runs[-1], task) if runs else None
     except (OdzeraError, KeyError, ValueError, TypeError):
         return None
 
@@ -98,7 +98,7 @@ def show_data(context: Context, say: Language, task_name: str, fingerprint: str 
     """What the set is, its labels and its languages."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None:
-        return cards.render_notice(say("There is no such data set."))
+        return render_notice(say("There is no such data set."))
     source, recorded = name_source(say, chosen.source), chosen.recorded
     labels: Mapping[str, Mapping[str, int]]
     languages: Mapping[str, Mapping[str, int]]
@@ -128,7 +128,7 @@ def show_lengths(context: Context, say: Language, task_name: str, fingerprint: s
     """How long the texts are, by split or by label."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None or chosen.rows is None:
-        return cards.render_empty(say("Lengths are measured on the rows, which aren't at hand."))
+        return render_empty(say("Lengths are measured on the rows, which aren't at hand."))
     unit = unit if unit in UNITS else UNITS[0]
     groups = group_rows(chosen.rows, by if by in GROUPS else GROUPS[0])
     measured = _measured.get(chosen.rows, unit)
@@ -167,10 +167,10 @@ def show_examples(
     """A page of rows, its number, and how many pages there are."""
     chosen = choose(context, task_name, fingerprint)
     if chosen is None or chosen.rows is None:
-        return cards.render_empty(say("Examples are rows, which aren't at hand.")), 1, 1
+        return render_empty(say("Examples are rows, which aren't at hand.")), 1, 1
     if len(filters.contains) > MOST_LETTERS:
         told = say("At most {n} letters are looked for.", n=MOST_LETTERS)
-        return cards.render_notice(told), 1, 1
+        return render_notice(told), 1, 1
     leaf = browse(chosen.rows, filters, number)
     return views.render_examples(say, leaf), leaf.number, leaf.pages
 

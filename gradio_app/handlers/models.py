@@ -1,6 +1,6 @@
 """What the Models tab shows, without a page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from engine.data.tasks import TASKS, Task
@@ -8,13 +8,12 @@ from engine.results import inspection
 from engine.serving.runtime import served_latency
 from gradio_app.context import Context
 from gradio_app.languages import Language, message
-from gradio_app.views import breakdown, cards, confusion, mistakes, scatter, significance, tables
+from gradio_app.views import mistakes, significance, tables
+from gradio_app.views.charts import breakdown, confusion, scatter
+from gradio_app.views.names import FIGURES
+from gradio_app.views.parts import render_notice
 
-QUALITIES: Mapping[str, str] = {
-    "accuracy": message("accuracy"),
-    "macro_f1": message("macro F1"),
-    "mcc": message("MCC"),
-}
+QUALITIES: Mapping[str, str] = {name: FIGURES[name] for name in ("accuracy", "macro_f1", "mcc")}
 """What can be drawn upwards."""
 TIMES: Mapping[str, str] = {
     "p50_ms": message("ms a text, after training"),
@@ -34,26 +33,58 @@ MOST_MISTAKES = 200
 Comparison = dict[str, Any]
 
 
-def find(
-    context: Context, say: Language, task_name: str | None, fingerprint: str | None
-) -> tuple[Task, Comparison] | None:
+def find(context: Context, task_name: str | None, fingerprint: str | None) -> tuple[Task, Comparison] | None:
     """The task and its models' results on this data, or on that shown first; None where there are none."""
     task = TASKS.get(str(task_name))
     comparison = context.comparison(task, fingerprint) if task else None
     return (task, comparison) if task and comparison else None
 
 
+def _show(
+    context: Context,
+    say: Language,
+    task_name: str | None,
+    fingerprint: str | None,
+    part: str,
+    draw: Callable[[Task, Comparison], str],
+    chosen: Hashable = None,
+    measured: Hashable = None,
+) -> str:
+    """A part of the tab, drawn once for all visitors who read this language; nothing where there are no results.
+
+    Args:
+        context: Models and results.
+        say: The page's language.
+        task_name: `slang` or `nli`.
+        fingerprint: Of the data.
+        part: Its name.
+        draw: Draws it.
+        chosen: What a visitor has chosen; each choice is kept.
+        measured: What else it depends on; when that changes, it is drawn anew.
+    """
+    found = find(context, task_name, fingerprint)
+    if found is None:
+        return ""
+    key = (part, say.code, *_mark(found[1])[:2], chosen)
+    return context.results.remember(key, (_mark(found[1]), measured), lambda: draw(*found))
+
+
+def _mark(comparison: Comparison) -> tuple[str, ...]:
+    """What a comparison's drawings depend on: the task, the data and the runs."""
+    return (comparison["task"], comparison["data"]["fingerprint"], *(row["run"] for row in comparison["rows"]))
+
+
 def show_models(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """The table of models on one data set."""
     if str(task_name) not in TASKS:
-        return cards.render_notice(say("There is no such task."))
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return cards.render_notice(say("No results yet. Train a model and they stand here."))
-    task, comparison = found
-    served = served_times(context, task, comparison)
-    more = tuple(served.items())
-    return _kept(context, say, "table", comparison, more, lambda: tables.render_comparison(say, comparison, served))
+        return render_notice(say("There is no such task."))
+    served = served_times(context, task_name, fingerprint)
+
+    def draw(task: Task, comparison: Comparison) -> str:
+        return tables.render_comparison(say, comparison, served)
+
+    shown = _show(context, say, task_name, fingerprint, "table", draw, measured=tuple(served.items()))
+    return shown or render_notice(say("No results yet. Train a model and they stand here."))
 
 
 def show_tradeoffs(
@@ -66,25 +97,16 @@ def show_tradeoffs(
     size: str | None,
 ) -> str:
     """Quality against time and against size."""
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return ""
-    task, comparison = found
-    chosen = (
-        _known(quality, QUALITIES, task.select_on),
-        _known(time, TIMES, "p50_ms"),
-        _known(size, SIZES, "peak_memory_mb"),
-    )
-    served = served_times(context, task, comparison)
+    served = served_times(context, task_name, fingerprint)
+    costs = {_known(time, TIMES, "p50_ms"): TIMES, _known(size, SIZES, "peak_memory_mb"): SIZES}
+    chosen = (quality if quality in QUALITIES else None, *costs)
 
-    def draw() -> str:
-        drawn = "".join(
-            _scatter(say, comparison, served, chosen[0], cost, words)
-            for cost, words in ((chosen[1], TIMES[chosen[1]]), (chosen[2], SIZES[chosen[2]]))
-        )
-        return f'<div class="oz-tradeoffs">{drawn}</div>'
+    def draw(task: Task, comparison: Comparison) -> str:
+        shown = _known(quality, QUALITIES, task.select_on)
+        drawn = (_scatter(say, comparison, served, shown, cost, words[cost]) for cost, words in costs.items())
+        return f'<div class="oz-tradeoffs">{"".join(drawn)}</div>'
 
-    return _kept(context, say, "tradeoffs", comparison, (chosen, tuple(served.items())), draw)
+    return _show(context, say, task_name, fingerprint, "tradeoffs", draw, chosen, tuple(served.items()))
 
 
 def _scatter(say: Language, comparison: Comparison, served: tables.Served, quality: str, cost: str, words: str) -> str:
@@ -110,76 +132,56 @@ def _cost(row: Mapping[str, Any], served: tables.Served, cost: str) -> float | N
 
 def show_confusions(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """Every model's confusion matrix."""
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return ""
-    task, comparison = found
-    return _kept(
-        context,
-        say,
-        "confusions",
-        comparison,
-        (),
-        lambda: confusion.render_confusions(say, comparison["rows"], task.labels),
-    )
+
+    def draw(task: Task, comparison: Comparison) -> str:
+        return confusion.draw_confusions(say, comparison["rows"], task.labels)
+
+    return _show(context, say, task_name, fingerprint, "confusions", draw)
 
 
 def show_significance(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """McNemar's test of every two models."""
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return ""
-    _, comparison = found
-    return _kept(
-        context,
-        say,
-        "significance",
-        comparison,
-        (),
-        lambda: significance.render_significance(say, comparison["rows"], comparison["mcnemar"]),
-    )
+
+    def draw(task: Task, comparison: Comparison) -> str:
+        return significance.render_significance(say, comparison["rows"], comparison["mcnemar"])
+
+    return _show(context, say, task_name, fingerprint, "significance", draw)
 
 
 def show_classes(
     context: Context, say: Language, task_name: str | None, fingerprint: str | None, figure: str | None
 ) -> str:
     """One figure of every model on each class."""
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return ""
-    task, comparison = found
     chosen = _known(figure, breakdown.CLASS_FIGURES, "f1")
 
-    def measure() -> dict[str, Any]:
-        return {row["model"]: inspection.class_figures(row) for row in comparison["rows"]}
-
-    def draw() -> str:
+    def draw(task: Task, comparison: Comparison) -> str:
         mark = _mark(comparison)
-        figures = context.results.remember(("class figures", task.name, mark[0]), mark, measure)
-        return breakdown.render_classes(say, figures, task.labels, chosen)
+        # Bootstrapped once for all languages and figures.
+        figures = context.results.remember(
+            ("class figures", *mark[:2]),
+            mark,
+            lambda: {row["model"]: inspection.class_figures(row) for row in comparison["rows"]},
+        )
+        return breakdown.draw_classes(say, figures, task.labels, chosen)
 
-    return _kept(context, say, "classes", comparison, (chosen,), draw)
+    return _show(context, say, task_name, fingerprint, "classes", draw, chosen)
 
 
 def show_languages(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
     """Every model's accuracy in each language; nothing where there is only one."""
-    found = find(context, say, task_name, fingerprint)
-    if found is None:
-        return ""
-    _, comparison = found
 
-    def draw() -> str:
+    def draw(task: Task, comparison: Comparison) -> str:
         figures = {row["model"]: inspection.language_figures(row) for row in comparison["rows"]}
-        return breakdown.render_languages(say, figures)
+        return breakdown.draw_languages(say, figures)
 
-    return _kept(context, say, "languages", comparison, (), draw)
+    return _show(context, say, task_name, fingerprint, "languages", draw)
 
 
 def show_mistakes(
     context: Context, say: Language, task_name: str | None, fingerprint: str | None, model: str | None, shown: int
 ) -> tuple[str, bool]:
     """The mistakes that a model was surest of, and whether there are more of them."""
-    found = find(context, say, task_name, fingerprint)
+    found = find(context, task_name, fingerprint)
     if found is None:
         return "", False
     task, comparison = found
@@ -195,32 +197,20 @@ def show_mistakes(
 
 def readable_models(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> list[str]:
     """Models whose mistakes can be read, those that read the text first; none where the texts aren't at hand."""
-    found = find(context, say, task_name, fingerprint)
+    found = find(context, task_name, fingerprint)
     if found is None or inspection.find_texts(found[0], found[1]["data"]["fingerprint"]) is None:
         return []
     rows = found[1]["rows"]
     return [row["model"] for row in sorted(rows, key=lambda row: row["recipe"] == "majority")]
 
 
-def served_times(context: Context, task: Task, comparison: Comparison) -> dict[str, tuple[str, float]]:
+def served_times(context: Context, task_name: str | None, fingerprint: str | None) -> dict[str, tuple[str, float]]:
     """Model → the runtime that answers for it now, and its milliseconds, where they are known."""
-    checkpoints = context.models(task, comparison["data"]["fingerprint"])
+    found = find(context, task_name, fingerprint)
+    checkpoints = context.models(found[0], found[1]["data"]["fingerprint"]) if found else []
     times = {one.name: served_latency(one) for one in checkpoints}
     return {name: time for name, time in times.items() if time is not None}
 
 
 def _known(chosen: str | None, choices: Mapping[str, str], usual: str) -> str:
     return chosen if chosen is not None and chosen in choices else usual
-
-
-def _mark(comparison: Comparison) -> tuple[str, ...]:
-    """What a comparison's drawings depend on."""
-    return (comparison["data"]["fingerprint"], *(row["run"] for row in comparison["rows"]))
-
-
-def _kept(
-    context: Context, say: Language, name: str, comparison: Comparison, more: tuple[Any, ...], draw: Callable[[], str]
-) -> str:
-    """A drawing, made once for all visitors who read this language."""
-    key = (name, say.code, comparison["task"], comparison["data"]["fingerprint"], *more[:1])
-    return context.results.remember(key, (_mark(comparison), more), draw)

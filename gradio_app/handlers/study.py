@@ -1,13 +1,12 @@
 """What the Study tab shows, without a page."""
 
-from html import escape
 from typing import NamedTuple
 
 from engine.errors import OdzeraError
 from engine.search.report import StudyView
 from gradio_app.context import Context
 from gradio_app.languages import Language
-from gradio_app.views import cards
+from gradio_app.views.parts import render_empty, render_notice
 from gradio_app.views.study import render_study
 
 COMMAND = "odzera search slang"
@@ -37,13 +36,12 @@ def show_news(context: Context, say: Language, name: str | None, mark: str | Non
     except OdzeraError as error:
         # The reason names a file or a server, which strangers have no use for.
         told = say("The studies can't be read now.") if context.public else say.again(error.args[0])
-        return None if mark == "unreadable" else ShownStudy(cards.render_notice(told), "unreadable", live=False)
+        return None if mark == "unreadable" else ShownStudy(render_notice(told), "unreadable", live=False)
     now = _mark(study)
     if now == mark:
         return None
     if study is None:
-        told = say("There is no study yet. Make one: {command}", command=f"<code>{escape(COMMAND)}</code>")
-        return ShownStudy(f'<div class="oz-empty">{told}</div>', now, live=False)
+        return ShownStudy(render_empty(say("There is no study yet. Make one:"), COMMAND), now, live=False)
     live = study.finished < int(study.attributes.get("trials") or 0)
     return ShownStudy(render_study(say, study, context.dashboard), now, live)
 

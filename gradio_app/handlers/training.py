@@ -7,9 +7,9 @@ from engine.errors import OdzeraError
 from engine.results.learning import LearningRun, compare_lora, lacks_full, list_learning
 from gradio_app.context import Context
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_notice
+from gradio_app.views.charts.learning import MOST
 from gradio_app.views.hyperparameters import render_settings
-from gradio_app.views.learning_curves import MOST
+from gradio_app.views.parts import render_notice
 from gradio_app.views.resources import render_costs
 from gradio_app.views.training import render_learning
 

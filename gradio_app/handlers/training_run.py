@@ -10,8 +10,8 @@ from engine.messages import Message
 from gradio_app.context import Context
 from gradio_app.handlers.training import list_runs
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_notice
-from gradio_app.views.learning_curves import MOST
+from gradio_app.views.charts.learning import MOST
+from gradio_app.views.parts import render_notice
 from gradio_app.views.training_run import Took, render_plan, render_run
 
 

@@ -8,8 +8,8 @@ from engine.explain.why import Explanation, explain_all, read_passage
 from engine.serving.answers import Failure
 from gradio_app.context import Context
 from gradio_app.languages import Language
-from gradio_app.views import heat
-from gradio_app.views.cards import render_notice
+from gradio_app.views.heat import render_heat
+from gradio_app.views.parts import render_notice
 
 
 def explain(
@@ -38,7 +38,7 @@ def explain(
         return
     names = [model.name for model in models]
     arrived: list[Explanation | Failure] = []
-    yield heat.render(say, task, way, passage, names, arrived)
+    yield render_heat(say, task, way, passage, names, arrived)
     for one in explanations:
         arrived.append(one)
-        yield heat.render(say, task, way, passage, names, arrived)
+        yield render_heat(say, task, way, passage, names, arrived)

@@ -65,9 +65,9 @@ class Language:
 
     def written(self, text: str) -> str:
         """A number that is written in the English way already."""
-        # Narrow spaces that don't break, as in print.
+        # Narrow spaces that don't break and a true minus, as in print.
         group = {"\u00a0": "\u202f"}.get(self._symbols["group"], self._symbols["group"])
-        return text.translate({ord("."): self._symbols["decimal"], ord(","): group})
+        return text.translate({ord("."): self._symbols["decimal"], ord(","): group, ord("-"): "−"})
 
 
 def _read(code: str) -> Translations:

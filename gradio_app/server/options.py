@@ -1,4 +1,4 @@
-"""How the page is served: what the command line may say, and what follows from it."""
+"""How the page is served: the values of its command line, and the refusals that follow from them."""
 
 import argparse
 import importlib.util
@@ -8,41 +8,24 @@ import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.errors import OdzeraError
-
-AUTH = "ODZERA_AUTH"
-"""The environment variable that may name users instead of a file, a `USER:PASSWORD` a line."""
+from engine.serving.page_options import AUTH, PAGE_OPTIONS
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """`--host`, `--port`, `--allow-host`, `--no-export`, `--open`, `--auth`, `--share` and `--mcp`."""
+    """The values of `PAGE_OPTIONS`, by name."""
     parser = argparse.ArgumentParser(prog="python -m gradio_app", description="Serve Odzera's page.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on")
-    parser.add_argument(
-        "--allow-host",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="another name that the page is reached under, as NAME or NAME:PORT: of a proxy in front. May be repeated",
-    )
-    parser.add_argument(
-        "--export",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="export models that aren't yet, behind the page, so that they answer faster",
-    )
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument(
-        "--auth",
-        metavar="FILE",
-        type=Path,
-        help=f"ask for a password: a file with USER:PASSWORD in each line, or the same in {AUTH}. "
-        "Neither is seen in a list of processes",
-    )
-    parser.add_argument("--share", action="store_true", help="a public link through Gradio's servers, for a week")
-    parser.add_argument("--mcp", action="store_true", help="serve the models as tools for language models (MCP)")
+    for option in PAGE_OPTIONS:
+        about: dict[str, Any] = {"default": option.default, "help": option.help}
+        if option.kind is bool:
+            action = argparse.BooleanOptionalAction if option.default else "store_true"
+            parser.add_argument(option.flag, action=action, **about)
+        elif option.kind is list:
+            parser.add_argument(option.flag, action="append", metavar=option.metavar, default=[], help=option.help)
+        else:
+            parser.add_argument(option.flag, type=option.kind, metavar=option.metavar, **about)
     return parser.parse_args(arguments)
 
 

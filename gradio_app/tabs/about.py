@@ -5,6 +5,7 @@ import gradio as gr
 from gradio_app.context import Context
 from gradio_app.handlers.about import show_about
 from gradio_app.languages import Language
+from gradio_app.tabs.fields import QUIET
 
 
 def create_about_tab(context: Context, say: Language) -> None:
@@ -16,4 +17,4 @@ def create_about_tab(context: Context, say: Language) -> None:
             """The same; by now other models may be open."""
             return show_about(context, say)
 
-        tab.select(refresh, None, shown, api_visibility="private", show_progress="hidden")
+        tab.select(refresh, None, shown, **QUIET)

@@ -12,8 +12,8 @@ from engine.data.tasks import Task
 from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_empty
-from gradio_app.views.hint import render_hint
+from gradio_app.tabs.fields import QUIET, data_menu
+from gradio_app.views.parts import render_empty, render_hint
 
 Answering = Callable[..., Iterator[dict[Any, Any]]]
 
@@ -42,14 +42,14 @@ class Asking:
 def create_asking(context: Context, say: Language, task: Task, texts: Sequence[gr.Textbox]) -> Asking:
     """The choice of models, the button and the place for answers, below the text fields."""
     empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
-    with gr.Row(elem_classes="oz-do"):
+    with gr.Row():
         button = gr.Button(say("Ask the models"), variant="primary", elem_id=f"{task.name}-ask", scale=3, min_width=180)
         link = gr.Button(say("Copy a link to this"), elem_id=f"{task.name}-link", scale=1, min_width=150)
-    gr.HTML(render_hint(say, MAX_CHARACTERS), elem_classes="oz-hinted")
+    gr.HTML(render_hint(say, MAX_CHARACTERS))
     choices = context.data_choices(task.name, say)
     first = choices[0][1] if choices else None
     with gr.Accordion(say("Which models"), open=False, elem_id=f"{task.name}-choice"):
-        data = gr.Dropdown(choices, value=first, label=say("Models trained on"), visible=len(choices) > 1)
+        data = data_menu(choices, label=say("Models trained on"))
         models = create_models_choice(context, say, task, first)
         # Out of sight where zero-shot models do that.
         before = gr.Checkbox(
@@ -64,7 +64,7 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
         """The models that were trained on other data."""
         return create_models_choice(context, say, task, fingerprint)
 
-    data.input(choose_data, data, models, api_visibility="private", show_progress="hidden")
+    data.input(choose_data, data, models, **QUIET)
     done = [say("Link copied"), say("Copy a link to this")]
     link.click(None, [link], [link], js=f"() => window.odzera.copy({done!r})", api_visibility="private")
     return Asking(task, texts, data, models, before, button, answer_with(context, say, task, answers), [answers])
@@ -105,8 +105,7 @@ def wire(context: Context, asking: Asking, triggers: Sequence[Any], after: Any) 
         "inputs": asking.inputs,
         "outputs": list(asking.outputs),
         "js": f"(...asked) => window.odzera.keep({given}, asked)",
-        "api_visibility": "private",
-        "show_progress": "hidden",
+        **QUIET,
         "concurrency_limit": AT_ONCE,
         "concurrency_id": task.name,
     }

@@ -1,6 +1,7 @@
 """The Batch tab: layout and wiring."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,75 +16,119 @@ from gradio_app.handlers import batch as handlers
 from gradio_app.handlers.batch import Choice, Desk, FileView, RunView
 from gradio_app.handlers.files import Visits
 from gradio_app.languages import Language
-from gradio_app.views.cards import render_empty
+from gradio_app.tabs.fields import QUIET, task_choices
+from gradio_app.views.parts import render_empty
+from gradio_app.views.units import count
 
 NOTHING = ""
 """Stands for no column in a menu."""
+PLAIN: dict[str, Any] = {**QUIET, "preprocess": False}
+"""What is sent is checked by the handlers, so a file's path goes to them as it came."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where a file comes in."""
+
+    key: gr.Textbox
+    """Held by the visitor's page alone: knowing a session's id is not enough to reach its files."""
+    file: gr.File
+    slang: gr.Button
+    nli: gr.Button
+    about: gr.HTML
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is chosen for a file."""
+
+    panel: gr.Column
+    fields: list[Any]
+    """Task, first and second text, label, data, models, in the order of `Choice`."""
+    preview: gr.HTML
+    expected: gr.HTML
+    go: gr.Button
+    stop: gr.Button
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comes of it."""
+
+    progress: gr.HTML
+    results: gr.HTML
+    download: gr.DownloadButton
 
 
 def create_batch_tab(context: Context, say: Language) -> None:
     """A file in, every chosen model's answers out."""
     with gr.Tab(say("Batch"), id="batch"):
-        gr.Markdown(
-            say(
-                "Upload a CSV, JSON, Parquet or Excel file and let the models answer every row: at most {rows} rows, "
-                "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
-                "deleted soon after you close the page.",
-                rows=say.number(MAX_ROWS, ","),
-                megabytes=MAX_MEGABYTES,
-                characters=say.number(MAX_CHARACTERS, ","),
-            )
-        )
-        # The key is held by the visitor's page alone: knowing a session's id is not enough to reach its files.
-        key = gr.Textbox(visible=False)
-        with gr.Row(equal_height=False, elem_classes="oz-batch-start"):
-            file = gr.File(
-                label=say("Your file (CSV, JSON, Parquet, Excel)"),
-                height=150,
-                scale=3,
-                min_width=280,
-                elem_id="batch-file",
-            )
-            with gr.Column(scale=2, min_width=240):
-                gr.Markdown(say("No file at hand? Try one of ours, with labels:"))
-                slang = gr.Button(say("20 slang messages"), size="md", elem_id="batch-try-slang")
-                nli = gr.Button(say("16 pairs in 11 languages"), size="md", elem_id="batch-try-nli")
-        about = gr.HTML(
-            render_empty(
-                say("What is found in the file will stand here: its columns, its first rows, and which models to ask.")
-            ),
-            elem_id="batch-about",
-        )
-        with gr.Column(visible=False, elem_id="batch-desk") as panel:
-            with gr.Row(elem_classes="oz-batch-columns"):
-                task = gr.Dropdown(
-                    [(say("Slang"), SLANG.name), (say("NLI"), NLI.name)],
-                    value=SLANG.name,
-                    label=say("Task"),
-                    min_width=140,
-                    elem_id="batch-task",
-                )
-                first = gr.Dropdown([], label=say("Column with the text"), min_width=160, elem_id="batch-first")
-                second = gr.Dropdown(
-                    [], label=say("Column with the hypothesis"), visible=False, min_width=160, elem_id="batch-second"
-                )
-                label = gr.Dropdown([], label=say("Column with the labels"), min_width=160, elem_id="batch-label")
-                data = gr.Dropdown([], label=say("Models trained on"), visible=False, min_width=160)
-            preview = gr.HTML(elem_id="batch-preview")
-            models = gr.CheckboxGroup([], label=say("Models to ask, the quickest first"), elem_id="batch-models")
-            expected = gr.HTML(elem_id="batch-expected")
-            with gr.Row():
-                go = gr.Button(say("Answer every row"), variant="primary", interactive=False, elem_id="batch-run")
-                stop = gr.Button(say("Cancel"), variant="stop", interactive=False, elem_id="batch-cancel")
-        progress = gr.HTML(elem_id="batch-progress")
-        download = gr.DownloadButton(
-            say("Download the file with the answers"), visible=False, variant="primary", elem_id="batch-download"
-        )
-        results = gr.HTML(elem_id="batch-results")
+        upload, chosen, outcome = _create_upload(say), _create_choice(say), _create_outcome(say)
+    desk = Desk(context, Visits(Path(upload.file.GRADIO_CACHE)))
+    _wire_file(desk, say, upload, chosen, outcome)
+    _wire_run(desk, say, upload.key, chosen, outcome)
 
-    desk = Desk(context, Visits(Path(file.GRADIO_CACHE)))
-    chosen: list[Any] = [task, first, second, label, data, models]
-    shown: list[Any] = [key, about, panel, *chosen, preview, expected, go, stop, progress, results, download]
+    def leave(request: gr.Request) -> None:
+        desk.visits.leave(request.session_hash or "")
+
+    page = Pages.root_block
+    if page is not None:
+        page.unload(leave)
+
+
+def _create_upload(say: Language) -> Upload:
+    gr.Markdown(
+        say(
+            "Upload a CSV, JSON, Parquet or Excel file and let the models answer every row: at most {rows} rows, "
+            "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
+            "deleted soon after you close the page.",
+            rows=count(say, MAX_ROWS),
+            megabytes=MAX_MEGABYTES,
+            characters=count(say, MAX_CHARACTERS),
+        )
+    )
+    key = gr.Textbox(visible=False)
+    with gr.Row(equal_height=False):
+        label = say("Your file (CSV, JSON, Parquet, Excel)")
+        file = gr.File(label=label, height=150, scale=3, min_width=280, elem_id="batch-file")
+        with gr.Column(scale=2, min_width=240):
+            gr.Markdown(say("No file at hand? Try one of ours, with labels:"))
+            slang = gr.Button(say("20 slang messages"), size="md", elem_id="batch-try-slang")
+            nli = gr.Button(say("16 pairs in 11 languages"), size="md", elem_id="batch-try-nli")
+    empty = say("What is found in the file will stand here: its columns, its first rows, and which models to ask.")
+    return Upload(key, file, slang, nli, gr.HTML(render_empty(empty), elem_id="batch-about"))
+
+
+def _create_choice(say: Language) -> Chosen:
+    with gr.Column(visible=False, elem_id="batch-desk") as panel:
+        with gr.Row():
+            task = gr.Dropdown(
+                task_choices(say), value=SLANG.name, label=say("Task"), min_width=140, elem_id="batch-task"
+            )
+            first = gr.Dropdown([], label=say("Column with the text"), min_width=160, elem_id="batch-first")
+            second = gr.Dropdown(
+                [], label=say("Column with the hypothesis"), visible=False, min_width=160, elem_id="batch-second"
+            )
+            label = gr.Dropdown([], label=say("Column with the labels"), min_width=160, elem_id="batch-label")
+            data = gr.Dropdown([], label=say("Models trained on"), visible=False, min_width=160)
+        preview = gr.HTML(elem_id="batch-preview")
+        models = gr.CheckboxGroup([], label=say("Models to ask, the quickest first"), elem_id="batch-models")
+        expected = gr.HTML(elem_id="batch-expected")
+        with gr.Row():
+            go = gr.Button(say("Answer every row"), variant="primary", interactive=False, elem_id="batch-run")
+            stop = gr.Button(say("Cancel"), variant="stop", interactive=False, elem_id="batch-cancel")
+    return Chosen(panel, [task, first, second, label, data, models], preview, expected, go, stop)
+
+
+def _create_outcome(say: Language) -> Outcome:
+    progress = gr.HTML(elem_id="batch-progress")
+    words = say("Download the file with the answers")
+    download = gr.DownloadButton(words, visible=False, variant="primary", elem_id="batch-download")
+    return Outcome(progress, gr.HTML(elem_id="batch-results"), download)
+
+
+def _wire_file(desk: Desk, say: Language, upload: Upload, chosen: Chosen, outcome: Outcome) -> None:
+    """A file comes or goes, or something else is chosen for it."""
 
     def receive(payload: object, old: str, request: gr.Request) -> list[Any]:
         return _show_new(say, handlers.receive(desk, say, payload, request.session_hash or "", old))
@@ -108,6 +153,23 @@ def create_batch_tab(context: Context, say: Language) -> None:
     def change_task(key: str, task: str) -> list[Any]:
         return _show(say, handlers.describe(desk, say, key, Choice(task)))
 
+    key, file, task = upload.key, upload.file, chosen.fields[0]
+    shown = [key, upload.about, chosen.panel, *chosen.fields, chosen.preview, chosen.expected, chosen.go, chosen.stop]
+    shown += [outcome.progress, outcome.results, outcome.download]
+    how = {**PLAIN, "concurrency_limit": 4, "concurrency_id": "batch-file"}
+    # A wrong file leaves its place free for another one.
+    file.upload(receive, [file, key], [file, *shown], **how)
+    file.clear(forget, [key], shown, **how)
+    upload.slang.click(try_slang, [key], [file, *shown], **how)
+    upload.nli.click(try_nli, [key], [file, *shown], **how)
+    task.input(change_task, [key, task], shown, **how)
+    changed = [one.input for one in chosen.fields[1:]]
+    gr.on(changed, describe, [key, *chosen.fields], shown, **how)
+
+
+def _wire_run(desk: Desk, say: Language, key: gr.Textbox, chosen: Chosen, outcome: Outcome) -> None:
+    """A file is answered, or that is cancelled."""
+
     def start(key: str) -> list[Any]:
         return _run(handlers.start(desk, say, key))
 
@@ -118,28 +180,12 @@ def create_batch_tab(context: Context, say: Language) -> None:
     def cancel(key: str) -> tuple[str, Any]:
         return handlers.cancel(desk, say, key), gr.Button(interactive=False)
 
-    # What is sent is checked by the handlers, so a file's path goes to them as it came.
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
-    plain = {**quiet, "preprocess": False, "concurrency_id": "batch-file"}
-    # A wrong file leaves its place free for another one.
-    file.upload(receive, [file, key], [file, *shown], **plain)
-    file.clear(forget, [key], shown, **plain)
-    slang.click(try_slang, [key], [file, *shown], **plain)
-    nli.click(try_nli, [key], [file, *shown], **plain)
-    task.input(change_task, [key, task], shown, **plain)
-    gr.on([one.input for one in (first, second, label, data, models)], describe, [key, *chosen], shown, **plain)
-    ran = [progress, results, download, go, stop]
-    go.click(start, [key], ran, queue=False, **{**quiet, "preprocess": False}).then(
-        run, [key, *chosen], ran, preprocess=False, concurrency_id="batch", **{**quiet, "concurrency_limit": 10}
+    ran = [outcome.progress, outcome.results, outcome.download, chosen.go, chosen.stop]
+    at_once: dict[str, Any] = {**PLAIN, "queue": False, "concurrency_limit": 4}
+    chosen.go.click(start, [key], ran, **at_once).then(
+        run, [key, *chosen.fields], ran, **PLAIN, concurrency_id="batch", concurrency_limit=10
     )
-    stop.click(cancel, [key], [progress, stop], queue=False, **{**quiet, "preprocess": False})
-
-    def leave(request: gr.Request) -> None:
-        desk.visits.leave(request.session_hash or "")
-
-    page = Pages.root_block
-    if page is not None:
-        page.unload(leave)
+    chosen.stop.click(cancel, [key], [outcome.progress, chosen.stop], **at_once)
 
 
 def _show_new(say: Language, view: FileView) -> list[Any]:

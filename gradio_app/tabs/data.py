@@ -11,9 +11,8 @@ from gradio_app.context import Context
 from gradio_app.handlers import data as handlers
 from gradio_app.handlers.curves import show_curve
 from gradio_app.languages import Language
-from gradio_app.views import cards
-
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+from gradio_app.tabs.fields import QUIET, figure_choices, task_choices
+from gradio_app.views.parts import render_empty
 
 
 def create_data_tab(context: Context, say: Language) -> None:
@@ -22,7 +21,7 @@ def create_data_tab(context: Context, say: Language) -> None:
         first = handlers.data_choices(context, say, SLANG.name)
         with gr.Row(equal_height=True):
             task = gr.Radio(
-                [(say("Slang"), "slang"), (say("NLI"), "nli")],
+                task_choices(say),
                 value=SLANG.name,
                 label=say("Task"),
                 scale=1,
@@ -72,7 +71,7 @@ def _create_lengths(context: Context, say: Language, task: gr.Radio, data: gr.Dr
     def show(task: str, fingerprint: str | None, unit: str, by: str) -> Iterator[str]:
         """Histograms; tokens are counted for a second."""
         if unit == "tokens":
-            yield cards.render_empty(say("Counting tokens…"))
+            yield render_empty(say("Counting tokens…"))
         yield handlers.show_lengths(context, say, task, fingerprint, unit, by)
 
     def renew(task: str, fingerprint: str | None, unit: str, by: str) -> Iterator[tuple[object, str]]:
@@ -162,7 +161,7 @@ def _create_curves(context: Context, say: Language, tab: gr.Tab) -> None:
     with gr.Row(equal_height=True):
         chosen = gr.Dropdown(choices, value=first, label=say("Curve"), visible=bool(choices), scale=3, min_width=280)
         figure = gr.Radio(
-            [(say("accuracy"), "accuracy"), (say("macro F1"), "macro_f1")],
+            figure_choices(say),
             value="accuracy",
             label=say("Quality"),
             visible=bool(choices),

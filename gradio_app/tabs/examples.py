@@ -62,11 +62,6 @@ def own_name(code: str) -> str:
     return name[0].upper() + name[1:]
 
 
-def is_right_to_left(code: str) -> bool:
-    """Whether a language is written from right to left."""
-    return bool(Locale(code).text_direction == "rtl")
-
-
 NLI_EXAMPLES: tuple[NliExample, ...] = (
     NliExample(
         "en",

@@ -8,9 +8,10 @@ from engine.data.tasks import TASKS
 from gradio_app.context import Context
 from gradio_app.handlers import models
 from gradio_app.languages import Language, message
-from gradio_app.views import breakdown
+from gradio_app.tabs.fields import QUIET, data_menu
+from gradio_app.views.charts import breakdown
 from gradio_app.views.growth import render_growth
-from gradio_app.views.sections import render_heading, render_jumps
+from gradio_app.views.parts import render_empty, render_heading, render_jumps
 
 SECTIONS = (
     ("table", message("Test figures and costs")),
@@ -40,23 +41,15 @@ def create_models_tab(context: Context, say: Language) -> None:
                 scale=3,
                 min_width=280,
             )
-            choices = context.data_choices(first, say)
-            data = gr.Dropdown(
-                choices,
-                value=choices[0][1] if choices else None,
-                label=say("Trained on"),
-                visible=len(choices) > 1,
-                scale=2,
-                min_width=280,
-            )
+            data = data_menu(context.data_choices(first, say), label=say("Trained on"), scale=2, min_width=280)
         jumps = gr.HTML()
         # Drawn when the tab is first looked at.
-        waiting = f'<p class="oz-empty">{say("Reading the results…")}</p>'
+        waiting = render_empty(say("Reading the results…"))
         parts: dict[str, gr.Column] = {}
         shown: dict[str, gr.HTML] = {}
         controls: dict[str, Any] = {}
         for name, title in SECTIONS:
-            with gr.Column(visible=bool(trained) or name == "table", elem_classes="oz-part") as parts[name]:
+            with gr.Column(visible=bool(trained) or name == "table") as parts[name]:
                 gr.HTML(render_heading(say, name, title))
                 _create_controls(say, name, controls)
                 shown[name] = gr.HTML(waiting if name == "table" else "", elem_id=f"models-{name}")
@@ -86,6 +79,45 @@ def _create_controls(say: Language, name: str, controls: dict[str, Any]) -> None
         controls["count"] = gr.State(models.PAGE)
 
 
+def _draw_all(
+    context: Context,
+    say: Language,
+    task_name: str | None,
+    fingerprint: str | None,
+    quality_name: str | None,
+    time_name: str | None,
+    size_name: str | None,
+    figure_name: str | None,
+) -> list[Any]:
+    """Every part, for a task and its data."""
+    found = models.find(context, task_name, fingerprint)
+    about = (context, say, task_name, fingerprint)
+    names = models.readable_models(*about)
+    listed, any_more = models.show_mistakes(*about, None if not names else names[0], models.PAGE)
+    languages = models.show_languages(*about)
+    drawn = {
+        "table": models.show_models(*about),
+        "tradeoffs": models.show_tradeoffs(*about, quality_name, time_name, size_name),
+        "confusions": models.show_confusions(*about),
+        "significance": models.show_significance(*about),
+        "classes": models.show_classes(*about, figure_name),
+        "languages": languages,
+        "mistakes": listed,
+    }
+    there = {name: name == "table" or bool(found) for name in drawn} | {"languages": bool(languages)}
+    sections = [one for one in SECTIONS if there[one[0]]] + ([GROWTH] if context.growth() else [])
+    usual = quality_name if quality_name in models.QUALITIES else (found[0].select_on if found else "accuracy")
+    return [
+        render_jumps(say, sections) if found else "",
+        *(gr.Column(visible=there[name]) for name, _ in SECTIONS),
+        *(drawn[name] for name, _ in SECTIONS),
+        gr.Radio(value=usual),
+        gr.Dropdown(names, value=names[0] if names else None, visible=bool(names)),
+        models.PAGE,
+        gr.Button(visible=any_more),
+    ]
+
+
 def _wire(
     context: Context,
     say: Language,
@@ -100,43 +132,10 @@ def _wire(
     quality, time, size, figure = (controls[name] for name in ("quality", "time", "size", "figure"))
     model, count, more = (controls[name] for name in ("model", "count", "more"))
     chosen = [task, data]
-    silent: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-    def draw_all(
-        task_name: str | None,
-        fingerprint: str | None,
-        quality_name: str | None,
-        time_name: str | None,
-        size_name: str | None,
-        figure_name: str | None,
-    ) -> list[Any]:
+    def draw_all(*given: Any) -> list[Any]:
         """Every part, for a task and its data."""
-        found = models.find(context, say, task_name, fingerprint)
-        about = (context, say, task_name, fingerprint)
-        names = models.readable_models(*about)
-        listed, any_more = models.show_mistakes(*about, None if not names else names[0], models.PAGE)
-        languages = models.show_languages(*about)
-        drawn = {
-            "table": models.show_models(*about),
-            "tradeoffs": models.show_tradeoffs(*about, quality_name, time_name, size_name),
-            "confusions": models.show_confusions(*about),
-            "significance": models.show_significance(*about),
-            "classes": models.show_classes(*about, figure_name),
-            "languages": languages,
-            "mistakes": listed,
-        }
-        there = {name: name == "table" or bool(found) for name in drawn} | {"languages": bool(languages)}
-        sections = [one for one in SECTIONS if there[one[0]]] + ([GROWTH] if context.growth() else [])
-        usual = quality_name if quality_name in models.QUALITIES else (found[0].select_on if found else "accuracy")
-        return [
-            render_jumps(say, sections) if found else "",
-            *(gr.Column(visible=there[name]) for name in parts),
-            *(drawn[name] for name in shown),
-            gr.Radio(value=usual),
-            gr.Dropdown(names, value=names[0] if names else None, visible=bool(names)),
-            models.PAGE,
-            gr.Button(visible=any_more),
-        ]
+        return _draw_all(context, say, *given)
 
     everything = [jumps, *parts.values(), *shown.values(), quality, model, count, more]
     looked = [*chosen, quality, time, size, figure]
@@ -144,9 +143,7 @@ def _wire(
     def choose_task(task_name: str | None, *others: Any) -> list[Any]:
         """Another task, with its data sets, on its own figure of quality."""
         choices = context.data_choices(str(task_name), say) if task_name in TASKS else []
-        first = choices[0][1] if choices else None
-        menu = gr.Dropdown(choices, value=first, visible=len(choices) > 1)
-        return [menu, *draw_all(task_name, first, None, *others)]
+        return [data_menu(choices), *draw_all(task_name, choices[0][1] if choices else None, None, *others)]
 
     def draw_tradeoffs(*given: Any) -> str:
         """The plots, with other axes."""
@@ -167,16 +164,16 @@ def _wire(
         html, any_more = models.show_mistakes(context, say, task_name, fingerprint, name, wanted)
         return html, wanted, gr.Button(visible=any_more)
 
-    tab.select(draw_all, looked, everything, **silent)
-    data.input(draw_all, looked, everything, **silent)
-    task.input(choose_task, [task, time, size, figure], [data, *everything], **silent)
+    tab.select(draw_all, looked, everything, **QUIET)
+    data.input(draw_all, looked, everything, **QUIET)
+    task.input(choose_task, [task, time, size, figure], [data, *everything], **QUIET)
     gr.on(
         [quality.input, time.input, size.input],
         draw_tradeoffs,
         [*chosen, quality, time, size],
         shown["tradeoffs"],
-        **silent,
+        **QUIET,
     )
-    figure.input(draw_classes, [*chosen, figure], shown["classes"], **silent)
-    model.input(read_mistakes, [*chosen, model], [shown["mistakes"], count, more], **silent)
-    more.click(read_more, [*chosen, model, count], [shown["mistakes"], count, more], **silent)
+    figure.input(draw_classes, [*chosen, figure], shown["classes"], **QUIET)
+    model.input(read_mistakes, [*chosen, model], [shown["mistakes"], count, more], **QUIET)
+    more.click(read_more, [*chosen, model, count], [shown["mistakes"], count, more], **QUIET)

@@ -7,6 +7,7 @@ from gradio_app.context import Context
 from gradio_app.languages import Language
 from gradio_app.tabs.asking import Asking, create_asking, wire
 from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, own_name
+from gradio_app.tabs.fields import QUIET
 from gradio_app.tabs.why import create_why
 
 
@@ -15,7 +16,6 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
     with gr.Tab(say("NLI"), id="nli"):
         gr.Markdown(
             say("Does the hypothesis follow from the premise, contradict it, or neither? Any of 15 languages."),
-            elem_classes="oz-question",
         )
         with gr.Row(elem_classes="oz-pair"):
             premise = gr.Textbox(label=say("Premise"), lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
@@ -35,7 +35,7 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
         )
         pair = [premise, hypothesis]
         swap.click(None, pair, pair, js="(...pair) => window.odzera.swap(pair)", api_visibility="private")
-        filled = examples.click(fill, [examples, premise], pair, api_visibility="private", show_progress="hidden")
+        filled = examples.click(fill, [examples, premise], pair, **QUIET)
         asked = [asking.button.click, premise.submit, hypothesis.submit]
         wire(context, asking, asked, filled)
     return asking

@@ -22,7 +22,6 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
     with gr.Tab(say("Slang"), id="slang"):
         gr.Markdown(
             say("How does a message in Polish youth slang feel: negative, neutral or ambiguous, or positive?"),
-            elem_classes="oz-question",
         )
         text = gr.Textbox(
             label=say("Message in Polish"),

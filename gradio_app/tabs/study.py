@@ -1,12 +1,12 @@
 """The Study tab: layout and wiring."""
 
-from typing import Any
-
 import gradio as gr
 
 from gradio_app.context import Context
 from gradio_app.handlers.study import ShownStudy, show_news, show_study
 from gradio_app.languages import Language
+from gradio_app.tabs.fields import QUIET
+from gradio_app.views.parts import render_empty
 
 LIVE_SECONDS = 5
 UNREAD = "unread"
@@ -18,7 +18,7 @@ def create_study_tab(context: Context, say: Language) -> None:
     with gr.Tab(say("Study"), id="study") as tab:
         # Reading hundreds of trials takes a second, so it is done for those who look, not at every start.
         chosen = gr.Dropdown([], label=say("Study"), visible=False)
-        shown = gr.HTML(f'<p class="oz-empty">{say("Reading the studies…")}</p>', elem_id="study-view")
+        shown = gr.HTML(render_empty(say("Reading the studies…")), elem_id="study-view")
         # What the page shows now, so that a tick without news sends nothing.
         state = gr.State(UNREAD)
         timer = gr.Timer(LIVE_SECONDS, active=False)
@@ -47,7 +47,6 @@ def create_study_tab(context: Context, say: Language) -> None:
                 else (news.page, news.mark, gr.Timer(active=news.live))
             )
 
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        tab.select(refresh, [chosen, state], [chosen, shown, state, timer], **quiet)
-        chosen.input(choose, chosen, [shown, state, timer], **quiet)
-        timer.tick(tick, [chosen, state], [shown, state, timer], **quiet)
+        tab.select(refresh, [chosen, state], [chosen, shown, state, timer], **QUIET)
+        chosen.input(choose, chosen, [shown, state, timer], **QUIET)
+        timer.tick(tick, [chosen, state], [shown, state, timer], **QUIET)

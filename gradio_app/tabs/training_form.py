@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from engine.data.tasks import NLI, SLANG
+from engine.data.tasks import SLANG
 from engine.experiments.plan import small_recipes, usual_dropout
 from gradio_app.context import Context
 from gradio_app.handlers.training_run import cancel_run, show_plan, show_run, start_run
 from gradio_app.languages import Language
+from gradio_app.tabs.fields import QUIET, task_choices
 from gradio_app.views.training_run import render_refusal
 
 
@@ -38,7 +39,7 @@ def create_training_form(context: Context, say: Language) -> TrainingForm:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             task = gr.Radio(
-                [(say("Slang"), SLANG.name), (say("NLI"), NLI.name)],
+                task_choices(say),
                 value=SLANG.name,
                 label=say("Task, trained on the bundled sample"),
             )
@@ -79,12 +80,11 @@ def create_training_form(context: Context, say: Language) -> TrainingForm:
         """What would be trained, and about how long it takes."""
         yield from show_plan(context, say, *values)
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    told: dict[str, Any] = {**quiet, "trigger_mode": "always_last", "concurrency_limit": 4}
-    task.input(choose_task, [task, recipe], recipe, **quiet).then(
-        choose_recipe, [task, recipe], [epochs, rate, dropout], **quiet
+    told: dict[str, Any] = {**QUIET, "trigger_mode": "always_last", "concurrency_limit": 4}
+    task.input(choose_task, [task, recipe], recipe, **QUIET).then(
+        choose_recipe, [task, recipe], [epochs, rate, dropout], **QUIET
     ).then(show, fields, plan, **told)
-    recipe.input(choose_recipe, [task, recipe], [epochs, rate, dropout], **quiet).then(show, fields, plan, **told)
+    recipe.input(choose_recipe, [task, recipe], [epochs, rate, dropout], **QUIET).then(show, fields, plan, **told)
     gr.on([one.input for one in (name, seed, epochs, rate, dropout)], show, fields, plan, **told)
 
     def start(*values: object) -> str:

@@ -9,7 +9,8 @@ from gradio_app.context import Context
 from gradio_app.handlers.why import explain
 from gradio_app.languages import Language
 from gradio_app.tabs.asking import Asking, read_names
-from gradio_app.views import heat
+from gradio_app.tabs.fields import QUIET
+from gradio_app.views.heat import render_nothing
 
 
 def create_why(context: Context, say: Language, asking: Asking) -> None:
@@ -25,7 +26,7 @@ def create_why(context: Context, say: Language, asking: Asking) -> None:
                 scale=4,
             )
             button = gr.Button(say("Explain"), scale=1, min_width=140, elem_id=f"{task.name}-explain")
-        shown = gr.HTML(heat.render_empty(say), elem_id=f"{task.name}-heat")
+        shown = gr.HTML(render_nothing(say), elem_id=f"{task.name}-heat")
 
         def answer(way: str, data: str | None, chosen: object, *texts: str) -> Iterator[str]:
             yield from explain(context, say, task, data, way, *texts, chosen=read_names(chosen))
@@ -34,8 +35,7 @@ def create_why(context: Context, say: Language, asking: Asking) -> None:
             answer,
             inputs=[way, asking.data, asking.models, *asking.texts],
             outputs=shown,
-            api_visibility="private",
-            show_progress="hidden",
+            **QUIET,
             concurrency_limit=2,
             concurrency_id="why",
         )

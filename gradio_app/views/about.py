@@ -1,14 +1,16 @@
-"""What the About tab says: pure functions of what was measured, of the models, and of the machine."""
+"""What the page is, what was measured where, and on what terms: the About tab."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from engine.results.environment import Surroundings
+from engine.results.environment import Environment
 from engine.results.provenance import Measured
 from gradio_app.languages import Language, message
 from gradio_app.views.links import render_link
-from gradio_app.views.wording import count, day, name_source, size
+from gradio_app.views.names import TASKS, name_source
+from gradio_app.views.parts import render_empty, render_list, render_pairs, render_row, render_table
+from gradio_app.views.units import MISSING, count, day, size
 
 RUNTIMES = {
     "torch": message("PyTorch"),
@@ -18,8 +20,6 @@ RUNTIMES = {
     "numpy": message("NumPy"),
 }
 """What computes a model, as it is called; keys of `engine.serving.exports.RUNTIMES`."""
-TASKS = {"slang": message("Slang"), "nli": message("NLI")}
-"""Tasks by name, as their tabs are called."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def render_measured(say: Language, measured: Sequence[Measured]) -> str:
     title = say("What was measured where")
     if not measured:
         told = say("Nothing is measured yet. Train a model, and its figures stand here.")
-        return f'<section><h2>{title}</h2><p class="oz-empty">{told}</p></section>'
+        return f"<section><h2>{title}</h2>{render_empty(told)}</section>"
     note = say("FILE stands for data that doesn't come with Odzera; days are in UTC.")
     cards = "".join(_measured(say, one) for one in measured)
     return f'<section><h2>{title}</h2><div class="oz-measured">{cards}</div><p class="oz-note">{note}</p></section>'
@@ -73,8 +73,8 @@ def _measured(say: Language, one: Measured) -> str:
         (say("Models"), escape(", ".join(one.names))),
         (say("Again"), f"<code>{escape(one.command)}</code>"),
     ]
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in rows if value)
-    return f'<article class="oz-set"><h3>{escape(say.again(one.what))}</h3><dl>{pairs}</dl></article>'
+    pairs = render_pairs((escape(name), value) for name, value in rows if value)
+    return f'<article class="oz-set"><h3>{escape(say.again(one.what))}</h3>{pairs}</article>'
 
 
 def _data(say: Language, one: Measured) -> str:
@@ -113,39 +113,35 @@ def _versions(say: Language, one: Measured) -> str:
     return f"{escape(', '.join(first))}{folded}"
 
 
-def render_surroundings(say: Language, around: Surroundings) -> str:
+def render_environment(say: Language, around: Environment) -> str:
     """Versions, and the machine that the page runs on."""
     rows = [
         (say("Processor or GPU"), around.device),
         (say("Cores"), count(say, around.cores)),
-        (say("Memory"), size(say, around.memory_bytes) if around.memory_bytes else "–"),
+        (say("Memory"), size(say, around.memory_bytes) if around.memory_bytes else MISSING),
         (say("System"), around.system),
         ("Odzera", around.odzera),
         ("Python", around.python),
         *around.libraries.items(),
     ]
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
-    return f'<section><h2>{say("What this page runs on")}</h2><dl class="oz-facts">{pairs}</dl></section>'
+    pairs = render_pairs(((escape(name), escape(value)) for name, value in rows), "oz-facts")
+    return f"<section><h2>{say('What this page runs on')}</h2>{pairs}</section>"
 
 
 def render_models(say: Language, models: Sequence[Standing]) -> str:
     """Which model is asked on which runtime, what it was adapted from, and the licence of its data."""
     title = say("The models, and what computes them")
     if not models:
-        return f'<section><h2>{title}</h2><p class="oz-empty">{say("No model is trained yet.")}</p></section>'
-    heads = (say("task"), say("computed by"), say("adapted from"), say("trained on"), say("licence of that data"))
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    body = "".join(_model(say, one) for one in models)
+        return f"<section><h2>{title}</h2>{render_empty(say('No model is trained yet.'))}</section>"
+    heads = [say("model"), say("task"), say("computed by"), say("adapted from"), say("trained on")]
+    heads.append(say("licence of that data"))
     note = say(
         "A model that isn't open yet is opened when it is first asked. A trained model is under the licence of its "
         "data and of what it was adapted from."
     )
-    return (
-        f'<section><h2>{title}</h2><div class="oz-scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(say("Models and runtimes"))}"><table class="oz-table oz-words"><thead><tr>'
-        f'<th scope="col">{say("model")}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="oz-note">{note}</p></section>'
-    )
+    rows = (_model(say, one) for one in models)
+    table = render_table(say("Models and runtimes"), map(escape, heads), rows, "oz-words")
+    return f'<section><h2>{title}</h2>{table}<p class="oz-note">{note}</p></section>'
 
 
 def _model(say: Language, one: Standing) -> str:
@@ -153,11 +149,11 @@ def _model(say: Language, one: Standing) -> str:
     cells = (
         say(TASKS[one.task]) if one.task in TASKS else one.task,
         runtime,
-        one.backbone or "–",
+        one.backbone or MISSING,
         name_source(say, one.source),
         one.licence or say("not recorded"),
     )
-    return f'<tr><th scope="row">{escape(one.name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+    return render_row(escape(one.name), map(escape, cells))
 
 
 def render_promises(say: Language, most_characters: int) -> str:
@@ -177,13 +173,9 @@ def render_promises(say: Language, most_characters: int) -> str:
         say("Don't let these models judge, moderate or watch people."),
     )
     return (
-        f'<div class="oz-promises"><section><h2>{say("Privacy")}</h2>{_list(privacy)}</section>'
-        f"<section><h2>{say('Limits')}</h2>{_list(limits)}</section></div>"
+        f'<div class="oz-promises"><section><h2>{say("Privacy")}</h2>{render_list(privacy, "oz-list")}</section>'
+        f"<section><h2>{say('Limits')}</h2>{render_list(limits, 'oz-list')}</section></div>"
     )
-
-
-def _list(sentences: Sequence[str]) -> str:
-    return f'<ul class="oz-list">{"".join(f"<li>{one}</li>" for one in sentences)}</ul>'
 
 
 def render_licences(say: Language, data: Mapping[str, str]) -> str:
@@ -203,8 +195,7 @@ def render_licences(say: Language, data: Mapping[str, str]) -> str:
         ("polish-gpt-mini", say("of texts in the public domain or under free licences, each source's own")),
         *((escape(source), escape(licence) if licence else say("not recorded")) for source, licence in data.items()),
     ]
-    pairs = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
-    return f'<section><h2>{say("Licences")}</h2><dl class="oz-facts oz-wide">{pairs}</dl></section>'
+    return f"<section><h2>{say('Licences')}</h2>{render_pairs(rows, 'oz-facts oz-wide')}</section>"
 
 
 def render_citation(say: Language, version: str) -> str:

@@ -1,5 +1,6 @@
-"""The Batch tab as HTML: what a file holds, and how far its answers are. What is in the file is always escaped."""
+"""What a visitor's file holds, and how far its answers are. What is in the file is always escaped."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -8,6 +9,8 @@ from engine.data.tables import Table
 from engine.data.tables.table import shorten
 from engine.serving.batch import EMPTY, LONG, Batch, Columns, Progress
 from gradio_app.languages import Language, message
+from gradio_app.views.parts import render_list, render_notice, render_progress, render_row, render_table
+from gradio_app.views.units import count, duration, percent
 
 PREVIEW_ROWS, PREVIEW_COLUMNS, PREVIEW_CHARACTERS = 5, 8, 160
 
@@ -27,31 +30,6 @@ SEPARATORS: Mapping[str, str] = {
 """What separates the cells of a CSV file."""
 
 
-def measured(say: Language, seconds: float) -> str:
-    """`0.3 s`, and from ten seconds on as `duration`."""
-    return say("{seconds} s", seconds=say.number(seconds, ".1f")) if seconds < 9.95 else duration(say, seconds)
-
-
-def duration(say: Language, seconds: float) -> str:
-    """`2 s`, `3 min 20 s`, `1 h 5 min`; what is shorter than a second is one."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return say("{seconds} s", seconds=say.number(whole))
-    if whole < 3600:
-        # Nobody counts seconds over minutes that are a guess.
-        minutes, rest = divmod(whole if whole < 300 else round(whole, -1), 60)
-        if not rest:
-            return say("{minutes} min", minutes=say.number(minutes))
-        return say("{minutes} min {seconds} s", minutes=say.number(minutes), seconds=say.number(rest))
-    hours, minutes = divmod(round(whole / 60), 60)
-    return say("{hours} h {minutes} min", hours=say.number(hours), minutes=say.number(minutes))
-
-
-def percent(say: Language, share: float) -> str:
-    """A share with one decimal; a non-breaking space before the sign, as in print."""
-    return f"{say.number(100 * share, '.1f')}\u00a0%"
-
-
 def user_text(text: object, most: int = PREVIEW_CHARACTERS) -> str:
     """A cell of someone's file: cut, escaped, and written in its own direction."""
     return f'<span dir="auto">{escape(shorten(str(text), most))}</span>'
@@ -64,7 +42,7 @@ def render_file(say: Language, table: Table, batch: Batch | None, why_not: str =
     columns = say.plural("{n} column", "{n} columns", len(table.columns))
     head = f'<p class="oz-data">{name}: {rows}, {columns}. {_how(say, table)}'
     if batch is None:
-        return f'{head}</p><div class="oz-notice" role="alert">{escape(why_not)}</div>'
+        return f"{head}</p>{render_notice(why_not)}"
     if batch.doubt:
         scored = escape(say("Nothing is scored. {why}", why=say.again(batch.doubt)))
     elif batch.columns.label is None:
@@ -73,7 +51,7 @@ def render_file(say: Language, table: Table, batch: Batch | None, why_not: str =
         scored = say("None of the labels is known, so there will be answers and agreement, but no scores.")
     else:
         scored = say.plural("{n} row has a label to score by.", "{n} rows have a label to score by.", batch.labelled)
-    notes = [escape(say.again(note)) for note in (*table.reading.notes, *batch.notes)]
+    notes = [escape(say.again(one)) for one in (*table.reading.notes, *batch.notes)]
     notes += [_refused(say, why, numbers) for why, numbers in batch.refused.items()]
     if batch.unknown_labels:
         notes.append(
@@ -85,8 +63,7 @@ def render_file(say: Language, table: Table, batch: Batch | None, why_not: str =
                 rows=_row_numbers(say, batch.unknown_labels),
             )
         )
-    listed = "".join(f"<li>{note}</li>" for note in notes)
-    return f"{head} {scored}</p>" + (f'<ul class="oz-said oz-batch-notes">{listed}</ul>' if listed else "")
+    return f"{head} {scored}</p>{render_list(notes, 'oz-said oz-batch-notes')}"
 
 
 def _how(say: Language, table: Table) -> str:
@@ -112,7 +89,7 @@ def _refused(say: Language, why: str, numbers: Sequence[int]) -> str:
             "{n} row is longer than {most} characters and gets no answer ({rows}).",
             "{n} rows are longer than {most} characters and get no answer ({rows}).",
             len(numbers),
-            most=say.number(MAX_CHARACTERS, ","),
+            most=count(say, MAX_CHARACTERS),
             rows=rows,
         )
     return say.plural(
@@ -134,24 +111,21 @@ def render_preview(say: Language, table: Table, columns: Columns) -> str:
     named = [name for name in table.columns if name]
     order = [name for name in named if name in roles] + [name for name in named if name not in roles]
     shown = order[:PREVIEW_COLUMNS]
-    head = "".join(_heading(say, name, roles.get(name)) for name in shown)
+    heads = [say("row"), *(_heading(say, name, roles.get(name)) for name in shown)]
     cells = [table.column(name)[:PREVIEW_ROWS] for name in shown]
-    body = "".join(
-        f'<tr><th scope="row">{number}</th>{"".join(f"<td>{user_text(column[place])}</td>" for column in cells)}</tr>'
+    rows = [
+        render_row(number, [user_text(column[place]) for column in cells])
         for place, number in enumerate(table.numbers[:PREVIEW_ROWS])
-    )
+    ]
     left_out = len(named) - len(shown)
     more = say.plural("{n} more column isn't shown.", "{n} more columns aren't shown.", left_out) if left_out else ""
-    return (
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("First rows of the file"))}">'
-        f'<table class="oz-table oz-batch-rows"><thead><tr><th scope="col">{say("row")}</th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>" + (f'<p class="oz-note">{more}</p>' if more else "")
-    )
+    preview = render_table(say("First rows of the file"), heads, rows, "oz-batch-rows")
+    return preview + (f'<p class="oz-note">{more}</p>' if more else "")
 
 
 def _heading(say: Language, name: str, role: str | None) -> str:
     mark = "" if role is None else f'<span class="oz-role">✓ {escape(say(ROLES[role]))}</span>'
-    return f'<th scope="col">{user_text(name, 40)}{mark}</th>'
+    return f"{user_text(name, 40)}{mark}"
 
 
 def render_expected(say: Language, models: int, rows: int, seconds: float) -> str:
@@ -162,7 +136,7 @@ def render_expected(say: Language, models: int, rows: int, seconds: float) -> st
         "{models} on {rows}: about {time}.",
         models=say.plural("{n} model", "{n} models", models),
         rows=say.plural("{n} row", "{n} rows", rows),
-        time=duration(say, seconds),
+        time=duration(say, seconds, rough=True),
     )
     return f'<p class="oz-note" role="status">{told}</p>'
 
@@ -172,40 +146,33 @@ def render_waiting(words: str) -> str:
     return f'<p class="oz-summary" role="status">{escape(words)}</p>'
 
 
-def render_progress(say: Language, progress: Progress) -> str:
+def render_answering(say: Language, progress: Progress) -> str:
     """How far each model is, and how long it will take."""
     words = say(
         "{share} done, about {left} left",
-        share=f"{say.number(int(100 * progress.share))}\u00a0%",
-        left=duration(say, progress.left),
+        # Rounded down, as nothing is done before its end.
+        share=percent(say, math.floor(100 * progress.share) / 100),
+        left=duration(say, progress.left, rough=True),
     )
-    models = "".join(_model(say, name, progress) for name in progress.done)
+    models = "".join(_render_model(say, name, progress) for name in progress.done)
     return (
         f'<div class="oz-batch-progress"><p class="oz-summary">{words}</p>'
-        f"{_bar(say('Answers'), progress.share)}"
-        f'<p class="oz-note">{say("{time} so far", time=measured(say, progress.elapsed))}</p>'
+        f"{render_progress(say('Answers'), progress.share)}"
+        f'<p class="oz-note">{say("{time} so far", time=duration(say, progress.elapsed))}</p>'
         f'<ul class="oz-batch-models">{models}</ul></div>'
     )
 
 
-def _bar(name: str, share: float) -> str:
-    return (
-        f'<div class="oz-track" role="progressbar" aria-label="{escape(name)}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{100 * share:.0f}"><span class="oz-fill oz-positive" style="width:{100 * share:.1f}%"></span>'
-        "</div>"
-    )
-
-
-def _model(say: Language, name: str, progress: Progress) -> str:
+def _render_model(say: Language, name: str, progress: Progress) -> str:
     done = progress.done[name]
     if name in progress.failures:
         sign, state = "✕", escape(say.again(progress.failures[name]))
     elif done == progress.rows:
         sign, state = "✓", say.plural("{n} row", "{n} rows", done)
     elif name == progress.model:
-        state = say("{done} of {rows} rows", done=say.number(done, ","), rows=say.number(progress.rows, ","))
+        state = say("{done} of {rows} rows", done=count(say, done), rows=count(say, progress.rows))
         sign = "▶"
     else:
         sign, state = "·", say("waits")
-    bar = _bar(name, done / progress.rows) if name not in progress.failures else ""
+    bar = render_progress(name, done / progress.rows) if name not in progress.failures else ""
     return f'<li><span aria-hidden="true">{sign}</span> <b>{escape(name)}</b> <small>{state}</small>{bar}</li>'

@@ -1,4 +1,4 @@
-"""What models said of a file, as HTML: agreement, shares of classes, scores, and where they differ."""
+"""What models said of a file: agreement, shares of classes, scores, and where they differ."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,15 @@ from engine.data.tasks import Task
 from engine.evaluation.agreement import Agreement
 from engine.evaluation.metrics import BETTER, Scores
 from engine.serving.answers import Failure
-from gradio_app.languages import Language, message
-from gradio_app.views.batch import measured, percent, user_text
-from gradio_app.views.cards import SIGNS
+from gradio_app.languages import Language
+from gradio_app.views.batch import user_text
+from gradio_app.views.classes import render_class, slug
+from gradio_app.views.names import name_figure
+from gradio_app.views.parts import render_row, render_table
+from gradio_app.views.units import MISSING, count, duration, figure, interval, percent
 
-FIGURES: Mapping[str, str] = {
-    "accuracy": message("accuracy"),
-    "macro_f1": message("macro F1"),
-    "weighted_f1": message("weighted F1"),
-    "mcc": message("MCC"),
-    "loss": message("loss"),
-}
-"""Figures with intervals, and what they are called."""
+FIGURES = ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss")
+"""Figures with intervals."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def render_results(say: Language, results: Results) -> str:
 
 
 def _summary(say: Language, results: Results) -> str:
-    time = measured(say, results.elapsed)
+    time = duration(say, results.elapsed)
     if results.cancelled:
         ended = say("Cancelled after {time}; what was answered by then is below.", time=time)
         if not any(results.answered.values()):
@@ -88,9 +85,9 @@ def _summary(say: Language, results: Results) -> str:
         return f'<p class="oz-summary" role="status">{ended}</p>'
     told = say(
         "All {models} models say the same in {share} of {rows} rows.",
-        models=say.number(len(common.models)),
-        share=f"<b>{percent(say, common.unanimous / common.rows)}</b>",
-        rows=say.number(common.rows, ","),
+        models=len(common.models),
+        share=f"<b>{percent(say, common.unanimous / common.rows, 1)}</b>",
+        rows=count(say, common.rows),
     )
     others = [name for name in results.shares if name not in common.models]
     apart = (
@@ -109,59 +106,44 @@ def _failures(say: Language, failures: Sequence[Failure]) -> str:
     )
 
 
-def _scroll(name: str, table: str) -> str:
-    return f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(name)}">{table}</div>'
-
-
 def _shares(say: Language, results: Results) -> str:
-    head = "".join(f'<th scope="col">{_signed(say, one)}</th>' for one in results.task.labels)
-    body = []
+    rows = []
     for name, shares in results.shares.items():
         bar = "".join(
             f'<span class="oz-fill oz-{slug(label)}" style="width:{100 * share:.2f}%"></span>'
             for label, share in shares.items()
         )
-        cells = "".join(f"<td>{percent(say, share)}</td>" for share in shares.values())
-        body.append(
-            f'<tr><th scope="row">{escape(name)}<span class="oz-stack" aria-hidden="true">{bar}</span></th>{cells}'
-            f"<td>{say.number(results.answered[name], ',')}</td><td>{measured(say, results.seconds[name])}</td></tr>"
-        )
-    return _scroll(
-        say("Shares of classes"),
-        f'<table class="oz-table"><thead><tr><th scope="col">{say("model")}</th>{head}'
-        f'<th scope="col">{say("rows")}</th><th scope="col">{say("time")}</th></tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>",
-    )
+        cells = [percent(say, share, 1) for share in shares.values()]
+        cells += [count(say, results.answered[name]), duration(say, results.seconds[name])]
+        rows.append(render_row(f'{escape(name)}<span class="oz-stack" aria-hidden="true">{bar}</span>', cells))
+    heads = [say("model"), *(_class(say, one) for one in results.task.labels), say("rows"), say("time")]
+    return render_table(say("Shares of classes"), heads, rows)
 
 
 def _scores(say: Language, results: Results) -> str:
-    head = "".join(f'<th scope="col">{escape(say(title))}</th>' for title in FIGURES.values())
     best = {name: BETTER[name](getattr(one, name) for one in results.scores.values()) for name in FIGURES}
-    body = []
+    rows = []
     for model, scores in results.scores.items():
         cells = []
         for name in FIGURES:
-            value, ends = getattr(scores, name), scores.intervals.get(name, ())
-            interval = f"<small>{'–'.join(say.number(end, '.3f') for end in ends)}</small>" if ends else ""
+            value = getattr(scores, name)
             marked = ' class="oz-best"' if value == best[name] and len(results.scores) > 1 else ""
-            cells.append(f"<td{marked}>{say.number(value, '.3f')}{interval}</td>")
-        n = say.number(scores.rows, ",")
-        body.append(f'<tr><th scope="row">{escape(model)}</th>{"".join(cells)}<td>{n}</td></tr>')
-    table = _scroll(
-        say("Scores"),
-        f'<table class="oz-table"><thead><tr><th scope="col">{say("model")}</th>{head}<th scope="col">n</th></tr>'
-        f"</thead><tbody>{''.join(body)}</tbody></table>",
-    )
+            ends = scores.intervals.get(name)
+            around = f"<small>{interval(say, ends)}</small>" if ends else ""
+            cells.append(f"<td{marked}>{figure(say, value)}{around}</td>")
+        rows.append(render_row(escape(model), [*cells, count(say, scores.rows)]))
+    heads = [say("model"), *(escape(name_figure(say, name)) for name in FIGURES), "n"]
+    table = render_table(say("Scores"), heads, rows)
     seen = "".join(
         '<div class="oz-notice">'
         + say.plural(
             "<b>{model}</b> was trained on {n} of these rows, so its figures here flatter it.",
             "<b>{model}</b> was trained on {n} of these rows, so its figures here flatter it.",
-            count,
+            seen_rows,
             model=escape(model),
         )
         + "</div>"
-        for model, count in results.seen.items()
+        for model, seen_rows in results.seen.items()
     )
     note = say(
         "Small figures: 95 % bootstrap intervals over the labelled rows; n: how many of those a model answered. "
@@ -171,64 +153,38 @@ def _scores(say: Language, results: Results) -> str:
 
 
 def _pairs(say: Language, pairs: Agreement) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in pairs.models)
-    body = []
-    for place, name in enumerate(pairs.models):
-        cells = "".join(_pair(say, share, place == other) for other, share in enumerate(pairs.pairs[place]))
-        body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    return _scroll(
-        say("Agreement of every two models"),
-        f'<table class="oz-table oz-pairs"><thead><tr><th scope="col">{say("model")}</th>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>",
-    )
+    rows = [
+        render_row(escape(name), [_pair(say, share, place == other) for other, share in enumerate(pairs.pairs[place])])
+        for place, name in enumerate(pairs.models)
+    ]
+    heads = [say("model"), *map(escape, pairs.models)]
+    return render_table(say("Agreement of every two models"), heads, rows, "oz-pairs")
 
 
 def _pair(say: Language, share: float, itself: bool) -> str:
     if itself or math.isnan(share):
-        return "<td>–</td>"
-    return f'<td style="--oz-share:{100 * share:.0f}%">{percent(say, share)}</td>'
+        return MISSING
+    return f'<td style="--oz-share:{100 * share:.0f}%">{percent(say, share, 1)}</td>'
 
 
 def _differences(say: Language, results: Results) -> str:
     models = list(results.shares)
     labelled = any(one.label is not None for one in results.differences)
-    titles = [say("row"), say("text"), *([say("label")] if labelled else []), *map(escape, models)]
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    body = []
+    heads = [say("row"), say("text"), *([say("label")] if labelled else []), *map(escape, models)]
+    rows = []
     for one in results.differences:
-        texts = "".join(user_text(text) for text in one.texts)
-        label = f"<td>{_short(say, one.label)}</td>" if labelled else ""
-        cells = "".join(f"<td>{_short(say, one.said.get(name))}</td>" for name in models)
-        body.append(f'<tr><th scope="row">{one.number}</th><td class="oz-cell">{texts}</td>{label}{cells}</tr>')
-    table = _scroll(
-        say("Rows on which models differ"),
-        f'<table class="oz-table oz-batch-rows"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>',
-    )
-    count = say.plural("They differ on {n} row.", "They differ on {n} rows.", results.differing)
+        texts = f'<td class="oz-cell">{"".join(user_text(text) for text in one.texts)}</td>'
+        labels = [*([one.label] if labelled else []), *(one.said.get(name) for name in models)]
+        rows.append(render_row(one.number, [texts, *(_class(say, label, short=True) for label in labels)]))
+    table = render_table(say("Rows on which models differ"), heads, rows, "oz-batch-rows")
+    told = say.plural("They differ on {n} row.", "They differ on {n} rows.", results.differing)
     shown = say("Shown are {n} on which they differ most.", n=len(results.differences))
     more = f" {shown}" if results.differing > len(results.differences) else ""
-    return f'<p class="oz-note">{count}{more}</p>{table}'
+    return f'<p class="oz-note">{told}{more}</p>{table}'
 
 
-def _signed(say: Language, label: str) -> str:
-    """A class with its sign, so that colour isn't the only difference."""
-    return (
-        f'<span class="oz-said-label oz-{slug(label)}"><span aria-hidden="true">{SIGNS.get(label, "■")}</span> '
-        f"{escape(say(label))}</span>"
-    )
-
-
-def _short(say: Language, label: str | None) -> str:
-    """A class by its first word, as a table with many models is wide already."""
+def _class(say: Language, label: str | None, short: bool = False) -> str:
+    """A class in its colour; by its first word where a table with many models is wide already."""
     if label is None:
-        return "–"
-    word = label.split(" or ")[0]
-    return (
-        f'<span class="oz-said-label oz-{slug(label)}"><span aria-hidden="true">{SIGNS.get(label, "■")}</span> '
-        f"{escape(say(word))}</span>"
-    )
-
-
-def slug(label: str) -> str:
-    """A class's name in class names of CSS."""
-    return "".join(char if char.isalnum() else "-" for char in label.split(" or ")[0].lower())
+        return MISSING
+    return f'<span class="oz-said-label oz-{slug(label)}">{render_class(say, label, short)}</span>'

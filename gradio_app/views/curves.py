@@ -1,40 +1,44 @@
-"""A curve as HTML: a pure function of its points."""
+"""Quality against an amount of data: where models lead, the chart, and its numbers."""
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from engine.experiments.curves import AXES, Curve, Lead, leads
 from gradio_app.languages import Language
-from gradio_app.views.plots import draw_curves
-from gradio_app.views.wording import count, name_figure, name_source
+from gradio_app.views.charts.curves import draw_curves
+from gradio_app.views.names import name_figure, name_source
+from gradio_app.views.parts import render_list, render_row, render_table
+from gradio_app.views.units import count, points
+from gradio_app.views.units import figure as write_figure
 
 
 def render_curve(say: Language, curve: Curve, figure: str) -> str:
     """A curve: what it says, its figure, and its numbers with intervals."""
     lines = curve.series()
     across = say.again(AXES[curve.kind])
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in lines)
-    body = []
-    for x in sorted({row["x"] for rows in lines.values() for row in rows}):
-        cells = []
-        for rows in lines.values():
-            row = next((row for row in rows if row["x"] == x), None)
-            half = row[f"{figure}_half"] if row else None
-            doubt = "" if half is None else f"<small>± {say.number(half, '.3f')}</small>"
-            cells.append(f"<td>{say.number(row[figure], '.3f')}{doubt}</td>" if row else "<td></td>")
-        body.append(f'<tr><th scope="row">{count(say, x)}</th>{"".join(cells)}</tr>')
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in say_leads(say, curve, figure))
-    said = f'<ul class="oz-said">{sentences}</ul>' if sentences else ""
     note = say(
         "Test {figure}: mean over the seeds, and half of Student's 95 % interval over them (how far other seeds may "
         "fall, not another test set). A seed draws the examples, the weights and the order.",
         figure=name_figure(say, figure),
     )
+    rows = []
+    for x in sorted({row["x"] for line in lines.values() for row in line}):
+        there = (next((row for row in line if row["x"] == x), None) for line in lines.values())
+        rows.append(render_row(count(say, x), [_cell(say, row, figure) for row in there]))
     return (
-        f'<p class="oz-data">{escape(_describe(say, curve))}</p>{draw_curves(say, lines, figure, across)}{said}'
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("Numbers of the curve"))}">'
-        f'<table class="oz-table"><thead><tr><th scope="col">{escape(across)}</th>{head}</tr></thead>'
-        f'<tbody>{"".join(body)}</tbody></table></div><p class="oz-note">{escape(note)}</p>'
+        f'<p class="oz-data">{escape(_describe(say, curve))}</p>{draw_curves(say, lines, figure, across)}'
+        f"{render_list(map(escape, say_leads(say, curve, figure)), 'oz-said')}"
+        f"{render_table(say('Numbers of the curve'), map(escape, (across, *lines)), rows)}"
+        f'<p class="oz-note">{escape(note)}</p>'
     )
+
+
+def _cell(say: Language, row: Mapping[str, Any] | None, figure: str) -> str:
+    if row is None:
+        return ""
+    half = row[f"{figure}_half"]
+    return write_figure(say, row[figure]) + ("" if half is None else f"<small>± {write_figure(say, half)}</small>")
 
 
 def _describe(say: Language, curve: Curve) -> str:
@@ -68,7 +72,7 @@ def _say_lead(say: Language, name: str, found: list[Lead]) -> str:
         "name": name,
         "ahead": ahead,
         "behind": behind,
-        "points": say.number(last.difference * 100, "+.1f"),
+        "points": points(say, last.difference),
         "last": count(say, last.x),
     }
     # Whole sentences, so that each language can order them as it likes.

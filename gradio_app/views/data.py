@@ -1,4 +1,4 @@
-"""A data set as HTML: pure functions of its counts and its rows, which are escaped like all from elsewhere."""
+"""A data set: its labels, its languages, what cleaning found, and its rows, which are escaped as all from elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -7,16 +7,14 @@ from engine.data.browse import Leaf
 from engine.data.distributions import Check
 from engine.data.tasks import SPLITS
 from gradio_app.languages import Language, message
-from gradio_app.views.cards import SIGNS
-from gradio_app.views.wording import count, name_language, name_split, percent
+from gradio_app.views.charts.bars import draw_bar, draw_bars
+from gradio_app.views.classes import render_chip, render_class, slug
+from gradio_app.views.names import COLUMNS, name_language, name_split
+from gradio_app.views.parts import render_empty, render_list, render_row, render_table
+from gradio_app.views.units import count, percent
 
-COLUMNS = {"text": message("message"), "premise": message("premise"), "hypothesis": message("hypothesis")}
-"""A task's text columns, as they are called."""
 MORE = {"term": message("slang term"), "meaning": message("what it means")}
 """What some rows say beside their texts."""
-MARKS = {"train": "●", "validation": "■", "test": "▲"}
-"""A sign for each split, so that colour is never the only difference."""
-SERIES = {"train": "oz-series-1", "validation": "oz-series-3", "test": "oz-series-2"}
 
 
 def render_card(say: Language, source: str, rows: int, fingerprint: str, licence: str) -> str:
@@ -56,25 +54,14 @@ def _split_labels(say: Language, split: str, rows: int, labels: Mapping[str, int
     if labels is None:
         told = say("How these rows are labelled wasn't recorded.")
         return f'<div class="oz-split">{head}<p class="oz-note">{told}</p></div>'
-    bars = "".join(_label_bar(say, label, own, sum(labels.values())) for label, own in labels.items())
-    return f'<div class="oz-split">{head}<div class="oz-bars">{bars}</div></div>'
+    bars = draw_bars(_label_bar(say, label, own, sum(labels.values())) for label, own in labels.items())
+    return f'<div class="oz-split">{head}{bars}</div>'
 
 
 def _label_bar(say: Language, label: str, own: int, rows: int) -> str:
     share = own / rows if rows else 0.0
-    return (
-        f'<div class="oz-bar"><span>{_sign(label)} {escape(say(label))}</span>'
-        f'<span class="oz-share">{count(say, own)} · {percent(say, share, 1)}</span>'
-        f'<span class="oz-track"><span class="oz-fill oz-{_slug(label)}" style="width:{share:.1%}"></span></span></div>'
-    )
-
-
-def _sign(label: str) -> str:
-    return f'<span aria-hidden="true">{SIGNS.get(label, "■")}</span>'
-
-
-def _slug(label: str) -> str:
-    return "".join(char if char.isalnum() else "-" for char in label.split(" or ")[0].lower())
+    said = f"{count(say, own)} · {percent(say, share, 1)}"
+    return draw_bar(render_class(say, label), said, share, f"oz-{slug(label)}")
 
 
 def render_languages(say: Language, languages: Mapping[str, Mapping[str, int]], scored_only: bool = False) -> str:
@@ -94,14 +81,11 @@ def render_languages(say: Language, languages: Mapping[str, Mapping[str, int]], 
         return f"<section><h2>{say('Languages')}</h2><p>{told}</p></section>"
     splits = [split for split in SPLITS if any(split in one for one in languages.values())]
     most = max(sum(one.values()) for one in languages.values())
-    head = "".join(f'<th scope="col">{escape(name_split(say, split))}</th>' for split in splits)
-    body = "".join(_language_row(say, code, one, splits, rows, most) for code, one in languages.items())
+    heads = [say("language"), say("rows"), say("share"), *(escape(name_split(say, split)) for split in splits)]
+    body = [_language_row(say, code, one, splits, rows, most) for code, one in languages.items()]
     note = say("Counted on the validation and test rows alone; those of train weren't recorded.") if scored_only else ""
     return (
-        f'<section><h2>{say("Languages")}</h2><div class="oz-scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(say("Rows by language"))}"><table class="oz-table oz-lengths"><thead><tr>'
-        f'<th scope="col">{say("language")}</th><th scope="col">{say("rows")}</th><th scope="col">{say("share")}</th>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<section><h2>{say('Languages')}</h2>{render_table(say('Rows by language'), heads, body)}"
         f"{f'<p class=oz-note>{note}</p>' if note else ''}</section>"
     )
 
@@ -112,10 +96,8 @@ def _language_row(say: Language, code: str, own: Mapping[str, int], splits: Sequ
         f'<span class="oz-inline"><span class="oz-track"><span class="oz-fill oz-positive" '
         f'style="width:{here / most:.1%}"></span></span>{percent(say, here / rows, 1)}</span>'
     )
-    cells = "".join(f"<td>{count(say, own.get(split, 0))}</td>" for split in splits)
-    return (
-        f'<tr><th scope="row">{escape(_language(say, code))}</th><td>{count(say, here)}</td><td>{bar}</td>{cells}</tr>'
-    )
+    cells = [count(say, here), bar, *(count(say, own.get(split, 0)) for split in splits)]
+    return render_row(escape(_language(say, code)), cells)
 
 
 def _language(say: Language, code: str) -> str:
@@ -133,38 +115,32 @@ def render_checks(say: Language, read: int, kept: int, checks: Sequence[Check], 
         )
     else:
         verdict = say("✓ Nothing that was looked for stands on two sides of a split.")
-    body = "".join(_check_row(say, one) for one in checks)
-    more = "".join(f"<li>{escape(say.again(note))}</li>" for note in notes)
+    heads = [say("looked for"), say("found"), say("what is done about it")]
+    table = render_table(say("What was looked for"), heads, [_check_row(say, one) for one in checks], "oz-checks")
+    more = render_list((escape(say.again(note)) for note in notes), "oz-notes")
     kept_words = say("{read} rows were read, {kept} kept.", read=count(say, read), kept=count(say, kept))
     return (
         f'<section><h2>{say("Leaks and what cleaning found")}</h2><p class="oz-summary">{verdict} {kept_words}</p>'
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("What was looked for"))}">'
-        f'<table class="oz-table oz-checks"><thead><tr><th scope="col">{say("looked for")}</th>'
-        f'<th scope="col">{say("found")}</th><th scope="col">{say("what is done about it")}</th></tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{f'<ul class=oz-notes>{more}</ul>' if more else ''}</section>"
+        f"{table}{more}</section>"
     )
 
 
 def render_no_checks(say: Language) -> str:
     """That there is nothing to look in."""
     told = say("Leaks are looked for in the rows, which aren't at hand.")
-    return f'<section><h2>{say("Leaks and what cleaning found")}</h2><p class="oz-empty">{told}</p></section>'
+    return f"<section><h2>{say('Leaks and what cleaning found')}</h2>{render_empty(told)}</section>"
 
 
 def _check_row(say: Language, check: Check) -> str:
-    marked = ' class="oz-open"' if check.open else ""
-    sign = "▲ " if check.open else ""
-    done = escape(say.again(check.done))
-    return (
-        f'<tr{marked}><th scope="row">{escape(say.again(check.looked_for))}</th>'
-        f"<td>{sign}{count(say, check.found)}</td><td>{done}</td></tr>"
-    )
+    found = f"{'▲ ' if check.open else ''}{count(say, check.found)}"
+    cells = [found, escape(say.again(check.done))]
+    return render_row(escape(say.again(check.looked_for)), cells, "oz-open" if check.open else "")
 
 
 def render_examples(say: Language, leaf: Leaf) -> str:
     """A page of rows, each with its label, its split, its language and its id."""
     if not leaf.found:
-        return f'<p class="oz-empty">{say("No row passes these filters. Take one away.")}</p>'
+        return render_empty(say("No row passes these filters. Take one away."))
     head = say(
         "{rows}, page {number} of {pages}, in an order drawn once",
         rows=say.plural("{n} row", "{n} rows", leaf.found),
@@ -195,5 +171,5 @@ def _example(say: Language, row: Mapping[str, object]) -> str:
     parts += [escape(_language(say, language))] if language else []
     parts.append(f"<code>{escape(str(row['id']))}</code>")
     foot = "".join(f"<span>{part}</span>" for part in parts)
-    chip = f'<span class="oz-chip oz-{_slug(label)}">{_sign(label)} {escape(say(label))}</span>'
+    chip = render_chip(say, label, short=False)
     return f'<li class="oz-example"><div>{shown}{aside}</div><p class="oz-foot">{chip}{foot}</p></li>'

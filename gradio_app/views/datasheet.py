@@ -1,4 +1,4 @@
-"""The datasheet of the bundled samples, from Markdown to HTML."""
+"""The datasheet of the bundled samples, rendered from Markdown."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,6 +9,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from gradio_app.languages import Language
+from gradio_app.views.parts import render_empty
 
 DEEPER = 2
 """Levels by which its headings are lowered, as it stands below a heading of the page."""
@@ -58,4 +59,4 @@ def render_datasheet(say: Language, text: str) -> str:
 def render_no_datasheet(say: Language) -> str:
     """That there is none for this data."""
     told = say("There is no datasheet for this data; Odzera ships one for its bundled samples alone.")
-    return f'<section><h2>{say("Datasheet")}</h2><p class="oz-empty">{told}</p></section>'
+    return f"<section><h2>{say('Datasheet')}</h2>{render_empty(told)}</section>"

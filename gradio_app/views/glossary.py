@@ -1,4 +1,4 @@
-"""Terms of the glossary found in a text, as HTML: pure functions. The text is the visitor's, so it is escaped."""
+"""Terms of the glossary found in a text. The text is the visitor's, so it is escaped."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -53,7 +53,7 @@ def _item(say: Language, entry: Entry, forms: Sequence[str]) -> str:
     # A form that is the term itself isn't said twice.
     same = all(form.lower() == entry.term.lower() for form in forms)
     term = "" if same else f' <span class="oz-of" lang="pl">({escape(entry.term)})</span>'
-    marks = [f'<span class="oz-part">{say(PARTS[entry.part])}</span>']
+    marks = [f"<span>{say(PARTS[entry.part])}</span>"]
     if entry.tone:
         sign, words = TONES[entry.tone]
         marks.append(f'<span class="oz-tone oz-tone-{entry.tone}">{sign} {say(words)}</span>')

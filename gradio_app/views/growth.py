@@ -1,4 +1,4 @@
-"""How cost grows, as figures: a pure function of what was measured."""
+"""How cost grows with length, batch, rows and open models: charts, and what they say in words."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.results.scaling import BATCH_LENGTH
 from gradio_app.languages import Language, message
-from gradio_app.views import plots
+from gradio_app.views.charts.growth import draw_growth
+from gradio_app.views.units import count, figure
 
 FIGURES: Mapping[str, tuple[str, str, str]] = {
     "length": (message("An answer, by the text's length"), message("tokens of a text"), message("ms")),
@@ -29,7 +30,7 @@ def render_growth(say: Language, growth: Mapping[str, Any]) -> str:
 
 def _figure(say: Language, name: str, series: Mapping[str, Any], growth: Mapping[str, Any]) -> str:
     title, across, upwards = FIGURES[name]
-    drawing = plots.draw_growth(say, series, say(across, tokens=BATCH_LENGTH), say(upwards), linear=name == "models")
+    drawing = draw_growth(say, series, say(across, tokens=BATCH_LENGTH), say(upwards), linear=name == "models")
     return (
         f'<section class="oz-growth"><h3>{escape(say(title))} <small>{escape(say(upwards))}</small></h3>{drawing}'
         f'<p class="oz-note">{escape(_says(say, name, series, growth["exponents"][name]))}</p></section>'
@@ -42,9 +43,9 @@ def _says(say: Language, name: str, series: Mapping[str, Any], exponents: Mappin
             say(
                 "{task}: {more} MB for {n} models, on top of {base} MB for Python and its libraries.",
                 task=task,
-                more=say.number(points[-1][1] - points[0][1], ",.0f"),
-                n=say.number(points[-1][0], ".0f"),
-                base=say.number(points[0][1], ",.0f"),
+                more=count(say, points[-1][1] - points[0][1]),
+                n=count(say, points[-1][0]),
+                base=count(say, points[0][1]),
             )
             for task, points in series.items()
         )
@@ -54,10 +55,10 @@ def _says(say: Language, name: str, series: Mapping[str, Any], exponents: Mappin
             say(
                 "{model}: {speed} a second at best, {size} at a time.",
                 model=one,
-                speed=say.number(speed, ",.0f"),
-                size=say.number(size, ".0f"),
+                speed=count(say, speed),
+                size=count(say, size),
             )
             for one, (size, speed) in best.items()
         )
-    grown = ", ".join(f"{one} {say.number(exponent, '.2f')}" for one, exponent in exponents.items())
+    grown = ", ".join(f"{one} {figure(say, exponent, 2)}" for one, exponent in exponents.items())
     return say("Growth at the end, as a power (1 is linear): {grown}.", grown=grown)

@@ -1,4 +1,4 @@
-"""The head of the page: what it is, and the languages."""
+"""The header: the page's name, what it is, and links to its other languages."""
 
 from html import escape
 

@@ -1,4 +1,4 @@
-"""Heat maps of words as HTML: pure functions. What a user typed is in them, and every piece of it is escaped."""
+"""Heat maps of words: what each word did to each verdict. What a visitor typed is in them, and all of it is escaped."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,9 @@ from engine.evaluation.attribution import scale
 from engine.explain.why import MOST_WORDS, WAYS, Explanation, Passage
 from engine.serving.answers import Failure
 from gradio_app.languages import Language, message
-from gradio_app.views import cards
-from gradio_app.views.cards import SIGNS
+from gradio_app.views.classes import render_chip
+from gradio_app.views.parts import render_empty
+from gradio_app.views.units import difference, figure, latency, percent
 
 LEAST = {"occlusion": 0.05, "gradients": 0.05, "attention": 0.0}
 """Where a row's strongest word is weaker, its colours aren't stretched to full strength: it would be noise."""
@@ -21,9 +22,10 @@ FAINT = 0.08
 STRONGEST = 3
 """Words named under a row, on either side."""
 COLUMNS = {"premise": message("Premise"), "hypothesis": message("Hypothesis")}
+"""Halves of a pair, as they begin a line."""
 
 
-def render(
+def render_heat(
     say: Language,
     task: Task,
     way: str,
@@ -53,10 +55,10 @@ def render(
     )
 
 
-def render_empty(say: Language) -> str:
+def render_nothing(say: Language) -> str:
     """What stands where heat maps will be."""
     text = say("The words of your text will stand here once for each model, coloured by what they did to its verdict.")
-    return cards.render_empty(text)
+    return render_empty(text)
 
 
 def _about(say: Language, way: str, passage: Passage) -> str:
@@ -66,7 +68,7 @@ def _about(say: Language, way: str, passage: Passage) -> str:
     if passage.left_out:
         cut = say(
             "Only the first {most} words are looked at, and the models were asked about these alone.",
-            most=say.number(MOST_WORDS),
+            most=MOST_WORDS,
         )
         sentences.append(f'<p class="oz-note"><b>{escape(cut)}</b></p>')
     return "".join(sentences)
@@ -98,7 +100,7 @@ def _summary(say: Language, passage: Passage, models: int, arrived: Sequence[Exp
     else:
         tops = Counter(place for one in explained if (place := _strongest(one)) is not None).most_common(3)
         names = passage.named()
-        words = ", ".join(f"{_word(names[side][place])} ×{say.number(count)}" for (side, place), count in tops)
+        words = ", ".join(f"{_word(names[side][place])} ×{count}" for (side, place), count in tops)
         text = say("Strongest word, and in how many rows: {words}", words=words) if tops else ""
     return f'<p class="oz-summary" role="status">{text}</p>' if text else ""
 
@@ -127,7 +129,7 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
         )
         return (
             f'<li class="oz-heat-row oz-waiting" data-model="{model}"><div class="oz-heat-who"><b>{model}</b>'
-            f'<span class="oz-about">…</span></div><div class="oz-heat-texts" aria-hidden="true">{texts}</div></li>'
+            f'<span class="oz-about">…</span></div><div aria-hidden="true">{texts}</div></li>'
         )
     scaled = scale([np.array(values) for values in one.values], LEAST[way])
     texts = "".join(
@@ -138,10 +140,10 @@ def _row(say: Language, task: Task, way: str, passage: Passage, name: str, one: 
     )
     return (
         f'<li class="oz-heat-row" data-model="{model}" data-label="{escape(one.label)}">'
-        f'<div class="oz-heat-who"><b>{model}</b>{_chip(say, one.label)}'
-        f'<span class="oz-about">{_milliseconds(say, one.ms)}</span></div>'
+        f'<div class="oz-heat-who"><b>{model}</b>{render_chip(say, one.label, short=False)}'
+        f'<span class="oz-about">{escape(latency(say, one.ms))}</span></div>'
         # The words that count are named under the row, so that nobody has to hear the whole text once for each model.
-        f'<div class="oz-heat-texts"><div aria-hidden="true">{texts}</div>{_named(say, way, one)}{_foot(say, one)}'
+        f'<div><div aria-hidden="true">{texts}</div>{_named(say, way, one)}{_foot(say, one)}'
         "</div></li>"
     )
 
@@ -155,13 +157,13 @@ def _numbered(
 
 def _text(say: Language, column: str, text: str, words: Sequence[str], spans: Sequence[tuple[int, int]]) -> str:
     """A text with its words as given, and what stands between them as it was."""
-    parts, end = [], 0
+    pieces, end = [], 0
     for word, (first, last) in zip(words, spans, strict=True):
-        parts += [escape(text[end:first]), word]
+        pieces += [escape(text[end:first]), word]
         end = last
-    parts.append(escape(text[end:]))
+    pieces.append(escape(text[end:]))
     title = f'<span class="oz-heat-column">{escape(say(COLUMNS[column]))}</span>' if column in COLUMNS else ""
-    return f'<div class="oz-heat-line">{title}<p class="oz-heat-text" dir="auto">{"".join(parts)}</p></div>'
+    return f'<div class="oz-heat-line">{title}<p class="oz-heat-text" dir="auto">{"".join(pieces)}</p></div>'
 
 
 def _span(say: Language, way: str, text: str, span: tuple[int, int], number: str, value: float, strength: float) -> str:
@@ -175,10 +177,7 @@ def _span(say: Language, way: str, text: str, span: tuple[int, int], number: str
 
 
 def _value(say: Language, way: str, value: float) -> str:
-    if not WAYS[way].signed:
-        return say.number(value, ".1%")
-    # No sign before a zero, and a true minus.
-    return say.number(round(value, 2) + 0.0, "+.2f").replace("-", "−")
+    return difference(say, value) if WAYS[way].signed else percent(say, value, 1)
 
 
 def _named(say: Language, way: str, one: Explanation) -> str:
@@ -210,16 +209,16 @@ def _foot(say: Language, one: Explanation) -> str:
     parts = []
     found = one.completeness
     if found is not None:
-        error, total = say.number(found.error, ".2f"), say.number(abs(found.total), ".2f")
+        error, total = figure(say, found.error, 2), figure(say, abs(found.total), 2)
         # More than all of it is no share; the two figures say enough.
         if found.share is None or found.share > 1:
             parts.append(say("completeness error: {error} of {total} logits", error=error, total=total))
         else:
-            share = say.number(found.share, ".0%")
+            share = percent(say, found.share)
             text = say("completeness error: {error} of {total} logits ({share})", error=error, total=total, share=share)
             parts.append(text)
     else:
-        parts.append(say("{share} on special tokens and prompts", share=say.number(max(0.0, one.rest), ".0%")))
+        parts.append(say("{share} on special tokens and prompts", share=percent(say, max(0.0, one.rest))))
     parts += [say.again(note) for note in one.notes]
     return f'<p class="oz-heat-foot">{escape(" · ".join(parts))}</p>'
 
@@ -237,12 +236,3 @@ def _missing(say: Language, models: Sequence[str], by_model: dict[str, Explanati
         f"<li><b>{escape(', '.join(names))}</b>: {escape(reason)}</li>" for reason, names in reasons.items()
     )
     return f'<div class="oz-heat-missing"><p>{escape(say("Not shown this way:"))}</p><ul>{items}</ul></div>'
-
-
-def _chip(say: Language, label: str) -> str:
-    slug = "".join(char if char.isalnum() else "-" for char in label.split(" or ")[0].lower())
-    return f'<span class="oz-chip oz-{escape(slug)}">{SIGNS.get(label, "■")} {escape(say(label))}</span>'
-
-
-def _milliseconds(say: Language, ms: float) -> str:
-    return escape(say("{ms} ms", ms=say.number(ms, ",.0f" if ms >= 10 else ".1f")))

@@ -1,4 +1,4 @@
-"""The settings of several runs beside each other: a pure function over plain values."""
+"""The settings of several runs beside each other, marked where they differ."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,8 +6,9 @@ from typing import Any
 
 from engine.results.learning import LearningRun
 from gradio_app.languages import Language, message
-from gradio_app.views.learning_curves import MOST
-from gradio_app.views.plots import MARKS
+from gradio_app.views.charts.svg import render_key
+from gradio_app.views.parts import render_empty, render_row, render_table
+from gradio_app.views.units import MISSING, setting
 
 SETTINGS: Mapping[str, str] = {
     "kind": message("kind"),
@@ -62,6 +63,8 @@ SETTINGS: Mapping[str, str] = {
     "seed": message("seed"),
 }
 """Setting, as `--set` takes it, and what it is in words, in the order in which they are shown."""
+ABSENT: Any = object()
+"""Stands for a setting without a part in a run."""
 
 
 def render_settings(say: Language, runs: Sequence[LearningRun], differing: bool = False) -> str:
@@ -73,47 +76,34 @@ def render_settings(say: Language, runs: Sequence[LearningRun], differing: bool 
         differing: Whether to leave out the rows where all are the same.
     """
     if not runs:
-        return f'<p class="oz-empty">{say("Choose a model, and its settings stand here.")}</p>'
+        return render_empty(say("Choose a model, and its settings stand here."))
     there = {name for run in runs for name in run.settings}
-    names = [*(name for name in SETTINGS if name in there), *sorted(there - set(SETTINGS))]
     rows = []
-    for name in names:
+    for name in [*(name for name in SETTINGS if name in there), *sorted(there - set(SETTINGS))]:
         values = [run.settings.get(name, ABSENT) for run in runs]
         differs = any(value != values[0] for value in values)
-        if differing and not differs:
-            continue
-        sign = f'<span class="oz-unlike" title="{say("they differ")}">Δ</span> ' if differs else ""
-        cells = "".join(f"<td>{_value(say, value)}</td>" for value in values)
-        words = say(SETTINGS[name]) if name in SETTINGS else escape(name)
-        style = ' class="oz-unlike-row"' if differs else ""
-        rows.append(
-            f'<tr{style}><th scope="row">{sign}{words}<small><code>{escape(name)}</code></small></th>{cells}</tr>'
-        )
+        if differs or not differing:
+            head, style = _head(say, name, differs), "oz-unlike-row" if differs else ""
+            rows.append(render_row(head, [_write(say, value) for value in values], style))
     if not rows:
-        return f'<p class="oz-empty">{say("These runs have the same settings throughout.")}</p>'
-    head = "".join(
-        f'<th scope="col"><span class="oz-key oz-series-{place % MOST}">{MARKS[place % MOST]}</span> '
-        f"{escape(run.name)}</th>"
-        for place, run in enumerate(runs)
-    )
+        return render_empty(say("These runs have the same settings throughout."))
+    heads = [say("setting"), *(render_key(place, run.name) for place, run in enumerate(runs))]
     note = say(
         "Δ marks settings that differ; a dash is a setting without a part in that run. Defaults are shown as they held."
     )
-    return (
-        f'<div class="oz-scroll oz-settings-frame" tabindex="0" role="region" aria-label="{say("Hyperparameters")}">'
-        f'<table class="oz-table oz-curve oz-settings"><thead><tr><th scope="col">{say("setting")}</th>{head}'
-        "</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f'<p class="oz-note">{note}</p>'
-    )
+    table = render_table(say("Hyperparameters"), heads, rows, "oz-curve oz-settings", "oz-settings-frame")
+    return f'{table}<p class="oz-note">{note}</p>'
 
 
-ABSENT: Any = object()
+def _head(say: Language, name: str, differs: bool) -> str:
+    sign = f'<span class="oz-unlike" title="{say("they differ")}">Δ</span> ' if differs else ""
+    words = say(SETTINGS[name]) if name in SETTINGS else escape(name)
+    return f"{sign}{words}<small><code>{escape(name)}</code></small>"
 
 
-def _value(say: Language, value: Any) -> str:
+def _write(say: Language, value: Any) -> str:
     if value is ABSENT:
-        return "–"
+        return MISSING
     if value is None:
         return say("none")
     if value == "":
@@ -121,5 +111,5 @@ def _value(say: Language, value: Any) -> str:
     if isinstance(value, bool):
         return say("yes") if value else say("no")
     if isinstance(value, int | float):
-        return say.number(value, "," if isinstance(value, int) and value >= 10_000 else ".6g")
+        return setting(say, value)
     return escape(str(value))

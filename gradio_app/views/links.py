@@ -1,9 +1,10 @@
-"""Where to read more: this project's own pages, data and libraries, and the papers behind the methods."""
+"""Links: to the project's own pages, to data and libraries, and to the papers behind the methods."""
 
 from collections.abc import Sequence
 from html import escape
 
 from gradio_app.languages import Language, message
+from gradio_app.views.parts import render_list
 
 METHODS: Sequence[tuple[str, str, str]] = (
     (message("The decoder: GPT-2"), "Radford et al., 2019", "https://openai.com/index/better-language-models/"),
@@ -64,7 +65,7 @@ def render_link(words: str, address: str) -> str:
     if not address.startswith("https://"):
         raise ValueError(f"{address} is no https address.")
     return (
-        f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer" class="oz-out">{escape(words)}'
+        f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{escape(words)}'
         '<span aria-hidden="true"> ↗</span></a>'
     )
 
@@ -89,12 +90,10 @@ def render_links(say: Language, api: str, dashboard: str, repository: str) -> st
     else:
         names = ", ".join(f"<code>{name}</code>" for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))
         own.append(say("In the source: {names}", names=names))
-    places = "".join(f"<li>{render_link(say(words), address)}</li>" for words, address in PLACES)
-    papers = "".join(
-        f"<li>{escape(say(what))}: {render_link(authors, address)}</li>" for what, authors, address in METHODS
-    )
+    places = (render_link(say(words), address) for words, address in PLACES)
+    papers = (f"{escape(say(what))}: {render_link(authors, address)}" for what, authors, address in METHODS)
     return (
-        f'<section><h2>{say("Links")}</h2><ul class="oz-list">{"".join(f"<li>{one}</li>" for one in own)}</ul>'
-        f'<h3>{say("Data and libraries")}</h3><ul class="oz-list oz-many">{places}</ul>'
-        f'<h3>{say("Papers behind the methods")}</h3><ul class="oz-list oz-many">{papers}</ul></section>'
+        f"<section><h2>{say('Links')}</h2>{render_list(own, 'oz-list')}"
+        f"<h3>{say('Data and libraries')}</h3>{render_list(places, 'oz-list oz-many')}"
+        f"<h3>{say('Papers behind the methods')}</h3>{render_list(papers, 'oz-list oz-many')}</section>"
     )

@@ -5,38 +5,35 @@ from html import escape
 from typing import Any
 
 from gradio_app.languages import Language
-from gradio_app.views.numbers import signed
+from gradio_app.views.parts import render_empty, render_row, render_table
+from gradio_app.views.units import count, p_value, points
 
 LEVEL = 0.05
+"""Corrected p-values below it are clear differences."""
 
 
 def render_significance(say: Language, rows: Sequence[Mapping[str, Any]], tests: Sequence[Mapping[str, Any]]) -> str:
     """Models against models: the difference in accuracy, its corrected p-value, and a sign where it is clear."""
     if not tests:
         words = say("At least two models with predictions for the same test rows are needed to compare them.")
-        return f'<p class="oz-empty">{words}</p>'
+        return render_empty(words)
     by_pair = {(one["first"], one["second"]): (one["difference"], one) for one in tests}
     by_pair |= {(one["second"], one["first"]): (-one["difference"], one) for one in tests}
     names = [row["model"] for row in rows if any(row["model"] in pair for pair in by_pair)]
-    heads = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        f"{''.join(_cell(say, name, other, by_pair.get((name, other))) for other in names)}</tr>"
+    heads = [f"<td>{escape(say('row against column'))}</td>"]
+    heads += [f'<th scope="col"><span>{escape(name)}</span></th>' for name in names]
+    lines = [
+        render_row(escape(name), [_cell(say, name, other, by_pair.get((name, other))) for other in names])
         for name in names
-    )
+    ]
     clear = sum(one["p_holm"] < LEVEL for one in tests)
     said = say(
         "{clear} of {pairs} pairs differ by more than chance (5 % over all pairs together).",
         clear=clear,
         pairs=len(tests),
     )
-    return (
-        f'<p class="oz-summary">{escape(said)}</p>'
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("McNemar tests"))}">'
-        f'<table class="oz-table oz-pairs"><thead><tr><td>{escape(say("row against column"))}</td>{heads}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
-        f'<p class="oz-note">{_note(say)}</p>'
-    )
+    table = render_table(say("McNemar tests"), heads, lines, "oz-pairs")
+    return f'<p class="oz-summary">{escape(said)}</p>{table}<p class="oz-note">{_note(say)}</p>'
 
 
 def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str, Any]] | None) -> str:
@@ -57,25 +54,21 @@ def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str,
         "{model} alone is right on {alone} test rows, {other} alone on {others}; p = {p} before the correction",
         model=name,
         other=other,
-        alone=say.number(alone, ","),
-        others=say.number(others, ","),
+        alone=count(say, alone),
+        others=count(say, others),
         p=p_value(say, test["p"]),
     )
-    points, p = signed(say, 100 * difference, "+.1f"), escape(_compared(say, test["p_holm"]))
+    p = escape(_compare(say, test["p_holm"]))
     return (
         f'<td class="{kind}" title="{escape(title)}"><span aria-hidden="true">{sign}</span>'
-        f'<span class="oz-unseen">{escape(words)}: </span>{points}<small>p {p}</small></td>'
+        f'<span class="oz-unseen">{escape(words)}: </span>{points(say, difference)}<small>p {p}</small></td>'
     )
 
 
-def _compared(say: Language, p: float) -> str:
+def _compare(say: Language, p: float) -> str:
+    """`= 0.042` or `< 0.001`."""
     shown = p_value(say, p)
     return shown if shown.startswith("<") else f"= {shown}"
-
-
-def p_value(say: Language, p: float) -> str:
-    """Two digits, or `< 0.001`."""
-    return f"< {say.number(0.001, '.3f')}" if p < 0.001 else say.number(p, ".3f" if p < 0.1 else ".2f")
 
 
 def _note(say: Language) -> str:

@@ -1,4 +1,4 @@
-"""A study as HTML: a pure function of what was read of it."""
+"""A study: how far it is, every trial, what matters, and the best trials in numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -6,8 +6,11 @@ from typing import Any
 
 from engine.search.report import StudyView
 from gradio_app.languages import Language, message
-from gradio_app.views.plots import draw_history, draw_shares
-from gradio_app.views.wording import compact, count, duration, memory, name_source
+from gradio_app.views.charts.bars import draw_shares
+from gradio_app.views.charts.history import draw_history
+from gradio_app.views.names import name_source
+from gradio_app.views.parts import render_empty, render_progress, render_row, render_table
+from gradio_app.views.units import MISSING, compact, count, duration, figure, memory, setting
 
 Row = Mapping[str, Any]
 
@@ -49,18 +52,17 @@ def render_study(say: Language, study: StudyView, dashboard: str) -> str:
     )
     best = say.plural("The best trial", "The best {n} trials", max(1, len(study.best_trials)))
     return (
-        f"{_progress(say, study, target, dashboard)}{_about(say, study)}"
+        f"{_render_progress(say, study, target, dashboard)}{_render_about(say, study)}"
         f'<div class="oz-columns"><section><h2>{say("Every trial")}</h2>'
         f"{draw_history(say, study.history, target)}</section>"
         f"<section><h2>{say('What matters (PED-ANOVA)')}</h2>"
         f"{draw_shares(say, dict(list(study.importances.items())[:8]))}"
         f'<p class="oz-note">{note}</p></section></div>'
-        f"<h2>{best}</h2>{_best_trials(say, study)}{_failures(say, study)}"
+        f"<h2>{best}</h2>{_render_best(say, study)}{_render_failures(say, study)}"
     )
 
 
-def _progress(say: Language, study: StudyView, target: int, dashboard: str) -> str:
-    share = min(1.0, study.finished / target)
+def _render_progress(say: Language, study: StudyView, target: int, dashboard: str) -> str:
     counts = " · ".join(
         (
             say.plural("{n} complete", "{n} complete", study.trials["complete"]),
@@ -79,15 +81,13 @@ def _progress(say: Language, study: StudyView, target: int, dashboard: str) -> s
         )
         link = f" · {link}"
     return (
-        f'<p class="oz-summary">{_standing(say, study, target)}</p>'
-        f'<div class="oz-track" role="progressbar" aria-label="{escape(say("finished trials"))}" aria-valuemin="0" '
-        f'aria-valuemax="{target}" aria-valuenow="{min(study.finished, target)}">'
-        f'<span class="oz-fill oz-positive" style="width:{share:.1%}"></span></div>'
+        f'<p class="oz-summary">{_say_standing(say, study, target)}</p>'
+        f"{render_progress(say('finished trials'), min(1.0, study.finished / target))}"
         f'<p class="oz-note">{counts}{link}</p>'
     )
 
 
-def _standing(say: Language, study: StudyView, target: int) -> str:
+def _say_standing(say: Language, study: StudyView, target: int) -> str:
     """How far it is, in one line."""
     done = say("<b>{finished} of {target} trials</b>", finished=count(say, study.finished), target=count(say, target))
     if study.trials["running"]:
@@ -97,11 +97,11 @@ def _standing(say: Language, study: StudyView, target: int) -> str:
     if study.best_value is None:
         best = say("no trial is complete yet")
     else:
-        best = say("best validation loss {loss}", loss=say.number(study.best_value, ".4f"))
+        best = say("best validation loss {loss}", loss=figure(say, study.best_value, 4))
     return f"{done}, {doing}: {best}"
 
 
-def _about(say: Language, study: StudyView) -> str:
+def _render_about(say: Language, study: StudyView) -> str:
     known = study.attributes
     versions = known.get("versions", {})
     source = name_source(say, known.get("source", say("unknown data")))
@@ -118,48 +118,42 @@ def _about(say: Language, study: StudyView) -> str:
     return f'<p class="oz-data">{told}</p>'
 
 
-def _best_trials(say: Language, study: StudyView) -> str:
+def _render_best(say: Language, study: StudyView) -> str:
     if not study.best_trials:
-        return f'<p class="oz-empty">{say("No trial is complete yet; the first ones take a minute or two.")}</p>'
-    figures: Sequence[tuple[str, Callable[[Row], str]]] = (
-        (say("loss"), lambda row: say.number(row["validation_loss"], ".4f")),
-        (say("accuracy"), lambda row: _figure(say, row["validation_accuracy"])),
-        (say("macro F1"), lambda row: _figure(say, row["validation_macro_f1"])),
-        (say("parameters"), lambda row: compact(say, row["parameters"]) if row["parameters"] else "–"),
-        (say("epochs"), lambda row: str(row["epochs_run"] or "–")),
+        return render_empty(say("No trial is complete yet; the first ones take a minute or two."))
+    columns: Sequence[tuple[str, Callable[[Row], str]]] = (
+        (say("loss"), lambda row: figure(say, row["validation_loss"], 4)),
+        (say("accuracy"), lambda row: figure(say, row["validation_accuracy"])),
+        (say("macro F1"), lambda row: figure(say, row["validation_macro_f1"])),
+        (say("parameters"), lambda row: compact(say, row["parameters"]) if row["parameters"] else MISSING),
+        (say("epochs"), lambda row: str(row["epochs_run"] or MISSING)),
         (say("time"), lambda row: duration(say, row["seconds"])),
-        (say("memory"), lambda row: memory(say, row["peak_memory_mb"]) if row["peak_memory_mb"] else "–"),
-        (say("stopped by"), lambda row: escape(_stop(say, row["stop"]))),
+        (say("memory"), lambda row: memory(say, row["peak_memory_mb"]) if row["peak_memory_mb"] else MISSING),
+        (say("stopped by"), lambda row: escape(_say_stop(say, row["stop"]))),
     )
-    titles = [*(one for one, _ in figures), *(say(title) for _, title in SETTINGS)]
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
-    body = []
-    for row in study.best_trials:
-        cells = [write(row) for _, write in figures] + [_setting(say, row["params"].get(name)) for name, _ in SETTINGS]
-        body.append(f'<tr><th scope="row">{row["number"]}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    heads = [say("trial"), *(title for title, _ in columns), *(say(title) for _, title in SETTINGS)]
+    rows = [
+        render_row(
+            row["number"],
+            [*(write(row) for _, write in columns), *(_setting(say, row["params"].get(name)) for name, _ in SETTINGS)],
+        )
+        for row in study.best_trials
+    ]
     note = say("All figures are on the validation split, at the best epoch; no trial reads the test split.")
-    return (
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("Best trials"))}">'
-        f'<table class="oz-table"><thead><tr><th scope="col">{say("trial")}</th>{head}</tr></thead>'
-        f'<tbody>{"".join(body)}</tbody></table></div><p class="oz-note">{note}</p>'
-    )
+    return f'{render_table(say("Best trials"), heads, rows)}<p class="oz-note">{note}</p>'
 
 
-def _figure(say: Language, value: float | None) -> str:
-    return "–" if value is None else say.number(value, ".3f")
-
-
-def _stop(say: Language, stop: object) -> str:
-    return say(STOPS[str(stop)]) if stop in STOPS else str(stop or "–")
+def _say_stop(say: Language, stop: object) -> str:
+    return say(STOPS[str(stop)]) if stop in STOPS else str(stop or MISSING)
 
 
 def _setting(say: Language, value: Any) -> str:
     if isinstance(value, float):
-        return say.number(value, ".2g")
+        return setting(say, value, 2)
     return count(say, value) if isinstance(value, int) else escape(str(value))
 
 
-def _failures(say: Language, study: StudyView) -> str:
+def _render_failures(say: Language, study: StudyView) -> str:
     if not study.failures:
         return ""
     reasons = "; ".join(

@@ -1,4 +1,4 @@
-"""The table of models as HTML: a pure function over plain values. `assets/tables.js` sorts it."""
+"""The table of models: figures, costs and latency, the best marked. `assets/tables.js` sorts it."""
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -9,20 +9,13 @@ from typing import Any
 from engine.data.tasks import get_task
 from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
-from gradio_app.views.numbers import count, duration, megabytes, milliseconds, signed, size
+from gradio_app.views import units
+from gradio_app.views.names import RUNTIMES, name_source
+from gradio_app.views.parts import render_list, render_row, render_table
 
 Row = Mapping[str, Any]
 Served = Mapping[str, tuple[str, float]]
 Write = Callable[[Language, Row], str]
-
-RUNTIMES: Mapping[str, str] = {
-    "torch": "PyTorch",
-    "fp32": "ONNX",
-    "int8": "ONNX 8-bit",
-    "int8-blocks": "ONNX 8-bit",
-    "numpy": "NumPy",
-}
-"""What computes a model, in a word or two."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,7 @@ class Column:
 def _interval(name: str) -> Write:
     def show(say: Language, row: Row) -> str:
         ends = row["intervals"].get(name)
-        value = signed(say, row[name], ".3f")
-        return f"{value}<small>{'–'.join(signed(say, end, '.3f') for end in ends)}</small>" if ends else value
+        return units.figure(say, row[name]) + (f"<small>{units.interval(say, ends)}</small>" if ends else "")
 
     return show
 
@@ -48,15 +40,19 @@ def _interval(name: str) -> Write:
 def _with_share(say: Language, row: Row) -> str:
     total, trained = row["total_parameters"], row["trained_parameters"]
     if trained == total:
-        return count(say, trained)
+        return units.compact(say, trained)
     if not trained:
         return say("none")
-    share = say("{n} %", n=say.number(100 * trained / total, ".2g"))
-    return f"{count(say, trained)}<small>{share}</small>"
+    return f"{units.compact(say, trained)}<small>{units.percent(say, trained / total, None)}</small>"
 
 
 def _served(say: Language, row: Row) -> str:
-    return f"{milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
+    return f"{units.milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
+
+
+def _column(key: str, title: str, better: str, write: Callable[[Language, float], str]) -> Column:
+    """A column that holds one quantity."""
+    return Column(key, title, lambda say, row: write(say, row[key]), better)
 
 
 COLUMNS: Sequence[Column] = (
@@ -67,32 +63,17 @@ COLUMNS: Sequence[Column] = (
     Column("loss", message("loss"), _interval("loss"), "lower"),
     Column("calibration_error", message("ECE"), _interval("calibration_error"), "lower"),
     Column("served_ms", message("ms, as served"), _served, "lower"),
-    Column("p50_ms", message("ms, p50"), lambda say, row: milliseconds(say, row["p50_ms"]), "lower"),
-    Column("total_parameters", message("parameters"), lambda say, row: count(say, row["total_parameters"]), "lower"),
+    _column("p50_ms", message("ms, p50"), "lower", units.milliseconds),
+    _column("total_parameters", message("parameters"), "lower", units.compact),
     Column("trained_parameters", message("trained"), _with_share, "lower"),
-    Column("training_seconds", message("training"), lambda say, row: duration(say, row["training_seconds"]), "lower"),
-    Column("peak_memory_mb", message("peak memory"), lambda say, row: megabytes(say, row["peak_memory_mb"]), "lower"),
-    Column("size_bytes", message("on disk"), lambda say, row: size(say, row["size_bytes"]), "lower"),
-    Column("p95_ms", message("ms, p95"), lambda say, row: milliseconds(say, row["p95_ms"]), "lower"),
-    Column("batch_p50_ms", message("ms in 32s"), lambda say, row: milliseconds(say, row["batch_p50_ms"]), "lower"),
-    Column(
-        "samples_per_second",
-        message("texts a second"),
-        lambda say, row: say.number(row["samples_per_second"], ",.0f"),
-        "higher",
-    ),
-    Column(
-        "training_samples_per_second",
-        message("trained a second"),
-        lambda say, row: say.number(row["training_samples_per_second"], ",.0f"),
-        "higher",
-    ),
-    Column(
-        "joules",
-        message("energy"),
-        lambda say, row: say("{n} Wh", n=say.number(row["joules"] / 3600, ",.1f")),
-        "lower",
-    ),
+    _column("training_seconds", message("training"), "lower", units.duration),
+    _column("peak_memory_mb", message("peak memory"), "lower", units.memory),
+    _column("size_bytes", message("on disk"), "lower", units.size),
+    _column("p95_ms", message("ms, p95"), "lower", units.milliseconds),
+    _column("batch_p50_ms", message("ms in 32s"), "lower", units.milliseconds),
+    _column("samples_per_second", message("texts a second"), "higher", units.count),
+    _column("training_samples_per_second", message("trained a second"), "higher", units.count),
+    _column("joules", message("energy"), "lower", units.energy),
 )
 """What the table shows, from left to right."""
 
@@ -110,13 +91,12 @@ def render_comparison(say: Language, comparison: Mapping[str, Any], served: Serv
     columns = [one for one in COLUMNS if any(row[one.key] is not None for row in rows)]
     best = _best(rows, columns)
     chosen = get_task(comparison["task"]).select_on
-    head = "".join(_head(say, one, one.key == chosen) for one in columns)
-    body = "".join(_row(say, row, columns, best) for row in rows)
+    heads = [f'<th scope="col">{_button(say("model"))}</th>', *(_head(say, one, one.key == chosen) for one in columns)]
+    table = render_table(
+        say("Table of models"), heads, [_row(say, row, columns, best) for row in rows], "oz-sortable", "oz-wide"
+    )
     return (
-        f"{describe_data(say, comparison['data'])}"
-        f'<div class="oz-scroll oz-wide" tabindex="0" role="region" aria-label="{escape(say("Table of models"))}">'
-        f'<table class="oz-table oz-sortable"><thead><tr><th scope="col">{_button(say("model"))}</th>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
+        f"{describe_data(say, comparison['data'])}{table}"
         f'<p class="oz-download">{download_link(say, comparison, served or {})}</p>'
         f"{_notes(say, comparison, rows)}"
     )
@@ -155,13 +135,13 @@ def _row(say: Language, row: Row, columns: Sequence[Column], best: Mapping[str, 
         value = row[column.key]
         if value is None:
             # Records from before it was measured, and models to which it doesn't apply.
-            cells.append("<td>–</td>")
+            cells.append(units.MISSING)
             continue
         is_best = row["recipe"] != "majority" and best.get(column.key) == value
         marked, star = (' class="oz-best"', _star(say)) if is_best else ("", "")
         cells.append(f'<td{marked} data-value="{value!r}">{star}{column.write(say, row)}</td>')
     name = escape(row["model"])
-    return f'<tr><th scope="row" data-value="{name}">{name}</th>{"".join(cells)}</tr>'
+    return render_row(f'<th scope="row" data-value="{name}">{name}</th>', cells)
 
 
 def _star(say: Language) -> str:
@@ -210,7 +190,7 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
                 command=escape(command),
             )
         )
-    return f'<ul class="oz-note oz-notes">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
+    return render_list(lines, "oz-note oz-notes")
 
 
 def _say_refit(say: Language, row: Row) -> str:
@@ -219,7 +199,7 @@ def _say_refit(say: Language, row: Row) -> str:
     if not refit:
         return ""
     accuracy, macro_f1 = (
-        f"{say.number(one['mean'], '.3f')} ± {say.number(one['deviation'], '.3f')}"
+        units.spread(say, one["mean"], one["deviation"])
         for one in (refit["test"]["accuracy"], refit["test"]["macro_f1"])
     )
     return say(
@@ -238,8 +218,7 @@ def _say_few_shot(say: Language, row: Row) -> str:
     if not rungs:
         return ""
     steps = ", ".join(
-        f"{rung['shots']}: {say.number(rung['accuracy']['mean'], '.3f')} ± "
-        f"{say.number(rung['accuracy']['deviation'], '.3f')}"
+        f"{rung['shots']}: {units.spread(say, rung['accuracy']['mean'], rung['accuracy']['deviation'])}"
         for rung in rungs
     )
     said = say(
@@ -270,14 +249,14 @@ def describe_threads(say: Language, rows: Sequence[Row]) -> str:
 
 def describe_data(say: Language, data: Mapping[str, Any]) -> str:
     """One line that names the data a table is about."""
-    source = say("the bundled sample") if data["source"] == "sample" else escape(data["source"])
+    source = escape(name_source(say, data["source"]))
     licence = f" · {escape(data['licence'])}" if data["licence"] else ""
     said = say(
         "Trained and tested on <b>{source}</b>: {rows} rows, {test_rows} of them test · fingerprint "
         "<code>{fingerprint}</code>",
         source=source,
-        rows=say.number(data["rows"], ","),
-        test_rows=say.number(data["test_rows"], ","),
+        rows=units.count(say, data["rows"]),
+        test_rows=units.count(say, data["test_rows"]),
         fingerprint=escape(data["fingerprint"]),
     )
     return f'<p class="oz-data">{said}{licence}</p>'

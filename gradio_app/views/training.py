@@ -1,12 +1,16 @@
-"""How models learned, as HTML: curves, what they show in words, and every epoch in numbers; pure functions."""
+"""How models learned: their curves, what the curves show in words, and every epoch in numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 
 from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
-from gradio_app.views.learning_curves import MOST, draw_panels
-from gradio_app.views.plots import MARKS
+from gradio_app.views.charts.learning import MOST, draw_panels
+from gradio_app.views.charts.svg import render_key
+from gradio_app.views.parts import render_empty, render_list, render_row, render_table
+from gradio_app.views.units import MISSING, duration, setting
+from gradio_app.views.units import figure as write_figure
 
 STOPS: Mapping[str, str] = {
     "epochs": message("{model}: epoch {best} of {n} was kept; all epochs were used."),
@@ -34,18 +38,16 @@ def render_learning(say: Language, curves: Sequence[LearningCurve], figure: str,
         notes.append(say("No curve, as they are fitted in one go: {models}.", models=escape(", ".join(whole))))
     if not drawn:
         empty = say("Choose a model that was trained in epochs, and its curve stands here.")
-        return f'<p class="oz-empty">{" ".join([*notes, empty])}</p>'
+        return f'{render_empty(empty)}<p class="oz-note">{" ".join(notes)}</p>' if notes else render_empty(empty)
     unknown = [curve.name for curve in drawn if all(row.get("train_accuracy") is None for row in curve.epochs)]
     if figure == "accuracy" and unknown:
         names = escape(", ".join(unknown))
         notes.append(say("Training accuracy isn't recorded for {models}, trained before it was kept.", models=names))
     if figure == "macro_f1":
         notes.append(say("Macro F1 is measured on validation alone."))
-    sentences = "".join(f"<li>{one}</li>" for curve in drawn for one in _sentences(say, curve))
     return (
         f"{draw_panels(say, drawn, figure, across)}"
-        f'<ul class="oz-said">{sentences}</ul>'
-        f"{_numbers(say, drawn)}"
+        f"{render_list((_describe(say, curve) for curve in drawn), 'oz-said')}{_render_epochs(say, drawn)}"
         f'<p class="oz-note">{" ".join([*notes, explain(say)])}</p>'
     )
 
@@ -67,7 +69,7 @@ def explain(say: Language) -> str:
     )
 
 
-def _sentences(say: Language, curve: LearningCurve) -> list[str]:
+def _describe(say: Language, curve: LearningCurve) -> str:
     name, count = f"<b>{escape(curve.name)}</b>", len(curve.epochs)
     best = say("none") if curve.best_epoch is None else str(curve.best_epoch)
     told = [say(STOPS.get(curve.stop, STOPS["epochs"]), model=name, best=best, n=count)]
@@ -78,48 +80,36 @@ def _sentences(say: Language, curve: LearningCurve) -> list[str]:
             say(
                 "From epoch {n} on it overfits: validation loss {before} → {after}, training loss {fell} → {to}.",
                 n=turn["number"],
-                before=say.number(turn["validation_loss"], ".3f"),
-                after=say.number(last["validation_loss"], ".3f"),
-                fell=say.number(turn["train_loss"], ".3f"),
-                to=say.number(last["train_loss"], ".3f"),
+                before=write_figure(say, turn["validation_loss"]),
+                after=write_figure(say, last["validation_loss"]),
+                fell=write_figure(say, turn["train_loss"]),
+                to=write_figure(say, last["train_loss"]),
             )
         )
-    return [" ".join(told)]
+    return " ".join(told)
 
 
-EPOCH_COLUMNS: Sequence[tuple[str, str, str]] = (
-    ("train_loss", message("training loss"), ".4f"),
-    ("validation_loss", message("validation loss"), ".4f"),
-    ("train_accuracy", message("training accuracy"), ".3f"),
-    ("validation_accuracy", message("validation accuracy"), ".3f"),
-    ("validation_macro_f1", message("validation macro F1"), ".3f"),
-    ("lr", message("learning rate"), ".2g"),
-    ("seconds", message("seconds"), ".1f"),
+EPOCH_COLUMNS: Sequence[tuple[str, str, Callable[[Language, float], str]]] = (
+    ("train_loss", message("training loss"), partial(write_figure, places=4)),
+    ("validation_loss", message("validation loss"), partial(write_figure, places=4)),
+    ("train_accuracy", message("training accuracy"), write_figure),
+    ("validation_accuracy", message("validation accuracy"), write_figure),
+    ("validation_macro_f1", message("validation macro F1"), write_figure),
+    ("lr", message("learning rate"), partial(setting, digits=2)),
+    ("seconds", message("time"), duration),
 )
 """Column of the store, its heading, how it is written."""
 
 
-def _numbers(say: Language, curves: Sequence[LearningCurve]) -> str:
-    head = "".join(f'<th scope="col">{say(title)}</th>' for _, title, _ in EPOCH_COLUMNS)
-    body = []
+def _render_epochs(say: Language, curves: Sequence[LearningCurve]) -> str:
+    rows = []
     for place, curve in enumerate(curves):
         for row in curve.epochs:
-            marks = (" ★" if row["number"] == curve.best_epoch else "") + (
-                " ◯" if row["number"] == curve.overfits_from else ""
-            )
-            cells = "".join(f"<td>{_or_dash(say, row.get(key), spec)}</td>" for key, _, spec in EPOCH_COLUMNS)
-            body.append(
-                f'<tr><th scope="row"><span class="oz-key oz-series-{place}">{MARKS[place]}</span> '
-                f"{escape(curve.name)}</th><td>{row['number']}{marks}</td>{cells}</tr>"
-            )
-    return (
-        f'<details class="oz-more"><summary>{say("Every epoch in numbers")}</summary>'
-        f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{say("Every epoch in numbers")}">'
-        f'<table class="oz-table oz-curve"><thead><tr><th scope="col">{say("model")}</th>'
-        f'<th scope="col">{say("epoch")}</th>'
-        f"{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div></details>"
-    )
-
-
-def _or_dash(say: Language, value: float | None, spec: str) -> str:
-    return "–" if value is None else say.number(value, spec)
+            kept = " ★" if row["number"] == curve.best_epoch else ""
+            turn = " ◯" if row["number"] == curve.overfits_from else ""
+            figures = [MISSING if row.get(key) is None else write(say, row[key]) for key, _, write in EPOCH_COLUMNS]
+            rows.append(render_row(render_key(place, curve.name), [f"{row['number']}{kept}{turn}", *figures]))
+    heads = [say("model"), say("epoch"), *(say(title) for _, title, _ in EPOCH_COLUMNS)]
+    title = say("Every epoch in numbers")
+    table = render_table(title, heads, rows, "oz-curve")
+    return f'<details class="oz-more"><summary>{title}</summary>{table}</details>'

@@ -1,4 +1,4 @@
-"""A training run started from the page, as HTML: pure functions over its progress."""
+"""A training run started from the page: what it would do, how far it is, and what came of it."""
 
 from dataclasses import dataclass
 from html import escape
@@ -7,10 +7,11 @@ from engine.experiments.background import Progress
 from engine.experiments.plan import Plan
 from engine.results.learning import LearningCurve
 from gradio_app.languages import Language, message
-from gradio_app.views.cards import render_notice
-from gradio_app.views.learning_curves import draw_panels
-from gradio_app.views.resources import duration
+from gradio_app.views.charts.learning import draw_panels
+from gradio_app.views.parts import render_empty, render_notice, render_progress
 from gradio_app.views.training import render_learning
+from gradio_app.views.units import duration
+from gradio_app.views.units import figure as write_figure
 
 STATES = {
     "opening": message("Opening the data and building the model…"),
@@ -36,17 +37,18 @@ class Took:
 def render_run(say: Language, progress: Progress | None, figure: str = "accuracy") -> str:
     """How far the run is, with its curve; what came of the last one; or that there was none."""
     if progress is None:
-        return (
-            f'<p class="oz-empty">{say("No model has been trained from this page since it was opened.")} '
-            f"{say('Choose a recipe and press Start: its learning curve grows here.')}</p>"
+        none, how = (
+            say("No model has been trained from this page since it was opened."),
+            say("Choose a recipe and press Start: its learning curve grows here."),
         )
+        return render_empty(f"{none} {how}")
     return (
         f'<section class="oz-run" data-state="{escape(progress.state)}">'
-        f"{_head(say, progress)}{_said(say, progress)}{_curve(say, progress, figure)}</section>"
+        f"{_render_head(say, progress)}{_render_state(say, progress)}{_render_curve(say, progress, figure)}</section>"
     )
 
 
-def _head(say: Language, progress: Progress) -> str:
+def _render_head(say: Language, progress: Progress) -> str:
     state = progress.state
     chip = f'<span class="oz-chip oz-state-{escape(state)}">{SIGNS[state]} {say(STATES[state])}</span>'
     took = say("{time} so far", time=duration(say, progress.seconds))
@@ -55,7 +57,7 @@ def _head(say: Language, progress: Progress) -> str:
     return f'<p class="oz-run-head"><b>{escape(progress.plan.name)}</b> {chip} <span class="oz-ms">{took}</span></p>'
 
 
-def _said(say: Language, progress: Progress) -> str:
+def _render_state(say: Language, progress: Progress) -> str:
     """A sentence about where it stands."""
     if progress.state == "failed":
         return render_notice(say.again(progress.reason))
@@ -66,17 +68,17 @@ def _said(say: Language, progress: Progress) -> str:
             "<p>"
             + say(
                 "On test: accuracy {accuracy}, macro F1 {macro_f1}. It answers beside the other models from now on.",
-                accuracy=say.number(progress.scores["accuracy"], ".3f"),
-                macro_f1=say.number(progress.scores["macro_f1"], ".3f"),
+                accuracy=write_figure(say, progress.scores["accuracy"]),
+                macro_f1=write_figure(say, progress.scores["macro_f1"]),
             )
             + "</p>"
         )
     if progress.plan.recipe.kind == "baseline":
         return f"<p>{say('It is fitted in one go, so there is no curve to follow.')}</p>"
-    return _bar(say, progress)
+    return _render_epochs(say, progress)
 
 
-def _bar(say: Language, progress: Progress) -> str:
+def _render_epochs(say: Language, progress: Progress) -> str:
     """How many of its epochs are done, and about how long those that may come would take."""
     most, passed = progress.plan.recipe.epochs, len(progress.epochs)
     done, total = progress.batches
@@ -87,17 +89,13 @@ def _bar(say: Language, progress: Progress) -> str:
         where += " · " + say("batch {done} of {total}", done=done, total=total)
     if progress.epochs and progress.state == "training":
         each = sum(row["seconds"] for row in progress.epochs) / passed
-        where += " · " + say("at most {time} left", time=duration(say, each * most * (1 - share)))
+        where += " · " + say("at most {time} left", time=duration(say, each * most * (1 - share), rough=True))
     if progress.state != "training":
         where = ""
-    return (
-        f'<div class="oz-progress" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{100 * share:.0f}" aria-label="{say("Training")}">'
-        f'<span style="width:{100 * share:.1f}%"></span></div><p class="oz-note">{where}</p>'
-    )
+    return f'{render_progress(say("Training"), share)}<p class="oz-note">{where}</p>'
 
 
-def _curve(say: Language, progress: Progress, figure: str) -> str:
+def _render_curve(say: Language, progress: Progress, figure: str) -> str:
     if not progress.epochs:
         return ""
     curve = LearningCurve(progress.plan.name, progress.epochs, progress.best_epoch, progress.stop)
@@ -129,7 +127,7 @@ def render_plan(say: Language, plan: Plan, took: Took | None, seconds: float | N
     if waiting:
         parts.append(say("How long it takes here is being estimated…"))
     elif seconds is not None:
-        parts.append(say("Estimate for this machine: {time} at most.", time=duration(say, seconds)))
+        parts.append(say("Estimate for this machine: {time} at most.", time=duration(say, seconds, rough=True)))
     return (
         f'<p class="oz-note">{" ".join(parts)}</p>'
         f'<p class="oz-note">{say("The same from the command line:")}</p>'

@@ -1,4 +1,4 @@
-"""Races and growth: every system gives the same answers, and figures are what they are called."""
+"""Benchmarks and scaling: every system gives the same answers, and figures are what they are called."""
 
 import dataclasses
 import json
@@ -9,16 +9,19 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from engine.bench import against_pipeline, scaling
-from engine.bench.against_pipeline import SYSTEMS, RaceRequest, race_classifiers
-from engine.bench.against_trainer import TrainRace, race_training, train_once
+from engine.bench import scaling
+from engine.bench.against_pipeline import PipelineBenchmark, benchmark_answers
+from engine.bench.against_trainer import TrainerBenchmark, benchmark_training, train_once
+from engine.bench.pipeline_systems import SYSTEMS, Runner, export_graphs, mixed_texts, open_system
 from engine.bench.roofline import Machine, Work, count_work, measure_machine
+from engine.bench.search import SYSTEMS as SEARCHES
+from engine.bench.search import SearchBenchmark, benchmark_searches
 from engine.cli import app
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.models.decoder import make_decoder
 from engine.paths import Places
-from engine.processes import run_all
+from engine.processes import call_apart
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 from support.models import cut, tiny_recipe
@@ -38,11 +41,8 @@ def pairs(nli: TaskData) -> TaskData:
 
 def answer(system: str, recipe: Recipe, data: TaskData, folder: Path, number: int = 10) -> np.ndarray:
     """What a system says, in this process."""
-    runner = against_pipeline._Runner(recipe, data, system, folder, 1, number)
-    classify = (
-        against_pipeline._pipeline(runner) if system in against_pipeline.PIPELINES else against_pipeline._ours(runner)
-    )
-    texts = against_pipeline._texts(data, number)
+    classify = open_system(Runner(recipe, data, system, folder, 1, number))
+    texts = mixed_texts(data, number)
     together = classify(texts, True)
     assert len(together) == number
     classify(texts[:1], False)
@@ -58,8 +58,7 @@ def test_the_pipeline_has_the_same_weights_and_says_the_same(
 ) -> None:
     recipe = tiny_recipe() if name == "scratch" else RECIPES[name]
     data = small if task == "slang" else pairs
-    told = against_pipeline._export(recipe, data, tmp_path)
-    assert told["left_out"] == {}
+    assert export_graphs(recipe, data, tmp_path).left_out == {}
     expected = answer("torch", recipe, data, tmp_path)
     for system in ("pipeline", "pipeline-256", "fp32"):
         np.testing.assert_array_equal(answer(system, recipe, data, tmp_path), expected)
@@ -74,12 +73,12 @@ def test_the_work_of_a_decoder_is_its_matrices_and_its_attention() -> None:
     assert work.operations == 2 * weights * 15 + 4 * 250 * 16 * 2
 
 
-def test_the_floor_is_what_takes_longer() -> None:
+def test_the_roofline_is_what_takes_longer() -> None:
     machine = Machine(1, gigabytes_per_second=10, gigaflops=100, int8_gigaops=400)
-    assert machine.floor_ms(Work(10_000_000, 1e6), eight_bits=False) == pytest.approx(4)
-    assert machine.floor_ms(Work(10_000_000, 1e6), eight_bits=True) == pytest.approx(1)
-    assert machine.floor_ms(Work(1000, 1e9), eight_bits=False) == pytest.approx(10)
-    assert machine.floor_ms(Work(1000, 1e9), eight_bits=True) == pytest.approx(2.5)
+    assert machine.least_ms(Work(10_000_000, 1e6), eight_bits=False) == pytest.approx(4)
+    assert machine.least_ms(Work(10_000_000, 1e6), eight_bits=True) == pytest.approx(1)
+    assert machine.least_ms(Work(1000, 1e9), eight_bits=False) == pytest.approx(10)
+    assert machine.least_ms(Work(1000, 1e9), eight_bits=True) == pytest.approx(2.5)
 
 
 def test_a_machine_is_measured_in_seconds_and_keeps_its_threads() -> None:
@@ -94,16 +93,17 @@ def test_a_machine_is_measured_in_seconds_and_keeps_its_threads() -> None:
 
 def test_what_has_no_network_is_refused_before_anything_is_measured(small: TaskData) -> None:
     with pytest.raises(RecipeError, match="tfidf"):
-        race_classifiers(RaceRequest([RECIPES["tfidf"]], small, 1))
+        benchmark_answers(PipelineBenchmark([RECIPES["tfidf"]], small, 1))
     with pytest.raises(RecipeError, match="majority"):
-        race_training(TrainRace([RECIPES["majority"]], small))
+        benchmark_training(TrainerBenchmark([RECIPES["majority"]], small))
 
 
 @pytest.mark.slow
-def test_a_race_has_a_row_for_every_system(small: TaskData) -> None:
-    result = race_classifiers(RaceRequest([tiny_recipe()], small, 1, rounds=1, texts=8))
+def test_a_benchmark_has_a_row_for_every_system(small: TaskData) -> None:
+    result = benchmark_answers(PipelineBenchmark([tiny_recipe()], small, 1, rounds=1, texts=8))
     rows = {row["system"]: row for row in result["rows"]}
     assert set(rows) == set(SYSTEMS)
+    assert result["failures"] == {}
     assert max(rows[name]["times_pipeline"] for name in ("pipeline", "pipeline-256")) == pytest.approx(1)
     assert rows["pipeline-256"]["times_padded"] == pytest.approx(1)
     for row in rows.values():
@@ -138,7 +138,7 @@ def test_an_exponent_of_one_is_linear() -> None:
 
 def test_memory_is_measured_from_no_model_to_all(trained: Places) -> None:
     # This process holds what other tests have left.
-    ((_, points),) = run_all(scaling.open_models, [(trained.checkpoints, "slang")], workers=1)
+    points = call_apart(scaling.open_models, trained.checkpoints, "slang")["models"]
     assert [number for number, _ in points] == [0, 1, 2, 3, 4]
     assert points[-1][1] >= points[0][1] > 0
 
@@ -152,7 +152,7 @@ def test_an_unknown_figure_is_one_line() -> None:
 @pytest.mark.slow
 def test_the_commands_give_json(home: Path) -> None:
     runner = CliRunner()
-    raced = runner.invoke(
+    compared = runner.invoke(
         app,
         [
             "bench",
@@ -170,6 +170,32 @@ def test_the_commands_give_json(home: Path) -> None:
             "--json",
         ],
     )
-    assert {row["system"] for row in json.loads(raced.stdout)["rows"]} == {"ours", "trainer", "trainer-256"}
+    result = json.loads(compared.stdout)
+    assert {row["system"] for row in result["rows"]} == {"ours", "trainer", "trainer-256"}
+    assert result["command"] == (
+        "odzera bench train scratch --task slang --rows 60 --rounds 1 --against-trainer --epochs 1"
+    )
     grown = runner.invoke(app, ["bench", "growth", "scratch", "--figure", "length", "--figure", "models", "--json"])
     assert set(json.loads(grown.stdout)["series"]) == {"length", "models"}
+
+
+@pytest.mark.slow
+def test_a_recipe_whose_system_fails_leaves_the_others_their_rows(small: TaskData) -> None:
+    # A mapping that travels to the processes, where no backbone of that name is known.
+    broken = dataclasses.replace(RECIPES["mini-full"], name="broken", backbone="nobody/nothing")
+    result = benchmark_training(TrainerBenchmark([tiny_recipe(), broken], small, 1, 1, ("ours",)))
+    assert [row["recipe"] for row in result["rows"]] == [tiny_recipe().name]
+    assert list(result["failures"]) == ["broken (ours)"]
+    assert result["rows"][0]["times_trainer"] is None
+
+
+@pytest.mark.slow
+def test_the_search_and_the_trainer_run_the_same_trials(small: TaskData) -> None:
+    request = SearchBenchmark(small, trials=2, epochs=1, rounds=1, rows=40, workers=1)
+    result = benchmark_searches(request)
+    assert result["failures"] == {}
+    rows = {row["system"]: row for row in result["rows"]}
+    assert set(rows) == set(SEARCHES)
+    assert {row["epochs_run"] for row in rows.values()} == {2}
+    assert rows["odzera"]["odzera_is_times_as_fast"] == 1
+    assert all(row["trials_per_hour"] > 0 for row in rows.values())

@@ -429,7 +429,9 @@ def test_studies_of_an_empty_place_say_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_training_step_is_taken_apart(few: TaskData, tmp_path: Path) -> None:
     few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
-    whole, *operators = answer("bench", "step", "--source", str(tmp_path / "rows.csv"))
+    result = answer("bench", "step", "--source", str(tmp_path / "rows.csv"))
+    assert result["command"] == "odzera bench step --source rows.csv"
+    whole, *operators = result["rows"]
     assert whole["ms"] > 0
     assert len(operators) == 10
     assert sum(one["share"] for one in operators) <= 1.001

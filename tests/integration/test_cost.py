@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from engine.cli import app
 from engine.cli import costs_output as shown
 from engine.data.sources import TaskData
-from engine.errors import RecipeError
+from engine.errors import OdzeraError, RecipeError
 from engine.machine import one_thread
 from engine.models import backbones
 from engine.models.backbones import Backbone
@@ -26,8 +26,9 @@ from engine.training.cost.compare import CostRequest, _configurations, compare, 
 from engine.training.cost.measure import MB, PROGRAM_MB, Configuration, measure, needed_mb
 from engine.training.cost.options import OPTIONS, get_option, with_option
 from engine.training.cost.workload import BATCHINGS, Workload, make_batches, make_workload, plan_epoch
+from engine.training.parameter_counts import count_recipe
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.recipes import RECIPES
 from support.models import tiny_recipe
 
 TINY = Backbone(
@@ -275,17 +276,17 @@ def test_the_command_measures_each_recipe_in_turns_and_compares(few: TaskData, t
         assert one["split_mb"]["program"] > 100
 
 
-def here(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], workers: int) -> Iterator[tuple[int, Any]]:
-    """`run_all` in this process, where the tiny backbone is known."""
+def here(work: Callable[..., Any], *given: Any) -> Any:
+    """`call_apart` in this process, where the tiny backbone is known."""
     with one_thread():
-        yield from ((place, work(*given)) for place, given in enumerate(arguments))
+        return work(*given)
 
 
 def test_the_table_fits_120_columns(
     few: TaskData, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "out", Console(highlight=False, width=120))
-    monkeypatch.setattr(compare, "run_all", here)
+    monkeypatch.setattr("engine.training.cost.compare.call_apart", here)
     result = measure_costs(CostRequest([FULL, LORA], few, "cpu", ("padded", "grouped"), 64, steps=1, rounds=2))
     assert [len(one["rounds_seconds_per_step"]) for one in result["rows"]] == [2, 2, 2, 2]
     for one in result["rows"]:
@@ -295,6 +296,20 @@ def test_the_table_fits_120_columns(
     assert max(map(len, lines[:12])) <= 120
     assert sum("about 24 min 1 s" in line for line in lines) == 4
     assert not any("…" in line for line in lines)
+
+
+def test_a_recipe_that_fails_leaves_the_others(few: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_lora(work: Callable[..., Any], configuration: Configuration) -> Any:
+        if configuration.recipe.name == "lora":
+            raise OdzeraError("There is no room.")
+        return here(work, configuration)
+
+    monkeypatch.setattr("engine.training.cost.compare.call_apart", fail_for_lora)
+    result = measure_costs(CostRequest([FULL, LORA], few, "cpu", ("grouped",), 64, steps=1, rounds=2, command="x"))
+    assert [row["recipe"] for row in result["rows"]] == ["full"]
+    assert result["failures"] == {"lora (grouped)": "There is no room."}
+    assert result["comparisons"] == []
+    assert result["command"] == "x"
 
 
 def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
@@ -309,7 +324,7 @@ def test_all_options_leave_out_those_that_change_nothing(few: TaskData) -> None:
 
 
 def test_what_doesn_t_fit_into_memory_is_not_begun(few: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "free_memory_mb", lambda device: 4000.0)
+    monkeypatch.setattr("engine.training.cost.compare.free_memory_mb", lambda device: 4000.0)
     with pytest.raises(RecipeError, match=r"bielik-last3 \(grouped\) needs about .* GB of memory, and 3.9 GB are free"):
         measure_costs(CostRequest([RECIPES["bielik-last3"]], few, "cpu", ("grouped",)))
 

@@ -14,7 +14,6 @@ import torch
 from safetensors.numpy import load_file
 from torch.nn import functional
 
-from engine import processes
 from engine.data.batches import Batches
 from engine.data.sources import TaskData, load
 from engine.data.tasks import SLANG
@@ -23,6 +22,7 @@ from engine.errors import OdzeraError, RecipeError
 from engine.experiments.record import Finished, Request
 from engine.experiments.run import run_experiment
 from engine.paths import ROOT
+from engine.processes import one_voice
 from engine.store import Store
 from engine.training.checkpoints import WEIGHTS, list_checkpoints
 from engine.training.loop import balanced_weights
@@ -251,17 +251,17 @@ def test_a_process_that_may_be_ended_waits_before_it_speaks(
     rank: str, error: Exception, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(processes.time, "sleep", slept.append)
+    monkeypatch.setattr("engine.processes.launch.time.sleep", slept.append)
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(OdzeraError) as raised, processes.one_voice():
+    with pytest.raises(OdzeraError) as raised, one_voice():
         raise error
     assert str(raised.value) == line
     assert bool(slept) == line.startswith("Process")
 
 
 def test_an_error_of_a_process_of_its_own_stays_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), processes.one_voice():
+    with pytest.raises(ZeroDivisionError), one_voice():
         raise ZeroDivisionError
 
 
@@ -269,7 +269,7 @@ def test_ctrl_c_is_answered_by_the_main_process_alone(monkeypatch: pytest.Monkey
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, expected in (("0", KeyboardInterrupt), ("1", SystemExit)):
         monkeypatch.setenv("RANK", rank)
-        with pytest.raises(expected), processes.one_voice():
+        with pytest.raises(expected), one_voice():
             raise KeyboardInterrupt
 
 

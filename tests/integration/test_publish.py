@@ -27,7 +27,7 @@ from engine.paths import ROOT, Places
 from engine.serving.registry import Registry
 from engine.sharing.model_card import EXAMPLES
 from engine.sharing.model_folder import RECORD, write_model
-from engine.sharing.push_model import find_model, model_files, push_model
+from engine.sharing.push_model import model_files, push_model
 from engine.sharing.space import MARKS
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -141,7 +141,7 @@ def test_every_kind_of_model_says_the_same_when_its_card_is_followed(
     for places, name in wanted:
         repo_id = f"tester/{name.replace('/', '-')}"
         push_model(dataclasses.replace(places, store=tmp_path / "results.db"), name, repo_id, private=True)
-        models[repo_id] = find_model(Registry(places.checkpoints), name)
+        models[repo_id] = Registry(places.checkpoints).find_any(name)
     there = {repo_id: hub.repositories["model", repo_id] for repo_id in models}
     files = {repo_id: one.commits[one.refs["main"]] for repo_id, one in there.items()}
     said = run_cards({name: one["README.md"].decode() for name, one in files.items()}, hub, tmp_path)
@@ -167,7 +167,7 @@ def test_every_kind_of_model_says_the_same_when_its_card_is_followed(
 def test_weights_of_the_classes_in_the_decision_are_in_the_uploaded_head(tmp_path: Path, trained: Places) -> None:
     weights = [0.5, 1.0, 1.5]
     for places, name in ((SHIPPED, "slang/mini-full"), (trained, "slang/scratch"), (trained, "nli/tfidf")):
-        plain = find_model(Registry(places.checkpoints), name)
+        plain = Registry(places.checkpoints).find_any(name)
         weighed = dataclasses.replace(plain, manifest={**plain.manifest, "decision_weights": weights})
         assert not np.allclose(expected(weighed), expected(plain), atol=1e-3)
         made = write_model(weighed, NAME)
@@ -188,7 +188,7 @@ def test_weights_of_the_classes_reach_a_linear_head_without_bias(
 
 def test_the_card_has_the_figures_of_the_manifest_and_a_front_matter(trained: Places) -> None:
     for name in ("slang/scratch", "nli/tfidf"):
-        checkpoint = find_model(Registry(trained.checkpoints), name)
+        checkpoint = Registry(trained.checkpoints).find_any(name)
         card = model_files(trained, checkpoint, NAME)["README.md"].decode()
         settings = front_matter(card)
         test = checkpoint.manifest["run"]["record"]["scores"]["test"]
@@ -206,16 +206,16 @@ def test_the_card_has_the_figures_of_the_manifest_and_a_front_matter(trained: Pl
 
 def test_an_untrained_model_is_not_uploaded() -> None:
     with pytest.raises(ExportError, match="mini-zero was not trained"):
-        model_files(SHIPPED, find_model(Registry(SHIPPED.checkpoints), "mini-zero"), NAME)
+        model_files(SHIPPED, Registry(SHIPPED.checkpoints).find_any("mini-zero"), NAME)
 
 
 def test_a_name_that_both_tasks_have_is_asked_about(trained: Places) -> None:
     with pytest.raises(CheckpointError, match="say which: slang/scratch or nli/scratch"):
-        find_model(Registry(trained.checkpoints), "scratch")
+        Registry(trained.checkpoints).find_any("scratch")
 
 
 def test_a_card_that_would_name_a_folder_of_this_machine_is_refused(trained: Places) -> None:
-    checkpoint = find_model(Registry(trained.checkpoints), "slang/tfidf")
+    checkpoint = Registry(trained.checkpoints).find_any("slang/tfidf")
     data = {**checkpoint.manifest["data"], "source": f"{trained.checkpoints}/my.csv"}
     named = dataclasses.replace(checkpoint, manifest={**checkpoint.manifest, "data": data})
     with pytest.raises(ExportError, match="would name the folder"):
@@ -382,7 +382,7 @@ def test_a_change_that_comes_meanwhile_is_not_overwritten(hub: WritableHub) -> N
 
 
 def test_the_card_s_example_is_the_one_that_is_run(trained: Places) -> None:
-    card = model_files(trained, find_model(Registry(trained.checkpoints), "nli/scratch"), NAME)["README.md"].decode()
+    card = model_files(trained, Registry(trained.checkpoints).find_any("nli/scratch"), NAME)["README.md"].decode()
     (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     compile(code, "card", "exec")
     assert f'from_pretrained("{NAME}")' in code

@@ -22,8 +22,9 @@ from engine.training.build import batches_of, build
 from engine.training.checkpoints import WEIGHTS
 from engine.training.classifiers import NeuralModel, open_checkpoint
 from engine.training.loop import train, trainable
+from engine.training.parameter_counts import count_recipe
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.recipes import RECIPES
 from support.models import cut, places_in, train_model
 
 pytest.importorskip("bitsandbytes")

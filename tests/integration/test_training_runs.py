@@ -162,11 +162,11 @@ def test_a_process_that_dies_is_told_and_another_run_may_start(page: Context) ->
     for _ in range(2):
         assert start_run(page, ENGLISH, "slang", "majority", "", *UNCHANGED) == ""
         os.kill(page.training._process.pid, signal.SIGKILL)
-        assert wait_for(page, "failed").reason.startswith("The process ended by itself (exit code -9)")
+        assert wait_for(page, "failed").reason.startswith("The process was killed (SIGKILL)")
     assert files_in(page.training._places) == before
     shown = show_run(page, ENGLISH)
     assert 'data-state="failed"' in shown
-    assert "exit code -9" in shown
+    assert "The process was killed (SIGKILL)" in shown
 
 
 def test_what_the_engine_says_of_a_failure_is_shown(home: Places, tmp_path: Path) -> None:
@@ -284,9 +284,9 @@ def test_the_time_left_is_that_of_the_epochs_to_come() -> None:
         for number in (1, 2)
     )
     shown = render_run(ENGLISH, Progress(plan, "training", rows, 2, batches=(40, 80), seconds=20.0))
-    assert "epoch 3 of at most 10 · batch 40 of 80 · at most 45 s left" in shown
+    assert "epoch 3 of at most 10 · batch 40 of 80 · at most 45\u00a0s left" in shown
     assert 'aria-valuenow="25"' in shown
-    assert "20 s so far" in shown
+    assert "20\u00a0s so far" in shown
 
 
 def test_a_registry_sees_new_models_and_opens_changed_ones_anew(places: Places, few: TaskData) -> None:

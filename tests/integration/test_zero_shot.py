@@ -27,8 +27,9 @@ from engine.store import Store
 from engine.training.checkpoints import read_checkpoint
 from engine.training.classifiers import open_checkpoint, open_nli
 from engine.training.few_shot import FrozenModel, draw_rows, fit_frozen
+from engine.training.parameter_counts import count_recipe
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe, get_recipe
+from engine.training.recipes import RECIPES, get_recipe
 from support.models import cut, places_in, saved_decoder, train_model
 
 FROZEN = [name for name, recipe in RECIPES.items() if recipe.kind == "frozen"]

@@ -27,7 +27,7 @@ def command(pid: int) -> str:
 
 SEARCH = """
 import sys
-from engine import hub; hub.be_quiet()
+
 from engine.data.sources import load
 from engine.data.tasks import SLANG
 from engine.search.study import SearchRequest

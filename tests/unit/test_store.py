@@ -42,7 +42,7 @@ def predictions(order: tuple[str, ...] = ("r1", "r2", "r3"), seed: int = 0) -> P
 
 def test_a_new_store_has_the_latest_schema(store: Store) -> None:
     assert store.db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
-    assert set(store.db.table_names()) == {"runs", "epochs", "predictions", "latencies"}
+    assert set(store.db.table_names()) == {"runs", "epochs", "predictions"}
 
 
 def test_an_opened_store_is_opened_again_with_all_in_it(tmp_path: Path) -> None:
@@ -50,6 +50,20 @@ def test_an_opened_store_is_opened_again_with_all_in_it(tmp_path: Path) -> None:
     again = Store.open(tmp_path / "results.db")
     assert again.has("one")
     assert again.db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+
+
+def test_a_store_of_version_0_6_opens_without_its_table_of_latencies_and_with_its_runs(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "results.db")
+    store.add(run("one"), EPOCHS, predictions())
+    columns = {"run": str, "device": str, "p50_ms": float, "batch_p50_ms": float}
+    store.db.table("latencies").create(columns, pk=("run", "device"), foreign_keys=[("run", "runs", "id")])
+    store.db.table("latencies").insert({"run": "one", "device": "cpu", "p50_ms": 1.0, "batch_p50_ms": 9.0})
+    store.db.execute("PRAGMA user_version = 3")
+    store.db.close()
+    again = Store.open(tmp_path / "results.db")
+    assert "latencies" not in again.db.table_names()
+    assert again.runs("slang", "aaaaaaaaaaaa") == [run("one")]
+    assert again.predictions("one") == predictions()
 
 
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -104,7 +118,7 @@ def test_adding_a_run_twice_leaves_the_first(store: Store) -> None:
     assert store.predictions("one").predicted == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["runs", "epochs", "predictions", "latencies"])
+@pytest.mark.parametrize("name", ["runs", "epochs", "predictions"])
 def test_a_run_is_stored_whole_or_not_at_all(name: str, tmp_path: Path) -> None:
     store = Store.open(tmp_path / "results.db")
     uneven = dataclasses.replace(predictions(), languages=["pl"])

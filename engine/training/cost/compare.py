@@ -1,16 +1,18 @@
-"""What training costs, recipe against recipe: each measured in a process of its own, in turns, and what explains it."""
+"""What training costs, recipe against recipe, and which parts of memory and of a step explain it."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
-from engine.machine import free_memory_mb
-from engine.processes import run_all
+from engine.evaluation.turns import Tick, take_turns
+from engine.machine import free_memory_mb, now
+from engine.processes import OtherWork, call_apart, cores
 from engine.training.cost.measure import Configuration, measure, needed_mb
 from engine.training.cost.options import DEFAULT_OPTIONS, OPTIONS, Option, get_option, with_option
 from engine.training.cost.workload import make_workload
@@ -38,20 +40,23 @@ class CostRequest:
     steps: int | None = None
     """Optimizer steps to time; when missing, a few on a CPU and an epoch on a GPU. 0 is an epoch anywhere."""
     rounds: int = 3
+    command: str = ""
+    """What measures it again."""
 
 
-def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def measure_costs(request: CostRequest, tick: Tick | None = None) -> dict[str, Any]:
     """Measure every recipe with every option.
 
-    Rounds go through them forwards and backwards by turns, so that a machine that slows down favours none; times and
-    memory are medians over rounds.
+    Rounds go through them forwards and backwards by turns, see `engine.evaluation.turns`; each measurement is a process
+    of its own, and times and memory are medians over rounds.
 
     Args:
         request: What to measure.
-        tick: Called with the measurements done and those there are.
+        tick: Told of each measurement.
 
     Returns:
-        Plain values: `rows`, one a measurement; `comparisons` with the first recipe; `machine` and what was asked.
+        Plain values: `rows`, one a recipe and option; `comparisons` with the first recipe; `machine`, what was asked
+        and what failed.
 
     Raises:
         RecipeError: A recipe can't be measured so, or the machine has too little memory for it.
@@ -61,21 +66,20 @@ def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None 
         raise RecipeError("--rounds and --rows are at least 1, and --steps is at least 0.")
     todo = _configurations(request)
     _require_memory(todo, request.device)
-    order = [place for turn in range(request.rounds) for place in list(range(len(todo)))[:: -1 if turn % 2 else 1]]
-    found: dict[int, list[dict[str, Any]]] = {}
-    for done, (at, result) in enumerate(run_all(measure, [(todo[place],) for place in order], workers=1), start=1):
-        found.setdefault(order[at], []).append(result)
-        if tick:
-            tick(done, len(order))
-    machine = found[0][0]["machine"]
-    table = [_median(found[place]) for place in range(len(todo))]
-    _compare_with_first(table)
+    others = OtherWork()
+    found = take_turns(range(len(todo)), request.rounds, lambda place, _: call_apart(measure, todo[place]), tick)
+    table = [_median(found.results[place]) for place in sorted(found.results)]
+    _compare_with(table, request.recipes[0])
     return {
         "task": request.data.task.name,
         "source": request.data.source,
         "fingerprint": request.data.fingerprint,
         "rounds": request.rounds,
-        "machine": machine,
+        "machine": next(iter(found.results.values()))[0]["machine"] | {"cores": cores()},
+        "others_cpu_share": others.share(),
+        "created": now(),
+        "version": __version__,
+        "command": request.command,
         "options": {one.option.name: one.option.says for one in todo},
         "rows": table,
         "comparisons": [
@@ -84,6 +88,9 @@ def measure_costs(request: CostRequest, tick: Callable[[int, int], None] | None 
             for comparison in [compare(table, request.recipes[0], recipe)]
             if comparison
         ],
+        "failures": {
+            f"{todo[place].recipe.name} ({todo[place].option.name})": reason for place, reason in found.failures.items()
+        },
     }
 
 
@@ -141,9 +148,9 @@ def _median(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return row | {"rounds_seconds_per_step": [one["seconds_per_step"] for one in results]}
 
 
-def _compare_with_first(rows: Sequence[dict[str, Any]]) -> None:
-    """Put each row's ratios to the first recipe with the same option beside it, where that was measured."""
-    first = {row["option"]: row for row in rows if row["recipe"] == rows[0]["recipe"]}
+def _compare_with(rows: Sequence[dict[str, Any]], recipe: Recipe) -> None:
+    """Put each row's ratios to a recipe with the same option beside it, where that was measured."""
+    first = {row["option"]: row for row in rows if row["recipe"] == recipe.name}
     for row in rows:
         against = first.get(row["option"])
         row |= _ratios(row, against) if against else {"memory_ratio": None, "speed_ratio": None}

@@ -1,4 +1,4 @@
-"""What a recipe will take on this machine, told before it runs: about how long, and about how much memory."""
+"""Estimates of a recipe's training time and memory on this machine, before it runs."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What training one recipe costs: a measurement of the very loop, with random weights in the recipe's true shape."""
+"""Training cost of one recipe, measured: the training loop itself runs on random weights of the recipe's shape."""
 
 import gc
 import math

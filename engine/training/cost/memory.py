@@ -1,4 +1,4 @@
-"""Where a training step's memory and time go: sums of bytes of the very tensors, and seconds of each phase."""
+"""Memory and time of a training step by part: bytes of its tensors, seconds of its phases."""
 
 import time
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Ways of training a recipe that cost more or less: how its texts are batched, in which precision, by which kernels."""
+"""Options that change what training a recipe costs: batching, precision and kernels."""
 
 import dataclasses
 from collections.abc import Mapping

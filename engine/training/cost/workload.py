@@ -1,4 +1,4 @@
-"""What a measurement trains on: random tokens with the lengths of real texts, in the batches of an epoch."""
+"""The workload of a measurement: random tokens with the lengths of real texts, in the batches of an epoch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

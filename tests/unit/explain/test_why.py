@@ -27,7 +27,7 @@ from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.why import explain
 from gradio_app.languages import get_language
-from gradio_app.views.heat import render, render_empty
+from gradio_app.views.heat import render_heat, render_nothing
 from support.models import cut, places_in, saved_decoder, tiny_recipe, train_model
 
 ENGLISH, POLISH = get_language("en"), get_language("pl")
@@ -306,14 +306,14 @@ def explanation(passage: Passage, values: tuple[tuple[float, ...], ...], way: st
 
 def test_strength_and_direction_are_told_by_colour_line_and_word() -> None:
     passage = read_passage(SLANG, ("petarda lipa i",))
-    page = render(ENGLISH, SLANG, "occlusion", passage, ["scratch"], [explanation(passage, ((2.0, -1.0, 0.01),))])
-    assert '<span class="oz-w oz-for" data-w="0-0" style="--s:1.00" title="+2.00">petarda</span>' in page
-    assert '<span class="oz-w oz-against" data-w="0-1" style="--s:0.50" title="−1.00">lipa</span>' in page
+    page = render_heat(ENGLISH, SLANG, "occlusion", passage, ["scratch"], [explanation(passage, ((2.0, -1.0, 0.01),))])
+    assert '<span class="oz-w oz-for" data-w="0-0" style="--s:1.00" title="+2.0">petarda</span>' in page
+    assert '<span class="oz-w oz-against" data-w="0-1" style="--s:0.50" title="−1.0">lipa</span>' in page
     assert '<span class="oz-w" data-w="0-2" title="+0.01">i</span>' in page
-    assert "completeness error: 0.50 of 2.00 logits (25%)" in page
-    assert "<bdi>petarda</bdi>\u00a0+2.00" in page
-    assert "<bdi>lipa</bdi>\u00a0−1.00" in page
-    assert "12 ms" in page
+    assert "completeness error: 0.50 of 2.00 logits (25\u00a0%)" in page
+    assert "<bdi>petarda</bdi>\u00a0+2.0" in page
+    assert "<bdi>lipa</bdi>\u00a0−1.0" in page
+    assert "12.3\u00a0ms" in page
     assert "solid line" in page
     assert "dotted line" in page
 
@@ -321,25 +321,25 @@ def test_strength_and_direction_are_told_by_colour_line_and_word() -> None:
 def test_attention_has_no_direction_and_no_completeness_error() -> None:
     passage = read_passage(SLANG, ("petarda lipa",))
     one = dataclasses.replace(explanation(passage, ((0.5, 0.25),), "attention"), completeness=None)
-    page = render(ENGLISH, SLANG, "attention", passage, ["scratch"], [one])
+    page = render_heat(ENGLISH, SLANG, "attention", passage, ["scratch"], [one])
     assert "oz-for" not in page
     assert "oz-against" not in page
     assert page.count("oz-w oz-seen") == 3, "two words and the legend"
-    assert "25% on special tokens and prompts" in page
+    assert "25\u00a0% on special tokens and prompts" in page
     assert "completeness error" not in page
 
 
 def test_numbers_are_written_as_the_language_writes_them() -> None:
     passage = read_passage(SLANG, ("petarda lipa",))
-    page = render(POLISH, SLANG, "occlusion", passage, ["scratch"], [explanation(passage, ((2.0, -1.0),))])
-    assert "+2,00" in page
-    assert "+2.00" not in page
+    page = render_heat(POLISH, SLANG, "occlusion", passage, ["scratch"], [explanation(passage, ((2.0, -1.0),))])
+    assert "+2,0" in page
+    assert "+2.0" not in page
 
 
 def test_models_that_cant_be_asked_stand_together_under_one_reason() -> None:
     passage = read_passage(SLANG, ("petarda",))
     failures = [Failure(name, Message("It has no network.")) for name in ("majority", "tfidf")]
-    page = render(ENGLISH, SLANG, "attention", passage, ["majority", "tfidf"], failures)
+    page = render_heat(ENGLISH, SLANG, "attention", passage, ["majority", "tfidf"], failures)
     assert "<li><b>majority, tfidf</b>: It has no network.</li>" in page
     assert "oz-heat-row" not in page.replace("oz-heat-rows", "")
     assert "No model can be asked this way" in page
@@ -347,12 +347,12 @@ def test_models_that_cant_be_asked_stand_together_under_one_reason() -> None:
 
 def test_waiting_rows_show_the_text_and_the_empty_place_says_what_comes() -> None:
     passage = read_passage(NLI, TEXTS["nli"])
-    page = render(ENGLISH, NLI, "gradients", passage, ["scratch"], [])
+    page = render_heat(ENGLISH, NLI, "gradients", passage, ["scratch"], [])
     assert 'data-done="false"' in page
     assert "0 of 1 models" in page
     assert "The bakery opens at six and sells rye bread." in page
     assert "Hypothesis" in page
-    assert 'class="oz-empty"' in render_empty(ENGLISH)
+    assert 'class="oz-empty"' in render_nothing(ENGLISH)
 
 
 @pytest.fixture(scope="module")

@@ -338,7 +338,7 @@ def test_a_curve_is_shown_with_its_figure_its_numbers_and_what_it_says(measured:
     page = show_curve(measured, ENGLISH, "x", "accuracy")
     assert "<svg" in page
     assert "0.610<small>± 0.025</small>" in page
-    assert "mini-full against scratch: clearly ahead at 50 (+10.0 points at 50)." in page
+    assert "mini-full against scratch: clearly ahead at 50 (+10 points at 50)." in page
     assert "543 test rows, up to 3 seeds a point, on a processor" in page
     assert "&lt;i&gt;reviews" in page
     assert "<i>reviews" not in page

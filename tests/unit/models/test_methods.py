@@ -17,7 +17,8 @@ from engine.models.pretrained import build_without_weights, open_backbone
 from engine.training.build import batches_of, build
 from engine.training.classifiers import NeuralModel
 from engine.training.loop import train, trainable
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.parameter_counts import count_recipe
+from engine.training.recipes import RECIPES
 from support.models import saved_decoder
 
 

@@ -17,8 +17,9 @@ from engine.search.search_space import (
     starting_points,
     suggest,
 )
+from engine.training.parameter_counts import count_recipe
 from engine.training.recipe import Recipe
-from engine.training.recipes import RECIPES, count_recipe
+from engine.training.recipes import RECIPES
 
 ASKED_FOR = {
     "vocab_size",

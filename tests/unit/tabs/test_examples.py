@@ -8,7 +8,7 @@ import pytest
 from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI
-from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, SLANG_EXAMPLES, NliExample, is_right_to_left, own_name
+from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, SLANG_EXAMPLES, NliExample, own_name
 from gradio_app.tabs.slang import EXAMPLES
 
 SCRIPTS = {
@@ -50,10 +50,6 @@ def test_no_example_stands_twice_or_in_the_bundled_data(slang: TaskData, nli: Ta
     assert seen.isdisjoint(texts)
     assert len(set(SLANG_EXAMPLES)) == len(SLANG_EXAMPLES) >= 8
     assert {text.lower() for text in slang.frame["text"]}.isdisjoint(text.lower() for text in SLANG_EXAMPLES)
-
-
-def test_arabic_and_urdu_are_known_to_run_from_right_to_left() -> None:
-    assert {code for code in NLI.languages if is_right_to_left(code)} == {"ar", "ur"}
 
 
 def test_a_language_is_called_by_its_own_name() -> None:

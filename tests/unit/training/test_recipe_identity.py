@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from engine.data.sources import TaskData
+from engine.data.tasks import TASKS
+from engine.models.backbones import BACKBONES
+from engine.models.decoder_config import DecoderConfig
 from engine.models.methods import Method
 from engine.models.zero_shot.answerers import Frozen
 from engine.paths import Places
@@ -16,7 +19,8 @@ from engine.store import Store
 from engine.training.checkpoints import read_checkpoint
 from engine.training.classifiers import open_checkpoint
 from engine.training.recipe import LATER, Recipe
-from engine.training.recipes import RECIPES
+from engine.training.recipes import RECIPES, settings
+from engine.training.settings import change_settings
 from support.models import train_model
 
 IN_0_3_0 = {
@@ -47,6 +51,17 @@ def test_a_recipe_of_0_3_0_is_still_the_same(name: str, before: str) -> None:
 def test_a_recipe_that_went_through_json_is_still_the_same(name: str) -> None:
     back = Recipe.from_dict(json.loads(json.dumps(RECIPES[name].as_dict())))
     assert back.identity() == RECIPES[name].identity()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_shipped_recipe_fits_the_model_that_it_configures(name: str) -> None:
+    recipe = RECIPES[name]
+    # The configuration itself takes any name.
+    assert set(recipe.decoder) <= set(DecoderConfig.__annotations__)
+    assert not recipe.backbone or recipe.backbone in (RECIPES if recipe.asks_nli else BACKBONES)
+    assert set(recipe.tasks) <= set(TASKS)
+    written = [f"{key}={'none' if value is None else value}" for key, value in settings(recipe).items()]
+    assert change_settings(recipe, written) == recipe
 
 
 def test_what_authors_report_is_no_setting() -> None:

