@@ -153,9 +153,9 @@ def test_texts_of_an_evaluation_file_are_left_out_whatever_their_case(text: Path
 
 
 def test_a_file_to_leave_out_is_read_like_any_other_or_refused(text: Path, tmp_path: Path) -> None:
-    (tmp_path / "test.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match=r"^test\.json: text of this kind is not read\."):
-        texts_to_leave_out([tmp_path / "test.json"])
+    (tmp_path / "test.html").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"^test\.html: text of this kind is not read\."):
+        texts_to_leave_out([tmp_path / "test.html"])
     with pytest.raises(DataError, match=r"^There is no file "):
         texts_to_leave_out([tmp_path / "none.csv"])
     judged = tmp_path / "test.csv"
