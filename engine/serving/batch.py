@@ -139,7 +139,7 @@ def prepare(table: Table, columns: Columns, labels: Mapping[str, str] | None = N
     for place, row in enumerate(zip(*texts, strict=True)):
         cells = tuple(cell if isinstance(cell, (list, dict, bytes)) else as_string(cell) for cell in row)
         try:
-            inputs.append(check_input(columns.task, cells))
+            inputs.append(check_input(columns.task, cells))  # type: ignore[arg-type]
             places.append(place)
         except TextError:
             refused.setdefault(_reason(cells), []).append(table.numbers[place])
