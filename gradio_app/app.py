@@ -9,8 +9,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
+from engine.data.tables import MAX_MEGABYTES
 from engine.data.tasks import NLI, SLANG
-from engine.data.uploads import MAX_MEGABYTES
 from engine.errors import OdzeraError
 from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, answer_all

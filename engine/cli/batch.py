@@ -9,6 +9,8 @@ from rich.table import Table
 
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
 from engine.cli.formats import count, percent, scored
+from engine.cli.reading import reading_lines
+from engine.cli.source import LabelOption, name_labels
 from engine.errors import DataError
 from engine.paths import default_places
 from engine.terminal import fail, make_table, note, out, print_json, progress_bar
@@ -20,11 +22,15 @@ REFUSED = {"empty": "empty", "long": "too long", "odd": "not plain text"}
 @friendly
 def batch(
     task: TaskArgument,
-    file: Annotated[Path, typer.Argument(help="A CSV, TSV or JSONL file, with labels or without.")],
-    out: Annotated[Path, typer.Option("--out", help="Where the file with the answers goes, in the same format.")],
+    file: Annotated[Path, typer.Argument(help="A CSV, JSON, Parquet or Excel file, with labels or without.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Where the file with the answers goes: .csv, .tsv, .jsonl, .xlsx or .parquet.")
+    ],
     model: Annotated[list[str] | None, typer.Option(help="Only these models. Repeatable.")] = None,
     data: Annotated[str | None, typer.Option(help="Models trained on this data (fingerprint).")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Name a column: text=body. Repeatable.")] = None,
+    label: LabelOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask models about every row of a file: answers in new columns, agreement, and scores where labels are there.
@@ -33,8 +39,9 @@ def batch(
 
     Example: `odzera batch slang messages.csv --out answered.csv --model tfidf --model scratch`
     """
+    from engine.data.tables import read_table
+    from engine.data.tables.writing import check_target
     from engine.data.tasks import get_task
-    from engine.data.uploads import read_upload
     from engine.serving.batch import Outcome, name_columns, prepare, recognise_columns, run_batch
     from engine.serving.batch_results import answered_file, has_vote, summarise, voters
     from engine.serving.registry import Registry
@@ -42,8 +49,11 @@ def batch(
     chosen = get_task(task)
     if out.resolve() == file.resolve():
         raise DataError("--out is the file itself; name another one.")
-    table = read_upload(file)
-    batch = prepare(table, name_columns(recognise_columns(table, chosen), column or []))
+    # Whatever is wrong with the place is said before models run.
+    check_target(out, force)
+    table = read_table(file)
+    named = name_columns(recognise_columns(table, chosen, column or []), column or [])
+    batch = prepare(table, named, name_labels(label or []))
     registry = Registry(default_places().checkpoints)
     fitting = registry.models(task, registry.match_data(task, data))
     models = [registry.find(task, one) for one in model] if model else [one for one in fitting if has_vote(one)]
@@ -61,7 +71,7 @@ def batch(
     show_batch(summarise(outcome, models), as_json)
     if not outcome.probabilities:
         raise typer.Exit(2)
-    out.write_bytes(answered_file(outcome, voters(outcome, models)))
+    out.write_bytes(answered_file(outcome, voters(outcome, models), out.suffix))
     if not as_json:
         note(f"Answers: {out}")
 
@@ -75,9 +85,13 @@ def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
         return
     columns = ", ".join(f"{what} {name!r}" for what, name in result["columns"].items() if name is not None)
     note(f"{result['file']}: {count(result['answered'])} of {count(result['rows'])} rows answered; columns: {columns}")
+    for line in reading_lines(result["reading"]):
+        note(line)
     for why, rows in result["refused"].items():
         note(f"not answered: {count(len(rows))} {REFUSED[why]}, first row {rows[0]}")
-    if result["unknown_labels"]:
+    if result["unscored"]:
+        fail(f"Nothing is scored. {result['unscored']}")
+    elif result["unknown_labels"]:
         rows = result["unknown_labels"]
         note(f"not scored: {count(len(rows))} rows whose label is none of the task's, first row {rows[0]}")
     if result["models"]:

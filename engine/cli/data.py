@@ -1,12 +1,16 @@
 """`odzera data`: what a data set holds."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.markup import escape
 
-from engine.cli.base import JsonOption, TaskArgument, app, friendly
+from engine.cli.base import JsonOption, app, friendly
 from engine.cli.formats import count, percent
+from engine.cli.reading import dropped_lines, note_reading, reading_lines
 from engine.cli.source import Given, reads_data
 from engine.terminal import make_table, note, out, print_json
 
@@ -18,18 +22,24 @@ if TYPE_CHECKING:
 @friendly
 @reads_data
 def data(
-    task: TaskArgument,
+    task: Annotated[str, typer.Argument(metavar="TASK|FILE", help="slang, nli, or a file whose columns tell which.")],
     given: Given,
     as_json: JsonOption = False,
 ) -> None:
-    """Describe a data set: rows, labels, languages, lengths, leaks between splits.
+    """Describe a data set: how it was read, rows, labels, languages, lengths, leaks between splits.
 
     Example: `odzera data nli --source train.csv --json`
     """
+    from engine.data.columns import find_task
     from engine.data.describe import describe
-    from engine.data.tasks import get_task
+    from engine.data.tables import read_table
+    from engine.data.tasks import TASKS, get_task
 
-    chosen = get_task(task)
+    if task not in TASKS and given.source == "sample" and ("." in task or "/" in task):
+        given = replace(given, source=task)
+        chosen = find_task(read_table(Path(task)).columns, given.options.columns)
+    else:
+        chosen = get_task(task)
     loaded = given.load(chosen)
     show_data(describe(loaded), as_json)
 
@@ -55,10 +65,16 @@ def show_data(description: Mapping[str, Any], as_json: bool) -> None:
                 f"{column}, {unit}: median {figures['median']:.0f}, mean {figures['mean']}, 95 % up to "
                 f"{figures['p95']:.0f}, longest {figures['max']:.0f}"
             )
+    if description["token_rows"] < description["splits"]["all"]["rows"]:
+        out.print(f"tokens: counted on {count(description['token_rows'])} rows, drawn evenly")
     leaks = ", ".join(f"{name} {number}" for name, number in description["leaks"].items())
     out.print(f"on two sides of a split: {leaks}")
+    out.print(f"nearly the same text on two sides: {description['near_duplicates']}")
+    for file in description["files"]:
+        for line in reading_lines(file):
+            out.print(escape(line), soft_wrap=True)
     cleaning = description["cleaning"]
-    dropped = ", ".join(f"{number} {why}" for why, number in cleaning["dropped"].items()) or "none"
+    dropped = ", ".join(dropped_lines(cleaning["dropped"], cleaning["first_rows"])) or "none"
     out.print(f"cleaning: {count(cleaning['read'])} rows read, {count(cleaning['kept'])} kept; dropped: {dropped}")
     for line in cleaning["notes"]:
         note(line)
@@ -69,7 +85,5 @@ def show_source(data: "TaskData") -> None:
     sizes = data.frame["split"].value_counts()
     rows = ", ".join(f"{count(sizes.get(split, 0))} {split}" for split in ("train", "validation", "test"))
     note(f"{data.source} ({data.fingerprint}): {rows}")
-    for why, number in data.report.dropped.items():
-        note(f"dropped: {number} {why}")
-    for line in data.report.notes:
-        note(line)
+    report = data.report
+    note_reading([file.as_dict() for file in report.files], report.dropped, report.rows, report.notes)

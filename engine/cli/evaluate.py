@@ -8,9 +8,10 @@ from rich.markup import escape
 
 from engine.cli.base import JsonOption, TaskOption, app, friendly
 from engine.cli.formats import count, figure, scored
+from engine.cli.reading import note_reading
 from engine.cli.source import Given, reads_data
 from engine.paths import default_places
-from engine.terminal import fail, make_table, out, print_json, progress_bar
+from engine.terminal import fail, make_table, note, out, print_json, progress_bar
 
 
 @app.command()
@@ -51,6 +52,7 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         print_json(result)
         return
     data = result["data"]
+    note_reading(result["files"], result["dropped"], result["first_rows"], result["notes"])
     out.print(
         f"[bold]{result['model']}[/], trained on {escape(result['trained_on']['source'])}, "
         f"on {count(data['rows'])} rows of {escape(data['source'])} ({data['split']})"
@@ -66,6 +68,8 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
     for code, figures in result["per_language"].items():
         accuracy, macro_f1 = (figure(figures[name], digits=3) for name in ("accuracy", "macro_f1"))
         out.print(f"  {code}: accuracy {accuracy}, macro F1 {macro_f1} ({figures['rows']} rows)")
+    if result["absent"]:
+        note(f"There are no rows of {', '.join(result['absent'])}; macro F1 counts each as 0.")
     seen = result["rows_seen_in_training"]
     if seen:
         fail(f"{count(seen)} of these rows were in the training data, so these figures flatter it.")

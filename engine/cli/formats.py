@@ -47,7 +47,7 @@ def figure(value: float, ends: Sequence[float] | None = None, digits: int = 4) -
 
 def scored(row: Mapping[str, Any], name: str, digits: int = 4) -> str:
     """The figure `name` of a model's row, with its interval."""
-    return figure(row[name], row["intervals"][name], digits)
+    return figure(row[name], row["intervals"].get(name), digits)
 
 
 def short(value: object) -> str:

@@ -1,7 +1,7 @@
 """The options that name a data set and its columns, declared once for all commands that read data."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 DataNameOption = Annotated[str, typer.Option(help="Name of the data in tables, instead of the file's.")]
 DataLicenceOption = Annotated[str, typer.Option("--data-licence", help="Licence of the data, kept with the model.")]
-SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, TSV, JSONL or Parquet file.")]
+SourceOption = Annotated[str, typer.Option("--source", help="sample, hub, or a CSV, JSON, Parquet or Excel file.")]
 OTHER_SOURCE = Annotated[
     str | None, typer.Option("--source", help="Compare on this data instead of that trained on last.")
+]
+LabelOption = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="NAME=CLASS", help="Say what a label means: --label 1=positive. Repeatable."),
 ]
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "source": (SourceOption, "sample"),
@@ -34,6 +38,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[list[str] | None, typer.Option("--column", help="Name a column: text=body. Repeatable.")],
         None,
     ),
+    "label": (LabelOption, None),
     "resplit": (
         Annotated[
             str,
@@ -60,7 +65,7 @@ class Given:
         """How to read the data set.
 
         Raises:
-            DataError: A column isn't named as CANONICAL=NAME.
+            DataError: A column isn't named as CANONICAL=NAME, or a label as NAME=CLASS.
         """
         from engine.data.sources import SourceOptions
 
@@ -68,7 +73,8 @@ class Given:
         named = dict(column.split("=", 1) for column in columns if "=" in column)
         if len(named) != len(columns):
             raise DataError("--column takes CANONICAL=NAME, for example --column text=body.")
-        return SourceOptions(columns=named, **{name: one for name, one in self.rest.items() if name != "column"})
+        others = {name: one for name, one in self.rest.items() if name not in ("column", "label")}
+        return SourceOptions(columns=named, labels=name_labels(self.rest["label"] or []), **others)
 
     def load(self, task: "Task", name: str = "") -> "TaskData":
         """Read, clean and split the data; `name` stands for its source in tables."""
@@ -76,6 +82,18 @@ class Given:
 
         loaded = load(task, "sample" if self.source is None else self.source, self.options)
         return replace(loaded, source=name or loaded.source)
+
+
+def name_labels(given: Sequence[str]) -> dict[str, str]:
+    """Spelling → class, from NAME=CLASS.
+
+    Raises:
+        DataError: One isn't written so.
+    """
+    pairs = [one.rpartition("=") for one in given]
+    if any(not equals or not name for name, equals, _ in pairs):
+        raise DataError("--label takes NAME=CLASS, for example --label 1=positive; no class (NAME=) drops the rows.")
+    return {name: label for name, _, label in pairs}
 
 
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:

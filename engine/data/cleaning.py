@@ -1,17 +1,23 @@
 """Cleaning rows: pure functions over data frames, with a report of what was dropped and why."""
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from engine.data.folding import fold_all
+from engine.data.recognise import PART, ROW, FileReport
 from engine.data.tasks import SPLITS, Task
 from engine.messages import Message
 
+MAX_CHARACTERS = 5000
+"""Longest text taken, about five times the longest of the published slang set; rows with a longer one are set aside."""
+
 # Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs and
 # separators stay until white space is squeezed. Zero-width joiners are no control characters, so emoji survive.
-_CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0E, 0x1C), 0x7F, 0xFEFF)}
+_CONTROL = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f\\ufeff]+")
 
 
 @dataclass(frozen=True)
@@ -24,18 +30,25 @@ class CleaningReport:
     notes: tuple[str, ...] = ()
     conflicts: int = 0
     """Duplicates that had another label than the row kept."""
+    rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why → numbers of the first rows that went, as their file counts them."""
+    files: tuple[FileReport, ...] = ()
+    """How each file of the source was read."""
 
 
 def clean_text(text: str) -> str:
     """Strip `text`, bring it to Unicode NFC, drop control characters and squeeze runs of white space."""
-    return " ".join(unicodedata.normalize("NFC", text.translate(_CONTROL)).split())
+    cleaned = " ".join(unicodedata.normalize("NFC", _CONTROL.sub("", text)).split())
+    # Most texts are clean: the same object again takes no memory of its own.
+    return text if cleaned == text else cleaned
 
 
 def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport]:
     """Clean the text columns of `frame`, and drop empty and duplicate rows.
 
-    Where the same text stands in two splits, the copy in the earlier one of train, validation goes, so that no
-    evaluated row has been trained on and a published test set keeps its size.
+    Texts are the same where their keys are (`folding.fold`): case, punctuation and white space tell none apart. Where
+    the same text stands in two splits, the copy in the earlier one of train, validation goes, so that no evaluated row
+    has been trained on and a published test set keeps its size.
 
     Args:
         frame: Canonical columns; `split` may hold empty strings.
@@ -47,28 +60,45 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     columns = list(task.text_columns)
     cleaned = frame.copy()
     for column in columns:
-        cleaned[column] = cleaned[column].map(clean_text)
+        cleaned[column] = as_objects(map(clean_text, cleaned[column].tolist()), cleaned)
+    gone: dict[str, list[int]] = {}
     empty = (cleaned[columns] == "").any(axis=1)
-    dropped = {"empty": int(empty.sum())}
-    cleaned = cleaned[~empty]
+    gone["empty"] = cleaned.index[empty].tolist()
+    long = pd.concat([cleaned[column].str.len() > MAX_CHARACTERS for column in columns], axis=1).any(axis=1)
+    gone["too long"] = cleaned.index[long & ~empty].tolist()
+    cleaned = cleaned[~(empty | long)]
 
+    key = input_keys(cleaned, task)
     first_kept = {name: rank for rank, name in enumerate(reversed(SPLITS))}
-    by_priority = cleaned.assign(_rank=cleaned["split"].map(first_kept).fillna(len(SPLITS))).sort_values(
-        "_rank", kind="stable"
-    )
-    same_text = by_priority.duplicated(columns, keep="first")
-    same_row = by_priority.duplicated([*columns, "label"], keep="first")
-    originals = by_priority[~same_text].set_index(columns)["split"]
-    repeated = by_priority[same_text]
-    crosses = [
-        originals.loc[tuple(row) if len(columns) > 1 else row[0]] != split
-        for *row, split in repeated[[*columns, "split"]].itertuples(index=False)
-    ]
-    dropped["in a later split too"] = sum(crosses)
-    dropped["duplicate"] = len(repeated) - sum(crosses)
+    rank = cleaned["split"].map(first_kept).fillna(len(SPLITS))
+    ordered = pd.DataFrame({"key": key, "label": cleaned["label"], "split": cleaned["split"], "rank": rank})
+    ordered = ordered.sort_values("rank", kind="stable")
+    same_text = ordered.duplicated("key", keep="first")
+    same_row = ordered.duplicated(["key", "label"], keep="first")
+    originals = ordered[~same_text].set_index("key")["split"]
+    repeated = ordered[same_text]
+    crosses = repeated["key"].map(originals) != repeated["split"]
+    gone["in a later split too"] = sorted(repeated.index[crosses])
+    gone["duplicate"] = sorted(repeated.index[~crosses])
     conflicts = int((same_text & ~same_row).sum())
     notes = (Message("{n} of the duplicates had another label than the row kept", n=conflicts),) if conflicts else ()
     kept = cleaned.drop(index=repeated.index).reset_index(drop=True)
-    why = {reason: count for reason, count in dropped.items() if count}
-    report = CleaningReport(len(frame), len(kept), why, notes, conflicts)
-    return kept, report
+    dropped = {why: len(places) for why, places in gone.items() if places}
+    rows = {why: _numbers(frame, places) for why, places in gone.items() if places and ROW in frame}
+    report = CleaningReport(len(frame), len(kept), dropped, notes, conflicts, rows)
+    return kept.drop(columns=[ROW, PART], errors="ignore"), report
+
+
+def input_keys(frame: pd.DataFrame, task: Task) -> pd.Series:
+    """The key of each row's whole input."""
+    columns = [fold_all(frame[column].tolist()) for column in task.text_columns]
+    return as_objects(("\x1f".join(row) for row in zip(*columns, strict=True)), frame)
+
+
+def as_objects(texts: Iterable[str], frame: pd.DataFrame) -> pd.Series:
+    """Texts for the rows of a frame, as Python's own: Arrow's would be made anew whenever one is looked at."""
+    return pd.Series(list(texts), index=frame.index, dtype=object)
+
+
+def _numbers(frame: pd.DataFrame, places: Sequence[int]) -> tuple[str, ...]:
+    return tuple(str(number) for number in frame[ROW].loc[list(places[:5])])

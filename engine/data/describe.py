@@ -5,13 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.data.near_duplicates import count_near_duplicates
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS
-from engine.data.tokens import train_tokenizer
+from engine.data.tokens import train_bpe
 
 VOCAB_SIZE = 4096
 """That of the recipe `scratch`."""
+MOST_ROWS = 20_000
+"""Of these, evenly drawn, tokens are counted where there are more: their spread is the same, and it takes seconds."""
+AT_ONCE = 4096
 
 
 def describe(data: TaskData) -> dict[str, Any]:
@@ -19,7 +23,7 @@ def describe(data: TaskData) -> dict[str, Any]:
     task, frame = data.task, data.frame
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
-    tokens = count_tokens(data)
+    tokens = count_tokens(data, MOST_ROWS)
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -37,11 +41,15 @@ def describe(data: TaskData) -> dict[str, Any]:
             column: {"characters": spread(frame[column].str.len()), "tokens": spread(tokens[column])}
             for column in task.text_columns
         },
+        "token_rows": len(tokens[task.text_columns[0]]),
         "leaks": find_leaks(frame, task),
+        "near_duplicates": count_near_duplicates(frame, task),
+        "files": [file.as_dict() for file in data.report.files],
         "cleaning": {
             "read": data.report.read,
             "kept": data.report.kept,
             "dropped": dict(data.report.dropped),
+            "first_rows": {why: list(rows) for why, rows in data.report.rows.items()},
             "notes": list(data.report.notes),
         },
     }
@@ -53,14 +61,28 @@ def _languages(frame: pd.DataFrame, default: tuple[str, ...]) -> dict[str, int]:
     return {default[0]: len(frame)} if len(default) == 1 else {"unknown": len(frame)}
 
 
-def count_tokens(data: TaskData) -> dict[str, pd.Series]:
-    """Tokens of every text, by the byte-level BPE that a model from scratch would get from the train split."""
-    rows = data.texts("train") or data.texts("all")
-    tokenizer = train_tokenizer(rows, VOCAB_SIZE).backend_tokenizer
-    return {
-        column: pd.Series([len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)])
-        for column, texts in ((column, data.frame[column]) for column in data.task.text_columns)
-    }
+def count_tokens(data: TaskData, most: int | None = None) -> dict[str, pd.Series]:
+    """Tokens of every text, by the byte-level BPE that a model from scratch would get from the train split.
+
+    Args:
+        data: Cleaned rows.
+        most: Where there are more rows, so many of them are counted, and so many train rows make the tokens.
+    """
+    tokenizer = train_bpe(_draw(data.texts("train") or data.texts("all"), most), VOCAB_SIZE)
+    counted = {}
+    for column in data.task.text_columns:
+        texts = _draw(data.frame[column].tolist(), most)
+        pieces = (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))
+        # Encodings are large, so only a piece of them is held at a time.
+        counted[column] = pd.Series(
+            [len(one.ids) for piece in pieces for one in tokenizer.encode_batch(piece, add_special_tokens=False)]
+        )
+    return counted
+
+
+def _draw(rows: list[Any], most: int | None) -> list[Any]:
+    """At most so many of the rows, evenly from all of them."""
+    return rows if most is None or len(rows) <= most else [rows[place * len(rows) // most] for place in range(most)]
 
 
 def spread(values: pd.Series) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """How a data set is spread over labels, languages and lengths; and what was looked for in it that would flatter."""
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -8,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from engine.data.describe import count_tokens, spread
+from engine.data.near_duplicates import count_near_duplicates
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
-from engine.data.tasks import SPLITS, Task
+from engine.data.tasks import SPLITS
 from engine.messages import Message
 
 UNITS = ("characters", "words", "tokens")
@@ -128,30 +128,13 @@ def _round_up(width: float) -> int:
         power *= 10
 
 
-def find_lookalikes(frame: pd.DataFrame, task: Task) -> int:
-    """Inputs on two sides of a split that differ in nothing but case, accents, punctuation or white space."""
-    folded = frame[list(task.text_columns)].apply(lambda column: column.map(fold))
-    # Nothing is left of a text of emoji or signs alone; such texts aren't alike for that.
-    left = folded[(folded != "").all(axis=1)]
-    return int((left.assign(split=frame["split"]).groupby(list(task.text_columns))["split"].nunique() > 1).sum())
-
-
-def fold(text: str) -> str:
-    """A text's letters, marks of vowels left out where they are accents, and digits, in lower case."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l"))
-    # In Indic and Arabic scripts a mark may be a vowel, and another word with another one.
-    return "".join(char for char in plain if char.isalnum() or _is_vowel(char))
-
-
-def _is_vowel(char: str) -> bool:
-    return unicodedata.category(char) in ("Mc", "Mn") and not "\u0300" <= char <= "\u036f"
-
-
 def check_data(data: TaskData) -> list[Check]:
     """What cleaning dropped, what still stands on two sides of a split, and what was done about each."""
     dropped, leaks = data.report.dropped, find_leaks(data.frame, data.task)
     checks = [
+        Check(Message("Rows without a label"), dropped.get("unlabelled", 0), Message("Left out.")),
         Check(Message("Rows without a text"), dropped.get("empty", 0), Message("Left out.")),
+        Check(Message("Rows with a text longer than is read"), dropped.get("too long", 0), Message("Left out.")),
         Check(
             Message("The same text twice in one split"),
             dropped.get("duplicate", 0),
@@ -174,13 +157,13 @@ def check_data(data: TaskData) -> list[Check]:
             leaks["texts"] > 0,
         ),
     ]
-    lookalikes = find_lookalikes(data.frame, data.task)
+    alike = count_near_duplicates(data.frame, data.task)
     checks.append(
         Check(
-            Message("Texts on two sides that differ only in case, accents or punctuation"),
-            lookalikes,
+            Message("Texts with nearly the same words as one in an earlier split"),
+            alike,
             Message("They are only counted: test figures may flatter by as much."),
-            lookalikes > 0,
+            alike > 0,
         )
     )
     groups = {
@@ -189,9 +172,8 @@ def check_data(data: TaskData) -> list[Check]:
     }
     kept_together = Message("A split made here never cuts one; a split that came with the data is kept and counted.")
     checks += [Check(words, leaks[key], kept_together, leaks[key] > 0) for key, words in groups.items() if key in leaks]
-    if "term" in data.frame:
-        named = data.frame[data.frame["term"].fillna("").str.strip() != ""]
-        terms = int((named.groupby("term")["split"].nunique() > 1).sum())
-        words = Message("Slang terms on two sides of a split")
-        checks.append(Check(words, terms, Message("A split that came with the data is kept and counted."), terms > 0))
+    if "terms" in leaks:
+        checks.append(
+            Check(Message("Slang terms on two sides of a split"), leaks["terms"], kept_together, leaks["terms"] > 0)
+        )
     return checks

@@ -5,13 +5,15 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from engine.data.files import READERS
 from engine.data.sources import RESPLITS, SAMPLE, SourceOptions, TaskData, load
+from engine.data.tables import KINDS
 from engine.data.tasks import Task, get_task
 from engine.errors import DataError
 
 FOLDER = "data"
 """Where a person may put the files that models were trained on, beside `checkpoints/` and `studies/`."""
+TABLES = tuple(kind for kind in KINDS if kind != ".txt")
+"""Endings of files that may be tables."""
 MOST_BYTES = 200_000_000
 """Larger files aren't opened for a page."""
 
@@ -45,7 +47,7 @@ def _bundled(name: str) -> TaskData:
 def _tables(folder: Path | None) -> Iterator[Path]:
     if folder is not None and folder.is_dir():
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in READERS and path.is_file() and path.stat().st_size <= MOST_BYTES:
+            if path.suffix.lower() in TABLES and path.is_file() and path.stat().st_size <= MOST_BYTES:
                 yield path
 
 

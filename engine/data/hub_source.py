@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import pandas as pd
-
+from engine.data.tables import Reading, Table
+from engine.data.tables.columnar import cells_of
 from engine.data.tasks import SPLITS, Task
 from engine.errors import HubError
 from engine.hub import cache, client
 
 
-def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str, dict[str, pd.DataFrame]]:
+def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str, dict[str, Table]]:
     """Read the task's data set.
 
     The branch is resolved to a commit first and that commit is loaded and named, so a result says exactly what it
@@ -21,7 +21,7 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
         subset: One of the data set's subsets; the task's own when missing.
 
     Returns:
-        `hub:owner/name@commit`, and a table of strings for each split.
+        `hub:owner/name@commit`, and a table for each split, classes by their names.
 
     Raises:
         HubError: The hub can't be reached, or refuses.
@@ -31,11 +31,7 @@ def read_hub(task: Task, revision: str | None, subset: str | None) -> tuple[str,
         wanted = revision or task.hub.revision
         with cache.incoming(repo_id, wanted, kind="dataset") as repository:
             loaded = _load(repository, subset or task.hub.subset)
-        parts = {
-            split: loaded[split].to_pandas().map(lambda value: "" if value is None else str(value))
-            for split in SPLITS
-            if split in loaded
-        }
+        parts = {split: _table(f"{repo_id} {split}", loaded[split]) for split in SPLITS if split in loaded}
     return f"hub:{repo_id}@{repository.commit[:12]}", parts
 
 
@@ -59,3 +55,14 @@ def _load(repository: cache.Incoming, subset: str | None) -> Any:
     repository.fetch(one.removeprefix(start) for split in builder.config.data_files.values() for one in split)
     builder.download_and_prepare()
     return builder.as_dataset()
+
+
+def _table(name: str, rows: Any) -> Table:
+    """A split of a data set as a table."""
+    data = rows.with_format("arrow")[:]
+    cells = cells_of(data, _class_names(rows.features), name)
+    return Table(name, cells.columns, cells.numbers, cells.fetch, Reading("Hub", notes=cells.notes))
+
+
+def _class_names(features: Any) -> dict[str, list[str]]:
+    return {column: list(feature.names) for column, feature in features.items() if hasattr(feature, "names")}

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from engine.data import files
 from engine.data.cleaning import CleaningReport, clean
+from engine.data.columns import match_columns
+from engine.data.recognise import SPLIT_NAMES, Part, Recognised, fill_ids, recognise
 from engine.data.splits import split_rows
+from engine.data.tables import KINDS, Table, read_table
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
 from engine.messages import Message
@@ -32,6 +34,8 @@ class SourceOptions:
     """A file with `id,premise_group`; one called `premise_groups.csv` beside the source is found by itself."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Canonical column → the file's own name for it, where it isn't recognised."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """A label as the file writes it → the class that it means, where that isn't recognised; empty for no label."""
     resplit: str = "author"
     """`author` keeps splits that exist; `all` splits all rows anew 80/10/10; `train` splits the train part alone."""
     revision: str | None = None
@@ -63,7 +67,7 @@ class TaskData:
 
 def as_inputs(frame: pd.DataFrame, task: Task) -> list[tuple[str, ...]]:
     """The text columns of `frame` as one tuple a row."""
-    return list(frame[list(task.text_columns)].itertuples(index=False, name=None))
+    return list(zip(*(frame[column].tolist() for column in task.text_columns), strict=True))
 
 
 def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None) -> TaskData:
@@ -71,7 +75,7 @@ def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None)
 
     Args:
         task: What to look for in it.
-        source: `sample`, `hub`, or the path of a CSV, TSV, JSONL or Parquet file.
+        source: `sample`, `hub`, or the path of a table (`tables.KINDS`).
         options: See `SourceOptions`.
 
     Raises:
@@ -83,28 +87,32 @@ def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None)
         raise DataError(f"--resplit takes one of {', '.join(RESPLITS)}, not '{options.resplit}'.")
     notes: list[str] = []
     if source == SAMPLE:
-        name, parts = SAMPLE, [("", SAMPLE, files.read_table(SAMPLES_DIR / f"{task.name}.csv"))]
+        name, parts = SAMPLE, [Part("", read_table(SAMPLES_DIR / f"{task.name}.csv"))]
     elif source == HUB:
         from engine.data.hub_source import read_hub
 
         name, tables = read_hub(task, options.revision, options.subset)
-        parts = [(split, f"{name} {split}", table) for split, table in tables.items()]
+        parts = [Part(split, table) for split, table in tables.items()]
     else:
         name, parts = _read_files(task, Path(source), options, notes)
-    frame = pd.concat(
-        [files.recognise(table, task, options.columns, where=where, split=split) for split, where, table in parts],
-        ignore_index=True,
-    )
+    found = recognise(parts, task, options.columns, options.labels)
+    frame = found.frame
     frame = _with_groups(frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
     if "premise_group" in frame:
         # A row whose group isn't known is grouped by its premise, as it would be without groups.
         blank = frame["premise_group"].fillna("").str.strip() == ""
         frame = frame.assign(premise_group=frame["premise_group"].mask(blank, frame["premise"]))
-    frame = files.fill_ids(frame, task)
-    return finish(task, name, frame, options, notes)
+    frame = fill_ids(frame, task)
+    if source == SAMPLE:
+        # Nobody needs to be told how it was read.
+        found.files.clear()
+        found.notes.clear()
+    return _finish(task, name, frame, found, options, notes)
 
 
-def finish(task: Task, name: str, frame: pd.DataFrame, options: SourceOptions, notes: list[str]) -> TaskData:
+def _finish(
+    task: Task, name: str, frame: pd.DataFrame, found: Recognised, options: SourceOptions, notes: list[str]
+) -> TaskData:
     """Clean, split and fingerprint recognised rows."""
     if options.resplit == "train":
         frame = frame[frame["split"].isin(("train", ""))]
@@ -119,8 +127,23 @@ def finish(task: Task, name: str, frame: pd.DataFrame, options: SourceOptions, n
         cleaned = split_rows(cleaned, task, options.seed)
     else:
         cleaned = _complete_splits(cleaned, task, options.seed, notes)
-    report = replace(report, notes=(*report.notes, *notes))
-    return TaskData(task, name, cleaned, report, fingerprint(cleaned, task))
+    return TaskData(task, name, cleaned, _whole_report(report, found, notes), fingerprint(cleaned, task))
+
+
+def _whole_report(report: CleaningReport, found: Recognised, notes: Sequence[str]) -> CleaningReport:
+    """The cleaning's report with what recognising the rows dropped and said."""
+    dropped, rows = dict(report.dropped), dict(report.rows)
+    if found.without_label:
+        dropped = {"unlabelled": found.without_label} | dropped
+        rows = {"unlabelled": tuple(found.unlabelled)} | rows
+    return replace(
+        report,
+        read=report.read + found.without_label,
+        dropped=dropped,
+        rows=rows,
+        notes=(*report.notes, *found.notes, *notes),
+        files=tuple(found.files),
+    )
 
 
 def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str]) -> pd.DataFrame:
@@ -142,11 +165,15 @@ def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str
 
 def fingerprint(frame: pd.DataFrame, task: Task) -> str:
     """Hash of texts, labels and splits, independent of the rows' order."""
+    columns = [frame[column].tolist() for column in (*task.text_columns, "label", "split")]
     rows = sorted(
         json.dumps([*texts, int(label), split], ensure_ascii=False)
-        for *texts, label, split in frame[[*task.text_columns, "label", "split"]].itertuples(index=False, name=None)
+        for *texts, label, split in zip(*columns, strict=True)
     )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for place, row in enumerate(rows):
+        digest.update(f"\n{row}".encode() if place else row.encode())
+    return digest.hexdigest()[:12]
 
 
 def cut_train(data: TaskData, rows: int | None) -> TaskData:
@@ -170,25 +197,25 @@ def load_for_evaluation(task: Task, source: str, options: SourceOptions, split: 
         raise DataError(f"Unknown split '{split}'. Splits: {', '.join(SPLITS)}, all.")
     if split != "all" or source in (SAMPLE, HUB):
         return load(task, source, options)
-    path = Path(source)
-    frame = files.fill_ids(files.recognise(files.read_table(path), task, options.columns, where=path.name), task)
-    cleaned, report = clean(frame.assign(split=""), task)
+    table = read_table(Path(source))
+    found = recognise([Part("", table)], task, options.columns, options.labels)
+    cleaned, report = clean(fill_ids(found.frame, task).assign(split=""), task)
     if cleaned.empty:
-        raise DataError(f"{path.name} has no rows left after cleaning ({report.read} read).")
-    return TaskData(task, path.name, cleaned, report, fingerprint(cleaned, task))
+        raise DataError(f"{table.name} has no rows left after cleaning ({report.read} read).")
+    report = _whole_report(report, found, ())
+    return TaskData(task, table.name, cleaned, report, fingerprint(cleaned, task))
 
 
-def _read_files(
-    task: Task, path: Path, options: SourceOptions, notes: list[str]
-) -> tuple[str, list[tuple[str, str, pd.DataFrame]]]:
-    """The named file and, given or found beside it, its validation and test files, as (split, name, table)."""
-    parts = [("", path.name, files.read_table(path))]
+def _read_files(task: Task, path: Path, options: SourceOptions, notes: list[str]) -> tuple[str, list[Part]]:
+    """The named file and, given or found beside it, its validation and test files."""
+    source = read_table(path)
+    parts = [Part("", source)]
     for split, given in (("validation", options.validation), ("test", options.test)):
-        beside = given or files.find_beside(path, split)
+        beside = given or _find_beside(path, split)
         if beside is None:
             continue
-        table = files.read_table(beside)
-        if given is None and not files.has_labels(table, task, options.columns):
+        table = read_table(beside)
+        if given is None and _lacks_labels(table, source, task, options.columns):
             notes.append(
                 Message(
                     "{file} beside the source has no labels, so it was not used as {split} split",
@@ -197,12 +224,37 @@ def _read_files(
                 )
             )
             continue
-        parts.append((split, beside.name, table))
+        parts.append(Part(split, table))
         if given is None:
             notes.append(Message("{split} split: {file}, found beside the source", split=split, file=beside.name))
     if len(parts) > 1:
-        parts = [(split or "train", name, table) for split, name, table in parts]
+        parts = [Part(part.split or "train", part.table) for part in parts]
     return path.name, parts
+
+
+def _find_beside(path: Path, split: str) -> Path | None:
+    """`small_train.csv` → `small_validation.csv` or `small_test.csv` in the same folder, or of another kind there."""
+    packed = ".gz" if path.name.lower().endswith(".gz") else ""
+    plain = Path(path.name[: len(path.name) - len(packed)])
+    endings = dict.fromkeys((f"{plain.suffix}{packed}", *KINDS, *(f"{kind}.gz" for kind in KINDS)))
+    for train in ("train", "Train", "TRAIN"):
+        if train not in plain.stem:
+            continue
+        for name in SPLIT_NAMES[split]:
+            cased = name.title() if train == "Train" else name.upper() if train == "TRAIN" else name
+            for ending in endings:
+                candidate = path.with_name(plain.stem.replace(train, cased) + ending)
+                if candidate.is_file():
+                    return candidate
+    return None
+
+
+def _lacks_labels(table: Table, source: Table, task: Task, given: Mapping[str, str]) -> bool:
+    """Whether a file beside the source is laid out like it, but without labels, as the test files of contests are."""
+    own = match_columns(source.columns, task, given)
+    others = set(source.columns) - {own.get("label", "")}
+    texts = {own[column] for column in task.text_columns if column in own}
+    return bool(texts) and texts <= set(table.columns) <= others
 
 
 def _with_groups(
@@ -217,7 +269,7 @@ def _with_groups(
         return frame
     if not task.is_pair:
         raise DataError(f"--groups is for pairs; the task {task.name} has no premises to group.")
-    table = files.read_table(groups_path)
+    table = read_table(groups_path).frame()
     if not {"id", "premise_group"} <= set(table.columns):
         raise DataError(f"{groups_path.name} needs the columns id, premise_group; it has {', '.join(table.columns)}.")
     if "id" not in frame:

@@ -2,53 +2,114 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from engine.data.cleaning import input_keys
+from engine.data.folding import fold_all
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
 
 EVALUATION_SHARE = 10
 """One part in ten for validation, and one for test."""
+MANY_GROUPS = 20_000
+"""From here on, a fold for each would take minutes."""
 
 
 def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
     """Return `frame` with `split` set to 80/10/10, stratified by label (and by language where there is one).
 
-    Pairs are grouped, by `premise_group` or else by their premise, and no group is cut.
+    Pairs are grouped, by `premise_group` or else by their premise, and texts by their slang term where they have one;
+    no group is cut.
 
     Raises:
         DataError: There are too few rows of a class to put one in each split.
     """
-    counts = frame["label"].value_counts()
-    if len(counts) == 0 or counts.min() < len(SPLITS) or len(frame) < EVALUATION_SHARE:
+    counts = np.bincount(frame["label"].to_numpy(dtype=np.int64), minlength=len(task.labels)).tolist()
+    too_few = [f"{task.labels[label]} has {count}" for label, count in enumerate(counts) if 0 < count < len(SPLITS)]
+    if too_few or len(frame) < EVALUATION_SHARE:
+        why = (
+            f"each label needs at least {len(SPLITS)} rows, but {', '.join(too_few)}"
+            if too_few
+            else f"at least {EVALUATION_SHARE} are needed"
+        )
         raise DataError(
-            f"{len(frame)} rows are too few to split 80/10/10: each label needs at least {len(SPLITS)} rows. "
-            "Name separate files with --validation and --test, or add rows."
+            f"{len(frame)} rows are too few to split 80/10/10: {why}. Name separate files with --validation and "
+            "--test, or add rows."
         )
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
-
     split = np.full(len(frame), "train", dtype=object)
-    if task.is_pair:
-        strata = frame["label"].astype(str) + frame.get("lang_abv", pd.Series("", index=frame.index))
-        groups = frame["premise_group"] if "premise_group" in frame else frame["premise"]
-        folds = min(EVALUATION_SHARE, groups.nunique())
-        if folds < len(SPLITS):
-            raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
-        parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed).split(
-            np.zeros(len(frame)), _merge_rare(strata, folds), groups.astype(str)
-        )
-        for name, (_, rows) in zip(("test", "validation"), parts, strict=False):
-            split[rows] = name
+    groups = _groups(frame, task)
+    if groups is not None:
+        _split_groups(split, frame, groups, seed)
     else:
+        from sklearn.model_selection import StratifiedShuffleSplit
+
         size = round(len(frame) / EVALUATION_SHARE)
         labels = frame["label"].to_numpy()
         rest = np.arange(len(frame))
         for name in ("test", "validation"):
-            size_now = max(size, len(counts))
+            size_now = max(size, sum(count > 0 for count in counts))
             splitter = StratifiedShuffleSplit(n_splits=1, test_size=size_now, random_state=seed)
             keep, taken = next(splitter.split(rest, labels[rest]))
             split[rest[taken]] = name
             rest = rest[keep]
     return frame.assign(split=split)
+
+
+def _groups(frame: pd.DataFrame, task: Task) -> pd.Series | None:
+    """What no split may cut: a pair's premise group or premise, a text's slang term; None where nothing holds together.
+
+    Raises:
+        DataError: There are too few premises for three splits.
+    """
+    if task.is_pair:
+        groups = frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
+        if groups.nunique() < len(SPLITS):
+            raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
+        return groups
+    if "term" not in frame:
+        return None
+    terms = _keys(frame["term"].fillna(""))
+    # A row without a term stands alone.
+    groups = terms.where(terms != "", "\x1f" + _keys(frame["text"]))
+    return groups if terms[terms != ""].nunique() >= len(SPLITS) else None
+
+
+def _first_of(texts: pd.Series) -> pd.Series:
+    """For each text the first with its key, so that all of them are one group."""
+    return texts.groupby(_keys(texts)).transform("first")
+
+
+def _split_groups(split: "NDArray[np.object_]", frame: pd.DataFrame, groups: pd.Series, seed: int) -> None:
+    """Put whole groups into test and validation, stratified by label and language."""
+    strata = frame["label"].astype(str) + frame.get("lang_abv", pd.Series("", index=frame.index))
+    if groups.nunique() > MANY_GROUPS:
+        _split_many(split, strata, groups, seed)
+        return
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = min(EVALUATION_SHARE, groups.nunique())
+    parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed).split(
+        np.zeros(len(frame)), _merge_rare(strata, folds), groups
+    )
+    # Groups of very different sizes may leave a fold without any.
+    filled = [rows for _, rows in parts if len(rows)]
+    for name, rows in zip(("test", "validation"), filled, strict=False):
+        split[rows] = name
+
+
+def _split_many(split: "NDArray[np.object_]", strata: pd.Series, groups: pd.Series, seed: int) -> None:
+    """The same in seconds for very many groups: each is drawn as one row of its first row's stratum."""
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    codes, names = pd.factorize(groups)
+    first = _merge_rare(strata.groupby(codes).first(), 2 * EVALUATION_SHARE).to_numpy()
+    rest = np.arange(len(names))
+    size = round(len(names) / EVALUATION_SHARE)
+    for name in ("test", "validation"):
+        splitter = StratifiedShuffleSplit(n_splits=1, test_size=size, random_state=seed)
+        keep, taken = next(splitter.split(rest, first[rest]))
+        split[np.isin(codes, rest[taken])] = name
+        rest = rest[keep]
 
 
 def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
@@ -58,10 +119,22 @@ def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
 
 
 def find_leaks(frame: pd.DataFrame, task: Task) -> dict[str, int]:
-    """Count what stands on two sides: texts (whole inputs) and, for pairs, premises and premise groups."""
-    keys: dict[str, list[str]] = {"texts": list(task.text_columns)}
+    """Count what stands on two sides: whole inputs, premises and their groups, slang terms; all by their keys."""
+    keys = {"texts": input_keys(frame, task)}
     if task.is_pair:
-        keys["premises"] = ["premise"]
+        keys["premises"] = _keys(frame["premise"])
         if "premise_group" in frame:
-            keys["premise groups"] = ["premise_group"]
-    return {name: int((frame.groupby(columns)["split"].nunique() > 1).sum()) for name, columns in keys.items()}
+            keys["premise groups"] = frame["premise_group"]
+    elif "term" in frame:
+        terms = _keys(frame["term"].fillna(""))
+        keys["terms"] = terms[terms != ""]
+    return {name: _count_on_two_sides(key, frame["split"]) for name, key in keys.items()}
+
+
+def _keys(texts: pd.Series) -> pd.Series:
+    return pd.Series(fold_all(texts.tolist()), index=texts.index, dtype=object)
+
+
+def _count_on_two_sides(key: pd.Series, split: pd.Series) -> int:
+    pairs = pd.DataFrame({"key": key, "split": split.loc[key.index]}).drop_duplicates()
+    return int((pairs["key"].value_counts() > 1).sum())

@@ -52,13 +52,36 @@ class Task:
 
 
 _COMMON: dict[str, tuple[str, ...]] = {
-    "id": ("id", "guid", "pairid"),
-    "split": ("split",),
-    "label": ("label", "labels", "sentyment", "sentiment", "class", "gold_label", "target", "etykieta"),
+    "id": ("id", "guid", "pairid", "pair_id", "uid", "idx"),
+    "split": ("split", "semeval_set"),
+    "label": (
+        *("label", "labels", "sentyment", "sentiment", "class", "gold_label", "target", "etykieta"),
+        *("entailment_judgment", "entailment_judgement", "entailment_label", "label_text", "label_name", "klasa"),
+        *("sentiment_label", "etykiety", "wydźwięk", "gold"),
+    ),
     "lang_abv": ("lang_abv", "lang", "language_code"),
     "language": ("language", "język"),
     "premise_group": ("premise_group", "group"),
 }
+
+_SENTIMENT = (
+    "negative, neg, negatyw, negatywny, negatywna, negatywne, negatywnie, ujemny, minus, "
+    "meta_minus_m, meta_minus_s, z_minus_m, z_minus_s, minus_m, minus_s",
+    "neutral, neu, neut, neutralny, neutralna, neutralne, neutralnie, zero, meta_zero, z_zero, "
+    "neutral or ambiguous, neutralny lub niejednoznaczny, neutralne lub niejednoznaczne, "
+    "ambiguous, amb, meta_amb, z_amb, niejednoznaczny, niejednoznaczna, niejednoznaczne, "
+    "ambivalent, ambiwalentny, ambiwalentna, ambiwalentne, mixed, mieszany, mieszana, mieszane",
+    "positive, pos, pozytyw, pozytywny, pozytywna, pozytywne, pozytywnie, dodatni, plus, "
+    "meta_plus_m, meta_plus_s, z_plus_m, z_plus_s, plus_m, plus_s",
+)
+"""Spellings of each class, those of PolEmo and KLEJ among them."""
+_INFERENCE = (
+    "entailment, entails, entailed, entail, e, a_entails_b, wynikanie, wynika",
+    "neutral, n, a_neutral_b, neutralny, neutralna, neutralne, neutralność",
+    "contradiction, contradictory, contradicts, contradict, contradicted, c, a_contradicts_b, "
+    "sprzeczność, sprzeczny, sprzeczna, sprzeczne, zaprzeczenie",
+)
+"""Spellings of each class, those of SNLI, MNLI, XNLI, ANLI, SICK and CDSC-E among them."""
 
 SLANG = Task(
     name="slang",
@@ -71,15 +94,17 @@ SLANG = Task(
     aliases=MappingProxyType(
         _COMMON
         | {
-            "text": ("text", "tekst", "sentence", "message", "comment", "content"),
-            "term": ("term", "słowo slangowe", "slang", "slang_word"),
+            "text": (
+                *("text", "tekst", "sentence", "message", "comment", "content", "treść", "zdanie", "wiadomość"),
+                *("komentarz", "wypowiedź", "review", "opinia", "recenzja", "tweet", "wpis", "utterance"),
+            ),
+            "term": ("term", "słowo slangowe", "slang", "slang_word", "termin", "słowo"),
             "meaning": ("meaning", "znaczenie wyrazów slangowych", "znaczenie"),
             "domain": ("domain",),
         }
     ),
     label_aliases=MappingProxyType(
-        {"negative": 0, "neutral": 1, "ambiguous": 1, "neutral or ambiguous": 1, "positive": 2}
-        | {"negatywny": 0, "neutralny": 1, "pozytywny": 2}
+        {name: label for label, names in enumerate(_SENTIMENT) for name in names.split(", ")}
     ),
 )
 
@@ -94,11 +119,19 @@ NLI = Task(
     aliases=MappingProxyType(
         _COMMON
         | {
-            "premise": ("premise", "sentence1", "text_a", "przesłanka"),
-            "hypothesis": ("hypothesis", "sentence2", "text_b", "hipoteza"),
+            "premise": (
+                *("premise", "sentence1", "text_a", "przesłanka", "sentence_a", "context", "sentence_1", "text1"),
+                *("zdanie_a", "zdanie1"),
+            ),
+            "hypothesis": (
+                *("hypothesis", "sentence2", "text_b", "hipoteza", "sentence_b", "sentence_2", "text2"),
+                *("zdanie_b", "zdanie2"),
+            ),
         }
     ),
-    label_aliases=MappingProxyType({"entailment": 0, "neutral": 1, "contradiction": 2}),
+    label_aliases=MappingProxyType(
+        {name: label for label, names in enumerate(_INFERENCE) for name in names.split(", ")}
+    ),
 )
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (SLANG, NLI)})

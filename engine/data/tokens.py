@@ -51,6 +51,17 @@ def train_tokenizer(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase
     """
     from transformers import PreTrainedTokenizerFast
 
+    return PreTrainedTokenizerFast(
+        tokenizer_object=train_bpe(texts, vocab_size, lowercase),
+        pad_token=PAD,
+        sep_token=SEP,
+        eos_token=EOS,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def train_bpe(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase: bool = False) -> Tokenizer:
+    """The same without transformers around it, whose import takes seconds; for counting."""
     tokenizer = Tokenizer(models.BPE())
     steps: list[Any] = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -67,13 +78,7 @@ def train_tokenizer(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"$A {EOS}", pair=f"$A {SEP} $B {EOS}", special_tokens=special
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        sep_token=SEP,
-        eos_token=EOS,
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    return tokenizer
 
 
 def encode(tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_length: int) -> Encoded:

@@ -1,6 +1,6 @@
 """How sure a figure is, and whether two models really differ: pure functions over arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,11 @@ def calibration_interval(
     low, high = _ends(errors)
     measured = calibration_error(labels, probabilities, BINS)
     return min(low, measured), max(high, measured)
+
+
+def with_width(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """The intervals that say something: rows that are all alike, or one alone, give none but their own value."""
+    return {name: ends for name, ends in intervals.items() if ends[0] < ends[1]}
 
 
 def class_f1_intervals(

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from engine import __version__
+from engine.data.folding import hash_keys
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
 from engine.errors import CheckpointError, RecipeError
@@ -32,7 +33,6 @@ from engine.training.checkpoints import (
     WEIGHTS,
     Checkpoint,
     folder_name,
-    hash_inputs,
     list_checkpoints,
     save_checkpoint,
 )
@@ -124,7 +124,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     # The checkpoint keeps the model itself, and its decision's weights apart.
     weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
     files, origin = _files(inner)
-    files[SEEN] = hash_inputs(data.texts("train")).tobytes()
+    files[SEEN] = hash_keys(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     record = _describe(request, fitted) | {
         "scores": {split: one.as_dict() for split, one in scores.items()},

@@ -18,7 +18,15 @@ from engine.evaluation.thresholds import tune_weights
 from engine.experiments.record import Finished, Fitted, Request, conclude
 from engine.machine import EnergyMeter, peak_memory_mb, reset_peak_memory
 from engine.store import Store
-from engine.training.build import batches_of, build, choose_device, fit_baseline, labels_of, threads_for
+from engine.training.build import (
+    batches_of,
+    build,
+    choose_device,
+    fit_baseline,
+    labels_of,
+    require_classes,
+    threads_for,
+)
 from engine.training.checkpoints import (
     require_writable,
 )
@@ -65,6 +73,7 @@ def fit(request: Request, tick: Tick | None = None) -> Iterator[Epoch | Fitted]:
     data, recipe = request.data, request.recipe
     if not len(data.split("train")) or not len(data.split("validation")):
         raise RecipeError(f"{data.source} needs train, validation and test rows.")
+    require_classes(data)
     accelerator = make_accelerator(choose_device(request.device))
     device, group = accelerator.device, Group.of(accelerator)
     reset_peak_memory(device)

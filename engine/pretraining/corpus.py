@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data import tables
 from engine.data.cleaning import clean_text
-from engine.data.files import READERS, read_table, text_columns
+from engine.data.columns import text_columns
+from engine.data.tables import read_table
 from engine.data.tasks import SLANG
 from engine.errors import DataError
 
 OPENERS: Mapping[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-KINDS = (".txt", ".txt.xz", ".txt.gz", ".txt.bz2", *READERS)
+TABLES = tuple(kind for kind in tables.KINDS if kind != ".txt")
+KINDS = (".txt", ".txt.xz", ".txt.gz", ".txt.bz2", *TABLES)
 AT_ONCE = 2048
 """Paragraphs encoded in one call: enough to keep the tokenizer busy, few enough to need no memory."""
 STRETCH = 64
@@ -113,7 +116,7 @@ def paragraphs(source: TextSource) -> Iterator[str]:
         DataError: It isn't text, or is damaged.
     """
     path = source.path
-    if path.suffix.lower() in READERS:
+    if path.suffix.lower() in TABLES:
         yield from _rows(source)
         return
     opener = OPENERS.get(path.suffix.lower(), open)
@@ -130,11 +133,12 @@ def paragraphs(source: TextSource) -> Iterator[str]:
 
 def _rows(source: TextSource) -> Iterator[str]:
     table = read_table(source.path)
+    rows = table.frame(text_columns(table, source.column))
     split = next((name for name in table.columns if name.strip().casefold() == "split"), None)
     if split is not None:
         # What a file itself calls validation or test is for judging, never for learning.
-        table = table[table[split].str.strip().str.casefold().isin(("train", ""))]
-    for row in table[text_columns(table, source.path.name, source.column)].itertuples(index=False, name=None):
+        rows = rows[[cell.strip().casefold() in ("train", "") for cell in table.strings(split)]]
+    for row in rows.itertuples(index=False, name=None):
         for value in row:
             if text := clean_text(value):
                 yield text
@@ -154,7 +158,7 @@ def remarks(sources: Sequence[TextSource], leave_out: Sequence[Path]) -> list[st
     """What whoever names these files should know, a line each."""
     lines = []
     for source in sources:
-        if leave_out or source.path.suffix.lower() not in READERS:
+        if leave_out or source.path.suffix.lower() not in TABLES:
             continue
         columns = {name.strip().casefold() for name in read_table(source.path).columns}
         if "split" not in columns and columns & set(SLANG.aliases["label"]):
@@ -166,13 +170,13 @@ def remarks(sources: Sequence[TextSource], leave_out: Sequence[Path]) -> list[st
 
 
 def _every_row(source: TextSource) -> Iterator[str]:
-    if source.path.suffix.lower() not in READERS:
+    if source.path.suffix.lower() not in TABLES:
         yield from paragraphs(source)
         return
     table = read_table(source.path)
     # The column that was named may be another file's.
     column = source.column if source.column in table.columns else ""
-    for row in table[text_columns(table, source.path.name, column)].itertuples(index=False, name=None):
+    for row in table.frame(text_columns(table, column)).itertuples(index=False, name=None):
         yield from (clean_text(value) for value in row)
 
 

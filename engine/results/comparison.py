@@ -8,7 +8,7 @@ import numpy as np
 from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
-from engine.evaluation.significance import calibration_interval, holm, mcnemar
+from engine.evaluation.significance import calibration_interval, holm, mcnemar, with_width
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
 from engine.store import DataSet, Predictions, Run, Store
@@ -251,7 +251,12 @@ def evaluate_model(
         "data": {"source": data.source, "fingerprint": data.fingerprint, "split": split, "rows": len(rows)},
         "rows_seen_in_training": checkpoint.count_seen(data.texts(split)),
         "dropped": dict(data.report.dropped),
+        "first_rows": {why: list(rows) for why, rows in data.report.rows.items()},
+        "files": [file.as_dict() for file in data.report.files],
+        "notes": list(map(str, data.report.notes)),
+        "absent": [label for label, one in zip(data.task.labels, scores.per_class, strict=True) if not one["support"]],
         **scores.as_dict(),
+        "intervals": {name: list(ends) for name, ends in with_width(scores.intervals).items()},
         "labels": list(data.task.labels),
     }
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.data.cleaning import clean_text
+from engine.data.cleaning import MAX_CHARACTERS, clean_text
 from engine.data.tasks import Task
 from engine.errors import OdzeraError, TextError
 from engine.messages import Message, message
 from engine.serving.registry import Registry, Untouched, model_key
 from engine.training.checkpoints import Checkpoint
 
-MAX_CHARACTERS = 5000
-"""Longest text taken, about five times the longest of the published slang set."""
 SAID: Mapping[str, Mapping[str, str]] = {
     "text": {
         "type": message("The text is not a text."),

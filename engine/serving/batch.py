@@ -1,7 +1,7 @@
 """Models answer a whole file one after the other, a piece at a time, so that nobody else has to wait for it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +9,18 @@ from threading import Event
 
 import numpy as np
 
-from engine.data.files import as_string, match_columns, match_labels
+from engine.data.cleaning import MAX_CHARACTERS
+from engine.data.columns import match_columns, other_labels
+from engine.data.labels import read_labels
+from engine.data.recognise import FileReport, compare_labels
+from engine.data.tables import Table, as_string
+from engine.data.tables.table import shorten
 from engine.data.tasks import NLI, SLANG, Task
-from engine.data.uploads import Table
 from engine.errors import DataError, OdzeraError, TextError
 from engine.evaluation.agreement import MISSING
 from engine.evaluation.metrics import Floats, Ints
 from engine.messages import Message
-from engine.serving.answers import MAX_CHARACTERS, Failure, check_input
+from engine.serving.answers import Failure, check_input
 from engine.serving.registry import Registry
 from engine.training.checkpoints import Checkpoint
 
@@ -57,6 +61,17 @@ class Batch:
     """Why → numbers of the rows that get no answer."""
     unknown_labels: list[int] = field(default_factory=list)
     """Numbers of the rows whose label is none of the task's."""
+    doubt: str = ""
+    """Why no label can be taken at its word, so that nothing is scored."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the labels."""
+
+    @property
+    def report(self) -> FileReport:
+        """How the file was read."""
+        texts = zip(self.columns.task.text_columns, self.columns.texts, strict=True)
+        used = {canonical: name for canonical, name in (*texts, ("label", self.columns.label)) if name is not None}
+        return FileReport.of(self.table, used, self.notes)
 
     @property
     def labelled(self) -> int:
@@ -64,17 +79,28 @@ class Batch:
         return int((self.labels != MISSING).sum())
 
 
-def recognise_columns(table: Table, task: Task | None = None) -> Columns:
-    """Find the columns by the names they usually go by, and the task by its columns where it isn't given."""
+def recognise_columns(table: Table, task: Task | None = None, given: Sequence[str] = ()) -> Columns:
+    """Find the columns by the names they usually go by, and the task by its columns where it isn't given.
+
+    Args:
+        table: The file.
+        task: What to look for.
+        given: Columns that are named as `CANONICAL=NAME`, of which there is nothing to find.
+
+    Raises:
+        DataError: Two columns differ in nothing but case or accents.
+    """
     names = [name for name in table.columns if name]
+    named = {canonical for canonical, _, _ in (one.partition("=") for one in given)}
     # A pair's columns say more than one that is called text.
-    found = [_recognise(names, one) for one in ((NLI, SLANG) if task is None else (task,))]
+    found = [_recognise(names, one, named) for one in ((NLI, SLANG) if task is None else (task,))]
     whole = [one for one in found if None not in one.texts]
     return (whole or found[-1:])[0]
 
 
-def _recognise(names: Sequence[str], task: Task) -> Columns:
-    seen = match_columns(names, task, {})
+def _recognise(names: Sequence[str], task: Task, named: Collection[str]) -> Columns:
+    wanted = [column for column in (*task.text_columns, "label") if column not in named]
+    seen = match_columns(names, task, {}, wanted)
     return Columns(task, tuple(seen.get(column) for column in task.text_columns), seen.get("label"))
 
 
@@ -94,17 +120,24 @@ def name_columns(columns: Columns, given: Sequence[str]) -> Columns:
     return Columns(columns.task, tuple(named[column] for column in texts), named["label"] or None)
 
 
-def prepare(table: Table, columns: Columns) -> Batch:
+def prepare(table: Table, columns: Columns, labels: Mapping[str, str] | None = None) -> Batch:
     """Take the texts and labels out of a file, setting rows aside that can't be answered.
+
+    Args:
+        table: The file.
+        columns: Which of its columns is what.
+        labels: Spelling → class, as `--label` names them.
 
     Raises:
         DataError: A text column isn't known, isn't there, or is named twice; or no row can be answered.
     """
     texts = [table.column(name) for name in _check_columns(table, columns)]
+    for name, column in zip(columns.texts, texts, strict=True):
+        _refuse_objects(table, str(name), column)
     inputs, places = [], []
     refused: dict[str, list[int]] = {}
     for place, row in enumerate(zip(*texts, strict=True)):
-        cells = tuple(cell if isinstance(cell, (list, dict)) else as_string(cell) for cell in row)
+        cells = tuple(cell if isinstance(cell, (list, dict, bytes)) else as_string(cell) for cell in row)
         try:
             inputs.append(check_input(columns.task, cells))  # type: ignore[arg-type]
             places.append(place)
@@ -118,8 +151,8 @@ def prepare(table: Table, columns: Columns) -> Batch:
         )
         raise DataError(said)
     kept = np.array(places, dtype=np.int64)
-    labels, unknown = _read_labels(table, columns)
-    return Batch(table, columns, inputs, kept, labels[kept], refused, unknown)
+    classes, unknown, doubt, notes = _read_labels(table, columns, labels or {})
+    return Batch(table, columns, inputs, kept, classes[kept], refused, unknown, doubt, notes)
 
 
 def _check_columns(table: Table, columns: Columns) -> list[str]:
@@ -141,29 +174,37 @@ def _check_columns(table: Table, columns: Columns) -> list[str]:
     return [name for name in given if name is not None]
 
 
+def _refuse_objects(table: Table, name: str, cells: Sequence[object]) -> None:
+    """Refuse a column that is no column of texts; where most are texts, the others are set aside by their rows."""
+    odd = [place for place, cell in enumerate(cells) if isinstance(cell, (dict, list, bytes))]
+    if 2 * len(odd) > len(cells):
+        raise DataError(table.describe_odd(name, cells[odd[0]], odd[0]))
+
+
 def _reason(cells: Sequence[object]) -> str:
     if any(isinstance(cell, str) and not cell.strip() for cell in cells):
         return EMPTY
     return LONG if any(isinstance(cell, str) and len(cell) > MAX_CHARACTERS for cell in cells) else ODD
 
 
-def _read_labels(table: Table, columns: Columns) -> tuple[Ints, list[int]]:
-    """Class numbers of all rows, and the numbers of those rows whose label is none of the task's."""
-    import pandas as pd
-
+def _read_labels(
+    table: Table, columns: Columns, given: Mapping[str, str]
+) -> tuple[Ints, list[int], str, tuple[str, ...]]:
+    """Class numbers of all rows, the numbers of those whose label is none of the task's, why none counts, and notes."""
+    nothing = np.full(len(table.numbers), MISSING, np.int64)
     if columns.label is None:
-        return np.full(len(table.numbers), MISSING, np.int64), []
-    given = pd.Series([as_string(cell) for cell in table.column(columns.label)], dtype=object)
-    labels = match_labels(given, columns.task)
-    unknown = labels.isna() & (given.str.strip() != "")
-    wrong = [number for number, odd in zip(table.numbers, unknown, strict=True) if odd]
-    return labels.fillna(MISSING).to_numpy(dtype=np.int64), wrong
-
-
-def shorten(text: str, most: int) -> str:
-    """Text that someone else wrote, cut to what there is room for; halves of surrogate pairs become question marks."""
-    plain = text.encode("utf-8", "replace").decode("utf-8")
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+        return nothing, [], "", ()
+    task, chosen = columns.task, columns.label
+    cells = [cell if type(cell) is str else as_string(cell) for cell in table.column(chosen)]
+    found = read_labels(cells, task, given)
+    if found.doubt:
+        return nothing, [], found.doubt, ()
+    try:
+        others = other_labels(table.columns, task, chosen)
+        notes = tuple(filter(None, (compare_labels(table, task, chosen, other, given, False) for other in others)))
+    except DataError as error:
+        return nothing, [], str(error), ()
+    return found.classes, [table.numbers[place] for place in found.unknown], "", notes
 
 
 class Paces:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from engine.data.uploads import Cell
+from engine.data.tables.writing import Cell, written
 from engine.errors import OdzeraError
 from engine.evaluation.agreement import MISSING, Agreement, agreement_of_rows, measure_agreement
 from engine.evaluation.metrics import Ints, Scores
+from engine.evaluation.significance import with_width
 from engine.experiments.record import score_with_intervals
 from engine.serving.batch import Outcome
 from engine.training.checkpoints import Checkpoint
@@ -61,7 +63,8 @@ def score_models(outcome: Outcome) -> dict[str, Scores]:
     for name, rows in outcome.probabilities.items():
         inside = (outcome.batch.labels != MISSING) & ~np.isnan(rows[:, 0])
         if inside.any():
-            scores[name] = score_with_intervals(outcome.batch.labels[inside], rows[inside], None)
+            scored = score_with_intervals(outcome.batch.labels[inside], rows[inside], None)
+            scores[name] = replace(scored, intervals=with_width(scored.intervals))
     return scores
 
 
@@ -76,11 +79,12 @@ def count_seen(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, int]
     return counts
 
 
-def answered_file(outcome: Outcome, names: Sequence[str]) -> bytes:
+def answered_file(outcome: Outcome, names: Sequence[str], kind: str = "") -> bytes:
     """The file with two columns for each model, and one that says how far `names` agree on the row.
 
     Columns are `MODEL`, the class; `MODEL_probability`, what the model gives it; and `agreement`, the share of the
-    models that say what most say, where there are two or more. Rows without an answer have empty cells.
+    models that say what most say, where there are two or more. Rows without an answer have empty cells. `kind` is the
+    ending of the file's name; without it, the file is written as it was read.
     """
     batch = outcome.batch
     labels, total = batch.columns.task.labels, len(batch.table.numbers)
@@ -97,7 +101,7 @@ def answered_file(outcome: Outcome, names: Sequence[str]) -> bytes:
         for place, share in zip(batch.places, agreement_of_rows({name: said[name] for name in names}), strict=True):
             if not np.isnan(share):
                 added["agreement"][place] = round(float(share), 3)
-    return batch.table.extended(added)
+    return written(batch.table, added, kind)
 
 
 def summarise(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
@@ -119,6 +123,8 @@ def summarise(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
         "answered": len(batch.inputs),
         "refused": dict(batch.refused),
         "unknown_labels": batch.unknown_labels,
+        "unscored": str(batch.doubt or ""),
+        "reading": batch.report.as_dict(),
         "models": [
             {
                 "model": name,

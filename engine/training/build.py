@@ -117,6 +117,21 @@ def _require_room(recipe: Recipe, opened: Opened) -> None:
         )
 
 
+def require_classes(data: TaskData) -> None:
+    """Refuse rows that nothing can be told apart by.
+
+    Raises:
+        DataError: The train split has rows of one class alone.
+    """
+    labels = np.unique(labels_of(data, "train"))
+    if len(labels) < 2:
+        rows = len(data.split("train"))
+        raise DataError(
+            f"{data.source} can't be learnt from: its {rows:,} train rows are all {data.task.labels[labels[0]]}, and a "
+            "model needs rows of two classes at least."
+        )
+
+
 def fit_baseline(recipe: Recipe, data: TaskData) -> BaselineModel:
     """A baseline, fitted on the train split.
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.folding import hash_keys
 from engine.errors import CheckpointError, RecipeError
 from engine.training.recipe import Recipe
 
@@ -25,8 +26,10 @@ EXAMPLES = "examples.json"
 """What an untrained model keeps beside its arrays."""
 PREDICTIONS = "predictions.json"
 RUN_FIELDS = {"id", "task", "model", "source", "fingerprint", "created", "record"}
-SEEN = "seen.bin"
-"""Hashes of the training inputs, by which an evaluation notices that it scores rows the model was trained on."""
+SEEN = "seen-keys.bin"
+"""Hashes of the training inputs' keys, by which an evaluation notices that it scores rows the model was trained on."""
+SEEN_EXACTLY = "seen.bin"
+"""Hashes of the training inputs as they are, in checkpoints from before 0.7.0."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,17 @@ class Checkpoint:
         return json.loads(self.path(name).read_text(encoding="utf-8"))
 
     def count_seen(self, inputs: Sequence[tuple[str, ...]]) -> int:
-        """How many of `inputs` the model was trained on."""
-        seen = np.frombuffer(self.path(SEEN).read_bytes(), dtype="<u8")
-        return int(np.isin(hash_inputs(inputs), seen).sum())
+        """How many of `inputs` the model was trained on, whatever their case and punctuation."""
+        if SEEN in self.manifest["files"]:
+            kept, own = SEEN, hash_keys(inputs)
+        else:
+            kept, own = SEEN_EXACTLY, _hash_exactly(inputs)
+        return int(np.isin(own, np.frombuffer(self.path(kept).read_bytes(), dtype="<u8")).sum())
 
 
-def hash_inputs(inputs: Sequence[tuple[str, ...]]) -> NDArray[np.uint64]:
-    """Sorted 64-bit hashes of inputs; texts can't be read back from them."""
+def _hash_exactly(inputs: Sequence[tuple[str, ...]]) -> NDArray[np.uint64]:
     hashes = [hashlib.sha256("\x1f".join(row).encode()).digest()[:8] for row in inputs]
-    return np.sort(np.frombuffer(b"".join(hashes), dtype="<u8"))
+    return np.frombuffer(b"".join(hashes), dtype="<u8")
 
 
 def folder_name(name: str, fingerprint: str) -> str:

@@ -3,13 +3,13 @@
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import PurePath
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.sources import SAMPLE, SAMPLE_LICENCE
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.paths import ROOT
 from engine.results.environment import describe_environment
 from engine.results.provenance import Measured, of_files, of_models, of_pretrained, of_study
-from engine.serving.answers import MAX_CHARACTERS
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.languages import Language

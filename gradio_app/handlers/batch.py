@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.tables import MAX_ROWS, Table
+from engine.data.tables.table import shorten
 from engine.data.tasks import NLI, SLANG, TASKS, Task
-from engine.data.uploads import MAX_ROWS, Table
 from engine.errors import DataError, OdzeraError
 from engine.evaluation.agreement import MISSING
 from engine.serving import batch_results as measured
-from engine.serving.batch import Batch, Columns, Outcome, Paces, prepare, recognise_columns, run_batch, shorten
+from engine.serving.batch import Batch, Columns, Outcome, Paces, prepare, recognise_columns, run_batch
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.handlers.files import Visit, Visits
@@ -105,11 +106,11 @@ def describe(desk: Desk, say: Language, key: str, choice: Choice | None) -> File
     try:
         visit = desk.visits.get(key)
         table = visit.read(MAX_ROWS)
+        task = TASKS.get(choice.task) if choice else None
+        columns = _columns(table, task, choice)
     except DataError as error:
         desk.visits.drop(key)
         return FileView("", render_notice(say.again(error.args[0])))
-    task = TASKS.get(choice.task) if choice else None
-    columns = _columns(table, task, choice)
     task = columns.task
     models = desk.context.models(task, choice.data if choice else None)
     names = [one.name for one in models]

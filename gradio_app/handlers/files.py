@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.data.uploads import MAX_MEGABYTES, Table, read_upload
+from engine.data.tables import MAX_MEGABYTES, Table, read_table
 from engine.errors import DataError
 from engine.messages import Message
 
@@ -47,11 +47,11 @@ class Visit:
         """The file's rows.
 
         Raises:
-            DataError: See `read_upload`; or it is deleted by now.
+            DataError: See `read_table`; or it is deleted by now.
         """
         if not self.source.is_file():
             raise DataError(GONE)
-        return read_upload(self.source, self.name, max_rows, MAX_MEGABYTES)
+        return read_table(self.source, self.name, max_rows, MAX_MEGABYTES)
 
     def begin(self) -> threading.Event:
         """Start anew: a run that still goes on ends; what is returned cancels the new one."""

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass, field
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.tasks import NLI, SLANG, Task
-from engine.serving.answers import MAX_CHARACTERS
 
 TABS = ("slang", "nli", "batch", "models", "training", "data", "study", "about")
 

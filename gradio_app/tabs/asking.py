@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.tasks import Task
-from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language

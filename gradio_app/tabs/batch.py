@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context as Pages
 
+from engine.data.cleaning import MAX_CHARACTERS
+from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.data.tasks import NLI, SLANG
-from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
-from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.context import Context
 from gradio_app.handlers import batch as handlers
 from gradio_app.handlers.batch import Choice, Desk, FileView, RunView
@@ -79,7 +79,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
 def _create_upload(say: Language) -> Upload:
     gr.Markdown(
         say(
-            "Upload a CSV, TSV or JSONL file and let the models answer every row: at most {rows} rows, "
+            "Upload a CSV, JSON, Parquet or Excel file and let the models answer every row: at most {rows} rows, "
             "{megabytes} MB and {characters} characters a text. Your file is read by these models alone, and "
             "deleted soon after you close the page.",
             rows=count(say, MAX_ROWS),
@@ -89,7 +89,7 @@ def _create_upload(say: Language) -> Upload:
     )
     key = gr.Textbox(visible=False)
     with gr.Row(equal_height=False):
-        label = say("Your file (CSV, TSV, JSONL)")
+        label = say("Your file (CSV, JSON, Parquet, Excel)")
         file = gr.File(label=label, height=150, scale=3, min_width=280, elem_id="batch-file")
         with gr.Column(scale=2, min_width=240):
             gr.Markdown(say("No file at hand? Try one of ours, with labels:"))

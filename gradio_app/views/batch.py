@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from engine.data.uploads import Table
-from engine.serving.answers import MAX_CHARACTERS
-from engine.serving.batch import EMPTY, LONG, Batch, Columns, Progress, shorten
+from engine.data.cleaning import MAX_CHARACTERS
+from engine.data.tables import Table
+from engine.data.tables.table import shorten
+from engine.serving.batch import EMPTY, LONG, Batch, Columns, Progress
 from gradio_app.languages import Language, message
 from gradio_app.views.parts import render_list, render_notice, render_progress, render_row, render_table
 from gradio_app.views.units import count, duration, percent
@@ -20,6 +21,13 @@ ROLES: Mapping[str, str] = {
     "label": message("label"),
 }
 """What a column can be."""
+SEPARATORS: Mapping[str, str] = {
+    ",": message("comma"),
+    ";": message("semicolon"),
+    "\t": message("tab"),
+    "|": message("vertical bar"),
+}
+"""What separates the cells of a CSV file."""
 
 
 def user_text(text: object, most: int = PREVIEW_CHARACTERS) -> str:
@@ -32,16 +40,19 @@ def render_file(say: Language, table: Table, batch: Batch | None, why_not: str =
     name = f'<b dir="auto">{escape(shorten(table.name, 80))}</b>'
     rows = say.plural("{n} row", "{n} rows", len(table.numbers))
     columns = say.plural("{n} column", "{n} columns", len(table.columns))
-    head = f'<p class="oz-data">{name}: {rows}, {columns}.'
+    head = f'<p class="oz-data">{name}: {rows}, {columns}. {_how(say, table)}'
     if batch is None:
         return f"{head}</p>{render_notice(why_not)}"
-    if batch.columns.label is None:
+    if batch.doubt:
+        scored = escape(say("Nothing is scored. {why}", why=say.again(batch.doubt)))
+    elif batch.columns.label is None:
         scored = say("No column is taken for labels, so there will be answers and agreement, but no scores.")
     elif not batch.labelled:
         scored = say("None of the labels is known, so there will be answers and agreement, but no scores.")
     else:
         scored = say.plural("{n} row has a label to score by.", "{n} rows have a label to score by.", batch.labelled)
-    notes = [_refused(say, why, numbers) for why, numbers in batch.refused.items()]
+    notes = [escape(say.again(one)) for one in (*table.reading.notes, *batch.notes)]
+    notes += [_refused(say, why, numbers) for why, numbers in batch.refused.items()]
     if batch.unknown_labels:
         notes.append(
             say.plural(
@@ -53,6 +64,15 @@ def render_file(say: Language, table: Table, batch: Batch | None, why_not: str =
             )
         )
     return f"{head} {scored}</p>{render_list(notes, 'oz-said oz-batch-notes')}"
+
+
+def _how(say: Language, table: Table) -> str:
+    """How a file was read: `Read as CSV, UTF-8, separator: semicolon.`"""
+    one = table.reading
+    how = [f"{one.format}{' (gzip)' if one.packed else ''}", *filter(None, [one.encoding])]
+    if one.separator:
+        how.append(say("separator: {separator}", separator=say(SEPARATORS.get(one.separator, one.separator))))
+    return escape(say("Read as {how}.", how=", ".join(how)))
 
 
 def _refused(say: Language, why: str, numbers: Sequence[int]) -> str:

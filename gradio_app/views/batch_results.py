@@ -128,8 +128,9 @@ def _scores(say: Language, results: Results) -> str:
         for name in FIGURES:
             value = getattr(scores, name)
             marked = ' class="oz-best"' if value == best[name] and len(results.scores) > 1 else ""
-            ends = interval(say, scores.intervals[name])
-            cells.append(f"<td{marked}>{figure(say, value)}<small>{ends}</small></td>")
+            ends = scores.intervals.get(name)
+            around = f"<small>{interval(say, ends)}</small>" if ends else ""
+            cells.append(f"<td{marked}>{figure(say, value)}{around}</td>")
         rows.append(render_row(escape(model), [*cells, count(say, scores.rows)]))
     heads = [say("model"), *(escape(name_figure(say, name)) for name in FIGURES), "n"]
     table = render_table(say("Scores"), heads, rows)

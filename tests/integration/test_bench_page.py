@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from engine.bench.page import GOALS, Server, benchmark_page, export_models, medians_of, serve_page
 from engine.bench.page_visitors import BOXES, Load, Waits, make_texts, open_page, read_forms, send_visitors
 from engine.cli import app as commands
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.errors import OdzeraError
 from engine.paths import Places
-from engine.serving.answers import MAX_CHARACTERS
 
 
 @pytest.fixture(scope="module")

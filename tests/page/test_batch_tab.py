@@ -13,8 +13,8 @@ import gradio as gr
 import httpx
 import pytest
 
+from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.data.tasks import SLANG
-from engine.data.uploads import MAX_MEGABYTES, MAX_ROWS
 from engine.errors import DataError
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all

@@ -20,10 +20,10 @@ import httpx
 import pytest
 
 from engine.bench.page_visitors import read_forms
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.errors import OdzeraError
 from engine.paths import ROOT, Places
 from engine.search.shipped import default_storage
-from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
 from gradio_app.languages import get_language

@@ -57,10 +57,11 @@ def test_a_pair_needs_both_its_texts() -> None:
     assert report.dropped == {"empty": 2}
 
 
-def test_repeated_rows_are_dropped_even_when_only_white_space_tells_them_apart() -> None:
-    kept, report = clean(messages(("lipa z busem", 0, ""), (" lipa  z busem\n", 0, ""), ("Lipa z busem", 0, "")), SLANG)
-    assert kept["text"].tolist() == ["lipa z busem", "Lipa z busem"]
-    assert report.dropped == {"duplicate": 1}
+def test_repeated_rows_are_dropped_even_when_case_white_space_or_punctuation_tells_them_apart() -> None:
+    rows = [("lipa z busem", 0, ""), (" lipa  z busem\n", 0, ""), ("Lipa, z BUSEM!", 0, ""), ("łipa z busem", 0, "")]
+    kept, report = clean(messages(*rows), SLANG)
+    assert kept["text"].tolist() == ["lipa z busem", "łipa z busem"]
+    assert report.dropped == {"duplicate": 2}
 
 
 def test_a_pair_repeats_only_when_both_texts_do() -> None:

@@ -61,13 +61,13 @@ def test_a_table_of_pairs_gives_both_texts(tmp_path: Path) -> None:
 
 def test_a_column_that_isnt_recognised_is_named(tmp_path: Path) -> None:
     file = tmp_path / "inne.csv"
-    file.write_text("nr,opinia\n1,Dobre\n2,Słabe\n", encoding="utf-8")
+    file.write_text("nr,felieton\n1,Dobre\n2,Słabe\n", encoding="utf-8")
     (source,) = name_sources([file])
     with pytest.raises(
-        DataError, match=r"^inne\.csv: no column recognised as text\. Columns seen: nr, opinia\. [^\n]+$"
+        DataError, match=r"^inne\.csv: no column recognised as text\. Columns seen: nr, felieton\. [^\n]+$"
     ):
         list(paragraphs(source))
-    (source,) = name_sources([file], "opinia")
+    (source,) = name_sources([file], "felieton")
     assert list(paragraphs(source)) == ["Dobre", "Słabe"]
 
 
@@ -153,9 +153,9 @@ def test_texts_of_an_evaluation_file_are_left_out_whatever_their_case(text: Path
 
 
 def test_a_file_to_leave_out_is_read_like_any_other_or_refused(text: Path, tmp_path: Path) -> None:
-    (tmp_path / "test.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match=r"^test\.json: text of this kind is not read\."):
-        texts_to_leave_out([tmp_path / "test.json"])
+    (tmp_path / "test.html").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"^test\.html: text of this kind is not read\."):
+        texts_to_leave_out([tmp_path / "test.html"])
     with pytest.raises(DataError, match=r"^There is no file "):
         texts_to_leave_out([tmp_path / "none.csv"])
     judged = tmp_path / "test.csv"

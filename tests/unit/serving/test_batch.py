@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from engine.cli import app as commands
 from engine.data.sources import TaskData
+from engine.data.tables import Table, read_table
+from engine.data.tables.writing import written
 from engine.data.tasks import NLI, SLANG, Task
-from engine.data.uploads import Table, read_upload
 from engine.errors import DataError
 from engine.evaluation.agreement import agreement_of_rows, measure_agreement
 from engine.messages import Message
@@ -66,7 +67,7 @@ def write(folder: Path, content: str | bytes, name: str = "rows.csv") -> Path:
 
 def read_text(folder: Path, content: str | bytes, name: str = "rows.csv") -> Table:
     """A file's table."""
-    return read_upload(write(folder, content, name))
+    return read_table(write(folder, content, name))
 
 
 def as_csv(rows: Sequence[Sequence[str]], delimiter: str = ",", newline: str = "\n") -> str:
@@ -93,7 +94,7 @@ def slang_batch(folder: Path, rows: int) -> Batch:
 def refusal(folder: Path, content: str | bytes, name: str = "rows.csv", **limits: int) -> str:
     """Why a file isn't taken: one line, which a page can say in its own language."""
     with pytest.raises(DataError) as caught:
-        read_upload(write(folder, content, name), max_rows=limits.get("max_rows"))
+        read_table(write(folder, content, name), max_rows=limits.get("max_rows"))
     assert isinstance(caught.value.args[0], Message)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -105,18 +106,17 @@ def refusal(folder: Path, content: str | bytes, name: str = "rows.csv", **limits
         ("", "rows.csv", "rows.csv is empty"),
         ("\ufeff \n", "rows.csv", "rows.csv is empty"),
         ("text,label\n", "rows.csv", "no rows below the first one"),
-        ("text\nsztos", "rows.xlsx", "of kind “.xlsx”"),
+        ("text\nsztos", "rows.docx", "of kind “.docx”"),
         ("text\nsztos", "rows", "of kind “?”"),
-        (b"text\nsztos\nspa\xb3em\n", "rows.csv", "not UTF-8: see line 3"),
-        ("text\nsztos".encode("utf-16"), "rows.csv", "UTF-16"),
+        ("text\nsztos\nтекст\n".encode("cp1251"), "rows.csv", "not UTF-8: see line 3"),
+        ("text\nsztos".encode("utf-16") + b"x", "rows.csv", "begins as UTF-16"),
         ("text\nszt\0os", "rows.csv", "NUL bytes in line 2"),
         ("text,id\nsztos,1\nno i, co,2\n", "rows.csv", "Row 3 of rows.csv has 3 cells, but 2 columns"),
         ('text,id\nsztos,1\n"lipa,2\n', "rows.csv", "can't be read from line 3 on"),
         ("text,id,text\na,1,b\n", "rows.csv", "two columns called “text”"),
-        (",".join(f"c{n}" for n in range(101)) + "\n1\n", "rows.csv", "101 columns; at most 100"),
         ('{"text": "a"}\n{"text": }\n', "rows.jsonl", "Line 2 of rows.jsonl is not JSON: see character 10"),
         ('{"text": "a"}\n\n["b"]\n', "rows.jsonl", "Line 3 of rows.jsonl is not a JSON object"),
-        ('[{"text": "a"}]', "rows.jsonl", "one JSON list"),
+        ('[{"text": "a"}, 7]', "rows.jsonl", "Item 2 of rows.jsonl is not a JSON object"),
         ('{"text": "a", "text": "b"}', "rows.jsonl", "Line 1 of rows.jsonl has “text” twice"),
         ('{"a": ' + "[" * 100_000 + "\n", "rows.jsonl", "Line 1 of rows.jsonl is not JSON"),
         ('{"\\ud800": 1}', "rows.jsonl", "aren't valid Unicode"),
@@ -128,15 +128,22 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, content: str | b
 
 def test_too_many_rows_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
     assert "has 4 rows; at most 3 are taken" in refusal(tmp_path, "text\n" + "sztos\n" * 4, max_rows=3)
-    assert len(read_upload(tmp_path / "rows.csv", max_rows=4).numbers) == 4
+    assert len(read_table(tmp_path / "rows.csv", max_rows=4).numbers) == 4
     write(tmp_path, "text\n" + "s" * 2**20)
     with pytest.raises(DataError, match=r"at most 0\.5 MB"):
-        read_upload(tmp_path / "rows.csv", max_megabytes=0.5)
+        read_table(tmp_path / "rows.csv", max_megabytes=0.5)
+
+
+def test_more_columns_than_a_page_takes_are_refused_there_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, ",".join(f"c{n}" for n in range(101)) + "\n1\n")
+    assert len(read_table(path).columns) == 101
+    with pytest.raises(DataError, match="101 columns; at most 100"):
+        read_table(path, max_rows=10)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file rows\.csv"):
-        read_upload(tmp_path / "rows.csv")
+        read_table(tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize("bom", [False, True], ids=["plain", "bom"])
@@ -150,8 +157,8 @@ def test_a_sheet_comes_back_as_it_was_with_columns_behind(
     table = read_text(tmp_path, content, name)
     assert table.column("text") == TEXTS
     assert list(table.numbers) == [2, 3, 4, 5, 6]
-    assert table.extended({}) == content
-    more = table.extended({"model": ["a", "b", None, "d", "e"], "model_probability": [0.5, 1.0, None, 0.25, 0.1]})
+    assert written(table, {}) == content
+    more = written(table, {"model": ["a", "b", None, "d", "e"], "model_probability": [0.5, 1.0, None, 0.25, 0.1]})
     assert more.startswith(b"\xef\xbb\xbf") == bom
     back = list(csv.reader(io.StringIO(more.decode("utf-8-sig"), newline=""), delimiter=delimiter))
     assert [row[:3] for row in back] == rows
@@ -162,7 +169,7 @@ def test_marks_in_a_tsv_that_doesnt_quote_are_just_marks(tmp_path: Path) -> None
     content = 'text\tid\n"sztos to mało\t1\nsztos" mówi\t2\n'
     table = read_text(tmp_path, content, "rows.tsv")
     assert table.column("text") == ['"sztos to mało', 'sztos" mówi']
-    assert table.extended({"m": ["a", "b"]}).decode() == 'text\tid\tm\n"sztos to mało\t1\ta\nsztos" mówi\t2\tb\n'
+    assert written(table, {"m": ["a", "b"]}).decode() == 'text\tid\tm\n"sztos to mało\t1\ta\nsztos" mówi\t2\tb\n'
 
 
 def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
@@ -170,7 +177,7 @@ def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
     table = read_text(tmp_path, "\r\n".join(lines), "rows.jsonl")
     assert list(table.columns) == ["text", "n", "deep"]
     assert table.column("text") == ["ałe", "b\u2028c", ""]
-    back = table.extended({"m": ["x", None, "ż"], "p": [0.5, None, 1.0]}).decode().split("\n")
+    back = written(table, {"m": ["x", None, "ż"], "p": [0.5, None, 1.0]}).decode().split("\n")
     assert back[0] == '{"text": "a\\u0142e", "n": 1.50, "m": "x", "p": 0.5}'
     assert back[1].startswith('{"text":"b\u2028c", "deep": {"x": [1, 2]}, ')
     assert json.loads(back[1])["m"] is None
@@ -179,7 +186,7 @@ def test_every_byte_of_a_jsonl_line_stays(tmp_path: Path) -> None:
 
 def test_new_columns_take_no_name_that_is_there_and_none_that_is_a_formula(tmp_path: Path) -> None:
     table = read_text(tmp_path, "text,tfidf\nsztos,=1+1\n")
-    header, row, _ = table.extended({"tfidf": ["negative"], "=cmd": ["positive"]}).decode().split("\n")
+    header, row, _ = written(table, {"tfidf": ["negative"], "=cmd": ["positive"]}).decode().split("\n")
     assert header == "text,tfidf,tfidf_2,cmd"
     assert row == "sztos,=1+1,negative,positive", "the visitor's own cells stay as they were"
 
@@ -208,7 +215,7 @@ def test_the_task_is_told_by_the_columns(
 
 
 def test_columns_can_be_named_and_wrong_ones_are_refused(tmp_path: Path) -> None:
-    table = read_text(tmp_path, "body,mood\nsztos,2\n")
+    table = read_text(tmp_path, "body,mood\nsztos,positive\n")
     found = recognise_columns(table, SLANG)
     with pytest.raises(DataError, match=r"No column of rows.csv is recognised as the text.*body, mood"):
         prepare(table, found)
@@ -230,8 +237,9 @@ def test_labels_are_read_by_name_and_by_number(tmp_path: Path) -> None:
     batch = prepare(table, recognise_columns(table))
     assert batch.labels.tolist() == NUMBERS
     lines = '{"text": "a", "label": 2}\n{"text": "b", "label": 0.0}\n{"text": "c"}\n{"text": "d", "label": null}\n'
+    lines += '{"text": "e", "label": "1"}\n'
     table = read_text(tmp_path, lines, "rows.jsonl")
-    assert prepare(table, recognise_columns(table)).labels.tolist() == [2, 0, -1, -1]
+    assert prepare(table, recognise_columns(table)).labels.tolist() == [2, 0, -1, -1, 1]
 
 
 def test_rows_that_cant_be_answered_are_set_aside_by_reason(tmp_path: Path, registry: Registry) -> None:
@@ -429,7 +437,9 @@ def test_the_command_writes_the_file_and_tells_the_figures(home: Path, tmp_path:
     assert [row["text"] for row in back] == TEXTS
     assert {row["tfidf"] for row in back} <= set(SLANG.labels)
     assert all(1 / 3 <= float(row["agreement"]) <= 1 for row in back)
-    words = CliRunner().invoke(commands, ["batch", "slang", str(source), "--out", str(out), "--model", "tfidf"])
+    again = ["batch", "slang", str(source), "--out", str(out), "--model", "tfidf"]
+    assert "--force overwrites it" in CliRunner().invoke(commands, again).output
+    words = CliRunner().invoke(commands, [*again, "--force"])
     assert words.exit_code == 0
     assert "accuracy" in words.stdout
 

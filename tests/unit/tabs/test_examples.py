@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI
-from engine.serving.answers import MAX_CHARACTERS
 from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, SLANG_EXAMPLES, NliExample, own_name
 from gradio_app.tabs.slang import EXAMPLES
 

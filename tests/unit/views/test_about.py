@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.experiments.curves import Curve, write_curve
 from engine.paths import ROOT, Places
 from engine.results.environment import describe_environment
 from engine.results.provenance import of_files, of_models, of_pretrained, of_study
-from engine.serving.answers import MAX_CHARACTERS
 from engine.serving.registry import Registry
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.about import show_about
