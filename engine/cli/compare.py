@@ -1,6 +1,7 @@
 """`odzera compare`: the table of models trained on the same data, and its details."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from rich.markup import escape
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
 from engine.cli.formats import count, duration, figure, milliseconds, percent, scored
 from engine.cli.source import Given, reads_data
+from engine.errors import DataError
 from engine.paths import default_places
 from engine.terminal import make_table, note, out, print_json
 
@@ -23,12 +25,21 @@ def compare(
     details: Annotated[
         bool, typer.Option("--details", help="Accuracy by language and confusion matrices, too.")
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table in Markdown, or write it where --into says.")
+    ] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="A document with a mark `<!-- table TASK-all: … -->`, whose tables are written anew."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the table of all models trained on the same data: quality with intervals, cost, latency.
 
     Example: `odzera compare slang --json`
     """
+    if into is not None and not markdown:
+        raise DataError("--into takes tables in Markdown: give --markdown too.")
     from engine.data.tasks import get_task
     from engine.results.comparison import compare_models, open_results
 
@@ -39,9 +50,31 @@ def compare(
     if given and given.source is not None:
         fingerprint = given.load(chosen).fingerprint
     comparison = compare_models(store, chosen, fingerprint)
+    if markdown:
+        write_markdown(comparison, into)
+        return
     show_comparison(comparison, notes, as_json)
     if details and not as_json:
         show_details(comparison, chosen.labels)
+
+
+def write_markdown(comparison: Mapping[str, Any], into: Path | None) -> None:
+    """The table in Markdown, on the terminal or between its marks in a document.
+
+    Raises:
+        DataError: The document can't be read, or has no mark for it.
+    """
+    from engine.results.markdown import comparison_table, fill_tables
+
+    if into is None:
+        print(comparison_table(comparison), end="")
+        return
+    try:
+        document = into.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{into} can't be read as a document: {error}.") from error
+    into.write_text(fill_tables(document, comparison), encoding="utf-8")
+    note(f"written into {into}")
 
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:

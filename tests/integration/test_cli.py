@@ -109,6 +109,24 @@ def test_help_of_every_command_has_an_example_and_imports_nothing_heavy(command:
     assert not imported & HEAVY
 
 
+def test_a_comparison_is_written_in_markdown_and_into_a_document(home: Path, tmp_path: Path) -> None:
+    table = odzera("compare", "slang", "--markdown").stdout
+    assert table.startswith("| model | accuracy |")
+    document = tmp_path / "results.md"
+    document.write_text("# Mine\n<!-- table slang-all: mine -->\n<!-- end -->\n", encoding="utf-8")
+    odzera("compare", "slang", "--markdown", "--into", str(document))
+    assert table in document.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [(["--into", "x.md"], "--markdown"), (["--markdown", "--into", "gone.md"], "can't be read")]
+)
+def test_a_document_that_cant_be_written_into_is_one_line(home: Path, options: list[str], says: str) -> None:
+    result = CliRunner().invoke(app, ["compare", "slang", *options])
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
 def test_help_names_every_command() -> None:
     shown = odzera("--help").stdout
     assert set(COMMANDS) == {
