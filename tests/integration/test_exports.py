@@ -174,9 +174,10 @@ def test_gpt2s_own_layers_are_rounded_too(blockwise: bool, folders: Mapping[str,
     assert sum(kind in ("MatMulInteger", "MatMulNBits", "DynamicQuantizeMatMul") for kind in nodes) >= 8
     reader = Logits(opened.model)
     probe = reader.probe((20, 7), np.random.default_rng(0))
-    np.testing.assert_allclose(
-        GraphNetwork(tmp_path / "int8.onnx")(probe), TorchNetwork(reader)(probe), atol=0.2, rtol=0.2
-    )
+    plain = TorchNetwork(reader)(probe)
+    off = np.linalg.norm(GraphNetwork(tmp_path / "int8.onnx")(probe) - plain) / np.linalg.norm(plain)
+    # One scale for a whole matrix of a model as small as this leaves up to a quarter; one for 32 values half a percent.
+    assert off < (0.02 if blockwise else 0.4)
 
 
 def test_a_damaged_graph_is_one_line(tmp_path: Path) -> None:
