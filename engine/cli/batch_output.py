@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from engine import terminal
+from engine.data.reading import describe_summary
 
 REFUSED = {"empty": "empty", "long": "too long", "odd": "not plain text"}
 
@@ -33,6 +34,8 @@ def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
             f"All {len(common['models'])} agree on {common['unanimous']:,} of {common['rows']:,} ({share:.1%})."
         )
     for row in result["models"]:
+        for line in describe_summary(row["model"], row.get("reading")):
+            terminal.note(line)
         if row["scores"] and row["rows_seen_in_training"]:
             terminal.fail(f"{row['model']} was trained on {row['rows_seen_in_training']:,} of these rows.")
 

@@ -7,6 +7,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from engine.cli.reading_output import reading_cell, reading_notes
+from engine.data.reading import describe_summary
 from engine.paths import say_no_models
 from engine.terminal import err, fail, note, out, print_json
 
@@ -111,11 +113,14 @@ def show_answers(
     table.add_column("label")
     for label in task.labels:
         table.add_column(label, justify="right")
-    table.add_column("ms", justify="right")
+    for heading in ("read", "ms"):
+        table.add_column(heading, justify="right")
     for answer in good:
         shares = (f"{answer.scores[label]:.0%}" for label in task.labels)
-        table.add_row(answer.model, f"[bold]{answer.label}[/]", *shares, f"{answer.ms:.1f}")
+        table.add_row(answer.model, f"[bold]{answer.label}[/]", *shares, reading_cell(answer), f"{answer.ms:.1f}")
     out.print(table)
+    for line in reading_notes(good):
+        note(line)
     trained_on = models[0].manifest["data"]
     note(f"Models trained on {trained_on['source']} ({trained_on['fingerprint']}).")
     others = [one for one in registry.data_sets(task.name) if one != models[0].fingerprint]
@@ -181,6 +186,9 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
             note(f"McNemar's test of {chosen} against: {tests}.")
     for describe in (describe_refit, describe_few_shot):
         for line in filter(None, map(describe, comparison["rows"])):
+            note(line)
+    for row in comparison["rows"]:
+        for line in describe_summary(row["model"], row.get("reading")):
             note(line)
     if comparison["missing"]:
         note(
@@ -269,6 +277,8 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         out.print(
             f"  {code}: accuracy {figures['accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f} ({figures['rows']} rows)"
         )
+    for line in describe_summary(result["model"], result.get("reading")):
+        note(line)
     if result["rows_seen_in_training"]:
         fail(
             f"{result['rows_seen_in_training']:,} of these rows were in the training data, so these figures flatter it."

@@ -1,13 +1,13 @@
 """How much of each input a model reads, and how much of that it has no sign for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import Message
+from engine.messages import Message, message
 
 Ints = NDArray[np.int64]
 TOKENS, WORDS = "tokens", "words"
@@ -51,12 +51,12 @@ class Reading:
         if not self.unknown:
             return said
         if self.unit == TOKENS:
-            unknown = "Unknown tokens: {unknown} of {read}; it can't tell them apart."
+            template = message("Unknown tokens: {unknown} of {read}; it can't tell them apart.")
         elif self.unknown == self.read:
-            unknown = "Nothing of this text is in its vocabulary: it answers by its prior."
+            template = message("Nothing of this text is in its vocabulary: it answers by its prior.")
         else:
-            unknown = "Words outside its vocabulary: {unknown} of {read}."
-        return [*said, Message(unknown, unknown=self.unknown, read=self.read)]
+            template = message("Words outside its vocabulary: {unknown} of {read}.")
+        return [*said, Message(template, unknown=self.unknown, read=self.read)]
 
 
 NOTHING_READ: dict[str, Any] = {
@@ -98,16 +98,36 @@ class Readings:
 
     def summary(self) -> dict[str, Any]:
         """How many rows were cut, and how many hold something unknown, as plain values."""
-        rows = max(1, len(self))
         cut = int((self.read < self.given).sum())
         return {
             "unit": self.unit,
+            "rows": len(self),
             "rows_truncated": cut,
-            "share_truncated": cut / rows,
+            "share_truncated": cut / max(1, len(self)),
             "rows_with_unknown": int((self.unknown > 0).sum()),
             "rows_all_unknown": int(((self.unknown == self.read) & (self.read > 0)).sum()),
             "share_unknown": float(self.unknown.sum() / max(1, self.read.sum())),
         }
+
+
+def describe_summary(model: str, summary: Mapping[str, Any] | None) -> list[Message]:
+    """What has to be said beside a model's figures, from `Readings.summary`: nothing where it read everything."""
+    if not summary:
+        return []
+    rows, cut = summary["rows"], summary["rows_truncated"]
+    some, nothing = summary["rows_with_unknown"], summary["rows_all_unknown"]
+    said = []
+    if cut:
+        template = message("{model}: {cut} of {rows} texts are longer than it reads; their ends were cut off.")
+        said.append(Message(template, model=model, cut=cut, rows=rows))
+    if summary["unit"] == WORDS:
+        if nothing:
+            template = message("{model}: of {nothing} of {rows} texts, nothing is in its vocabulary.")
+            said.append(Message(template, model=model, nothing=nothing, rows=rows))
+    elif some:
+        template = message("{model}: {some} of {rows} texts hold tokens unknown to it, {nothing} of them nothing else.")
+        said.append(Message(template, model=model, some=some, rows=rows, nothing=nothing))
+    return said
 
 
 def join(pieces: Sequence[Readings]) -> Readings:

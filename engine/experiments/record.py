@@ -119,12 +119,11 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     data, recipe, model, epochs = request.data, request.recipe, fitted.model, fitted.epochs
     # What is kept is the model itself, and its decision's weights apart.
     weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
-    scores, test_probabilities = {}, np.empty(0)
+    scores, test_probabilities, read = {}, np.empty(0), None
     for split in ("validation", "test"):
-        probabilities = model.probabilities(data.texts(split))
-        scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
-        if split == "test":
-            test_probabilities = probabilities
+        # What is left of the last one is that of test.
+        test_probabilities, read = model.answer(data.texts(split))
+        scores[split] = score_with_intervals(labels_of(data, split), test_probabilities, _languages(data, split))
     with one_thread():
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, test_probabilities)
@@ -141,6 +140,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         "licence": request.licence,
         "parameters": {"total": parameters.total, "trained": parameters.trained},
         "scores": {split: one.as_dict() for split, one in scores.items()},
+        "reading": None if read is None else read.summary(),
         "cost": {
             "seconds": fitted.seconds,
             "epochs": len(epochs),

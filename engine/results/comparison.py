@@ -160,6 +160,8 @@ def table_row(run: Run) -> dict[str, Any]:
         "batch_p50_ms": record["latency"].get("batch_p50_ms"),
         "batch_p95_ms": record["latency"].get("batch_p95_ms"),
         "few_shot": record.get("few_shot"),
+        # Of the test rows; records from before 0.7.0 don't tell.
+        "reading": record.get("reading"),
         "few_shot_left_out": record.get("few_shot_left_out", []),
         "peak_memory_mb": record["cost"]["peak_memory_mb"],
         "size_bytes": record["cost"]["size_bytes"],
@@ -240,7 +242,7 @@ def evaluate_model(
     rows = data.split(split)
     if not len(rows):
         raise DataError(f"{data.source} has no {split} rows.")
-    probabilities = classifier.probabilities(data.texts(split), tick)
+    probabilities, read = classifier.answer(data.texts(split), tick)
     languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
     scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)
     return {
@@ -250,6 +252,7 @@ def evaluate_model(
         "data": {"source": data.source, "fingerprint": data.fingerprint, "split": split, "rows": len(rows)},
         "rows_seen_in_training": checkpoint.count_seen(data.texts(split)),
         "dropped": dict(data.report.dropped),
+        "reading": None if read is None else read.summary(),
         **scores.as_dict(),
         "labels": list(data.task.labels),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from engine.data.reading import WORDS
 from engine.data.tasks import Task
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
@@ -194,8 +195,14 @@ def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | Non
         f'<article class="oz-card{" oz-differs" if differs else ""}" data-model="{name}" '
         f'data-label="{escape(answer.label)}">{head}'
         f'<p class="oz-verdict">{_chip(say, answer.label)}</p>{_bars(say, task, answer)}'
-        f"{_times(say, answer)}{foot}</article>"
+        f"{_reading(say, answer)}{_times(say, answer)}{foot}</article>"
     )
+
+
+def _reading(say: Language, answer: Answer) -> str:
+    """What of the text the model didn't read, or has no sign for; nothing where it has read and known all."""
+    lines = answer.reading.warnings() if answer.reading else []
+    return "".join(f'<p class="oz-read">{escape(say.again(line))}</p>' for line in lines)
 
 
 def _times(say: Language, answer: Answer) -> str:
@@ -220,6 +227,11 @@ def _timing(say: Language, answer: Answer) -> str:
     if answer.waited_ms >= 1:
         waited = say.written(milliseconds(answer.waited_ms))
         words += " " + say("{ms} ms of waiting for a free core apart.", ms=waited)
+    if answer.reading and not answer.reading.truncated:
+        n = say.number(answer.reading.read, ",")
+        words += " " + (
+            say("Words read: all {n}.", n=n) if answer.reading.unit == WORDS else say("Tokens read: all {n}.", n=n)
+        )
     return escape(words)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from engine.data.reading import describe_summary
 from engine.data.tasks import get_task
 from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
@@ -202,6 +203,7 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]
+    lines += [escape(say.again(line)) for row in rows for line in describe_summary(row["model"], row.get("reading"))]
     if comparison["missing"]:
         command = f"odzera train {' '.join(comparison['missing'])} --task {comparison['task']}"
         lines.append(
