@@ -6,13 +6,14 @@ from typing import Any
 from rich.table import Table
 
 from engine import terminal
-from engine.data.reading import describe_summary
 
 REFUSED = {"empty": "empty", "long": "too long", "odd": "not plain text"}
 
 
 def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
     """Agreement, shares of classes, and scores where the file has labels."""
+    from engine.data.reading import describe_summary
+
     for model, reason in result["failures"].items():
         terminal.fail(f"{model}: {reason}")
     if as_json:
@@ -57,5 +58,7 @@ def _table(result: Mapping[str, Any]) -> Table:
 def _figure(scores: Mapping[str, Any] | None, name: str) -> str:
     if scores is None:
         return "-"
-    low, high = scores["intervals"][name]
-    return f"{scores[name]:.3f} [dim]({low:.3f}-{high:.3f})[/]"
+    from engine.evaluation.metrics import interval_of
+
+    ends = interval_of(scores, name)
+    return f"{scores[name]:.3f} [dim]({ends[0]:.3f}-{ends[1]:.3f})[/]" if ends else f"{scores[name]:.3f}"

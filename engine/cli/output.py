@@ -8,7 +8,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from engine.cli.reading_output import reading_cell, reading_notes
-from engine.data.reading import describe_summary
 from engine.paths import say_no_models
 from engine.terminal import err, fail, note, out, print_json
 
@@ -130,8 +129,15 @@ def show_answers(
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:
-    low, high = row["intervals"][figure]
-    return f"{row[figure]:.4f} [dim]({low:.3f}-{high:.3f})[/]"
+    from engine.evaluation.metrics import interval_of
+
+    ends = interval_of(row, figure)
+    return f"{row[figure]:.4f} [dim]({f'{ends[0]:.3f}-{ends[1]:.3f}' if ends else 'no interval'})[/]"
+
+
+def _p_value(p: float) -> str:
+    """As the page writes it."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
 def seconds(value: float | None) -> str:
@@ -146,7 +152,8 @@ def seconds(value: float | None) -> str:
 
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
     """The table of models trained on the same data."""
-    from engine.results.comparison import describe_few_shot, describe_refit
+    from engine.data.reading import describe_summary
+    from engine.results.comparison import describe_absent, describe_few_shot, describe_refit
 
     for line in notes:
         note(line)
@@ -179,14 +186,15 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
     # The best one, and the one that everything pretrained has to beat.
     for chosen in dict.fromkeys([*names[:1], *(name for name in names if name == "scratch")]):
         against = [one for one in comparison["mcnemar"] if chosen in (one["first"], one["second"])]
-        tests = ", ".join(
-            f"{one['second'] if one['first'] == chosen else one['first']} p = {one['p']:.2g}" for one in against
-        )
+        others = (one["second"] if one["first"] == chosen else one["first"] for one in against)
+        tests = ", ".join(f"{name} p {_p_value(one['p_holm'])}" for name, one in zip(others, against, strict=True))
         if tests:
-            note(f"McNemar's test of {chosen} against: {tests}.")
+            note(f"McNemar's test of {chosen}, p after Holm's correction for all pairs of models, against: {tests}.")
     for describe in (describe_refit, describe_few_shot):
         for line in filter(None, map(describe, comparison["rows"])):
             note(line)
+    for line in describe_absent(data.get("absent", ()), data.get("labels", ())):
+        note(line)
     for row in comparison["rows"]:
         for line in describe_summary(row["model"], row.get("reading")):
             note(line)
@@ -255,6 +263,10 @@ def show_data(description: Mapping[str, Any], as_json: bool) -> None:
 
 def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
     """A model's figures on any labelled data."""
+    from engine.data.reading import describe_summary
+    from engine.evaluation.metrics import interval_of
+    from engine.results.comparison import describe_absent
+
     if as_json:
         print_json(result)
         return
@@ -277,6 +289,10 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         out.print(
             f"  {code}: accuracy {figures['accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f} ({figures['rows']} rows)"
         )
+    for line in describe_absent(result["absent"], result["labels"]):
+        note(line)
+    if any(interval_of(result, figure) is None for figure in ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss")):
+        note("No interval: the rows are too few, or too much alike, to tell how sure that figure is.")
     for line in describe_summary(result["model"], result.get("reading")):
         note(line)
     if result["rows_seen_in_training"]:

@@ -1,11 +1,13 @@
 """What the command line says of how much of a text the models read."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from engine.serving.answers import Answer
+if TYPE_CHECKING:
+    from engine.serving.answers import Answer
 
 
-def reading_cell(answer: Answer) -> str:
+def reading_cell(answer: "Answer") -> str:
     """`5`, or `254 of 412` where the end was cut off; nothing for a model that ignores the text."""
     read = answer.reading
     if read is None:
@@ -13,7 +15,7 @@ def reading_cell(answer: Answer) -> str:
     return f"{read.read:,} of {read.given:,}" if read.truncated else f"{read.read:,}"
 
 
-def reading_notes(answers: Sequence[Answer]) -> list[str]:
+def reading_notes(answers: Sequence["Answer"]) -> list[str]:
     """Each warning once, with the models that it holds for."""
     models: dict[str, list[str]] = {}
     for answer in answers:

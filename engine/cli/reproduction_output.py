@@ -70,6 +70,8 @@ def follow_reproduction(
 
 def show_report(rows: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], data: "TaskData", as_json: bool) -> None:
     """The one table: reported beside here, and a plain word on every difference."""
+    from engine.evaluation.metrics import interval_of
+
     if as_json:
         print_json([{**row, "not_run": skipped.get(row["recipe"], "")} for row in rows])
         return
@@ -90,11 +92,12 @@ def show_report(rows: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], d
         if here is None:
             table.add_row(row["recipe"], theirs, "[dim]not run[/]", *[""] * 5)
             continue
-        low, high = here["intervals"]["accuracy"]
+        ends = interval_of(here, "accuracy")
+        sure = f" [dim]({ends[0]:.3f}-{ends[1]:.3f})[/]" if ends else ""
         table.add_row(
             row["recipe"],
             theirs,
-            f"{here['accuracy']:.4f} [dim]({low:.3f}-{high:.3f})[/]",
+            f"{here['accuracy']:.4f}{sure}",
             f"{here['macro_f1']:.4f}",
             f"{here['trained_parameters']:,}",
             seconds(here["training_seconds"]),

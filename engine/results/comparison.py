@@ -8,7 +8,8 @@ import numpy as np
 from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
-from engine.evaluation.significance import calibration_interval, holm, mcnemar
+from engine.evaluation.metrics import absent_classes
+from engine.evaluation.significance import calibration_interval, holm, mcnemar, with_width
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
 from engine.store import DataSet, Predictions, Run, Store
@@ -62,10 +63,11 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
     """All models trained on one data set, best first, with their test figures, costs and pairwise tests.
 
     Returns:
-        `{data: {source, fingerprint, rows, licence}, rows: [...], missing: [...], mcnemar: [...], other_data: [...]}`;
-        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is
-        `{first, second, only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's
-        accuracy less the second's, `p_holm` is corrected for all pairs in the list.
+        `{data: {source, fingerprint, rows, licence, labels, absent}, rows: [...], missing: [...], mcnemar: [...],
+        other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot and few-shot recipes
+        that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second, only_first_right,
+        only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the second's, `p` is
+        McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the list.
 
     Raises:
         DataError: No model was trained on such data.
@@ -87,6 +89,8 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
             "rows": chosen.rows,
             "test_rows": runs[-1].record["rows"]["test"],
             "licence": chosen.licence,
+            "labels": list(task.labels),
+            "absent": absent_classes(runs[-1].record["scores"]["test"]["per_class"], task.labels),
         },
         "rows": rows,
         "missing": missing_untrained(task, runs),
@@ -145,7 +149,8 @@ def table_row(run: Run) -> dict[str, Any]:
         "family": "scratch" if record["settings"].get("random_weights") else record["settings"]["kind"],
         "run": run.id,
         **{name: test[name] for name in figures},
-        "intervals": test["intervals"],
+        # Records from before 0.7.0 hold some of no width.
+        "intervals": {name: list(ends) for name, ends in with_width(test["intervals"]).items()},
         "per_class": test["per_class"],
         "confusion": test["confusion"],
         "per_language": test["per_language"],
@@ -177,6 +182,14 @@ def table_row(run: Run) -> dict[str, Any]:
     }
 
 
+def describe_absent(absent: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Which classes have no rows, and what macro F1 is then a mean of; nothing where all have some."""
+    if not absent:
+        return []
+    present = ", ".join(label for label in labels if label not in absent)
+    return [f"No rows of {', '.join(absent)}: macro F1 is the mean over the classes that have rows ({present})."]
+
+
 def describe_refit(row: Mapping[str, Any]) -> str:
     """`scratch: the best of 5 seeds on validation; over all of them accuracy 0.58 ± 0.01, …`, or nothing."""
     refit = row.get("refit")
@@ -198,7 +211,8 @@ def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str
     if "calibration_error" in row["intervals"] or not predictions.rows:
         return row
     ends = calibration_interval(np.array(predictions.labels), np.array(predictions.probabilities))
-    return row | {"intervals": {**row["intervals"], "calibration_error": list(ends)}}
+    own = {name: list(both) for name, both in with_width({"calibration_error": ends}).items()}
+    return row | {"intervals": {**row["intervals"], **own}}
 
 
 def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> list[dict[str, Any]]:
@@ -253,6 +267,7 @@ def evaluate_model(
         "rows_seen_in_training": checkpoint.count_seen(data.texts(split)),
         "dropped": dict(data.report.dropped),
         "reading": None if read is None else read.summary(),
+        "absent": absent_classes(scores.per_class, data.task.labels),
         **scores.as_dict(),
         "labels": list(data.task.labels),
     }

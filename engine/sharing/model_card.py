@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.data.tasks import Task, get_task
+from engine.evaluation.metrics import interval_of
 from engine.sharing.model_folder import BASE, ModelFolder, hub_backbone
 from engine.training.checkpoints import Checkpoint
 
@@ -217,8 +218,8 @@ def _figures(checkpoint: Checkpoint, task: Task) -> list[str]:
         "|---|---:|---|",
     ]
     for name, title in FIGURES.items():
-        low, high = test["intervals"][name]
-        lines.append(f"| {title} | {test[name]:.3f} | {low:.3f} to {high:.3f} |")
+        ends = interval_of(test, name)
+        lines.append(f"| {title} | {test[name]:.3f} | {f'{ends[0]:.3f} to {ends[1]:.3f}' if ends else 'none'} |")
     lines += [f"| Expected calibration error | {test['calibration_error']:.3f} | |", ""]
     lines += ["| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
     for label, one in zip(task.labels, test["per_class"], strict=True):
@@ -245,16 +246,19 @@ def _beside(checkpoint: Checkpoint, comparison: Mapping[str, Any] | None) -> lis
         "|---|---|---|---:|---:|",
     ]
     for row in comparison["rows"]:
-        shown = (
-            f"{row[name]:.3f} ({row['intervals'][name][0]:.3f}-{row['intervals'][name][1]:.3f})"
-            for name in ("accuracy", "macro_f1")
-        )
+        shown = (write_figure(row, name) for name in ("accuracy", "macro_f1"))
         name = f"**{row['model']}**" if row["model"] == checkpoint.name else row["model"]
         lines.append(
             f"| {name} | {' | '.join(shown)} | {row['total_parameters']:,} ({row['trained_parameters']:,}) "
             f"| {row['p50_ms']:.2f} |"
         )
     return [*lines, ""]
+
+
+def write_figure(figures: Mapping[str, Any], name: str) -> str:
+    """`0.712 (0.660-0.760)`, without the brackets where rows are too few for an interval."""
+    ends = interval_of(figures, name)
+    return f"{figures[name]:.3f} ({ends[0]:.3f}-{ends[1]:.3f})" if ends else f"{figures[name]:.3f}"
 
 
 def _cost(checkpoint: Checkpoint) -> list[str]:
@@ -275,7 +279,7 @@ def _cost(checkpoint: Checkpoint) -> list[str]:
 
 def _limits(checkpoint: Checkpoint, task: Task) -> list[str]:
     test = checkpoint.manifest["run"]["record"]["scores"]["test"]
-    low, high = test["intervals"]["accuracy"]
+    low, high = interval_of(test, "accuracy") or (0.0, 1.0)
     cut = checkpoint.recipe.max_length
     lines = [
         "## Limits",

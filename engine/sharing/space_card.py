@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.data.tasks import TASKS
+from engine.sharing.model_card import write_figure
 from engine.sharing.space_hardware import Hardware
 from engine.training.checkpoints import Checkpoint
 
@@ -115,10 +116,7 @@ def _table(checkpoints: Sequence[Checkpoint]) -> list[str]:
     for one in sorted(checkpoints, key=lambda one: (one.name, one.fingerprint)):
         record = one.manifest["run"]["record"]
         test = record["scores"]["test"]
-        figures = (
-            f"{test[name]:.3f} ({test['intervals'][name][0]:.3f}-{test['intervals'][name][1]:.3f})"
-            for name in ("accuracy", "macro_f1")
-        )
+        figures = (write_figure(test, name) for name in ("accuracy", "macro_f1"))
         source = str(one.manifest["data"]["source"]).replace("|", "/")
         lines.append(
             f"| {one.name} | {source} | {' | '.join(figures)} | {record['parameters']['total']:,} "

@@ -155,11 +155,11 @@ def _scores(say: Language, results: Results) -> str:
     for model, scores in results.scores.items():
         cells = []
         for name in FIGURES:
-            value, (low, high) = getattr(scores, name), scores.intervals[name]
+            value, ends = getattr(scores, name), scores.intervals.get(name)
+            interval = "–".join(say.number(end, ".3f") for end in ends) if ends else ""
             marked = ' class="oz-best"' if value == best[name] and len(results.scores) > 1 else ""
             cells.append(
-                f"<td{marked}>{say.number(value, '.3f')}"
-                f"<small>{say.number(low, '.3f')}–{say.number(high, '.3f')}</small></td>"
+                f"<td{marked}>{say.number(value, '.3f')}" + (f"<small>{interval}</small></td>" if ends else "</td>")
             )
         n = say.number(scores.rows, ",")
         body.append(f'<tr><th scope="row">{escape(model)}</th>{"".join(cells)}<td>{n}</td></tr>')

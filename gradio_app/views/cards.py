@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.data.reading import WORDS
 from engine.data.tasks import Task
+from engine.evaluation.metrics import interval_of
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
 from gradio_app.languages import Language, message
@@ -58,14 +59,16 @@ def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
     """Read a card's facts from a checkpoint's manifest."""
     record = manifest["run"]["record"]
     test = record["scores"]["test"]
-    low, high = (say.number(end, ".2f") for end in test["intervals"]["macro_f1"])
+    ends = interval_of(test, "macro_f1")
+    numbers = "\u2060–\u2060".join(say.number(end, ".2f") for end in ends or ())
+    interval = f"\u00a0({numbers})" if ends else ""
     recipe = manifest["recipe"]
     ignores = recipe.get("baseline") == "majority"
     quality = say("test macro F1 {value}", value=say.number(test["macro_f1"], ".2f"))
     return Facts(
         name=manifest["name"],
         about=say("ignores the text: class shares") if ignores else _size(say, **record["parameters"]),
-        quality=f"{quality}\u00a0({low}\u2060–\u2060{high})",
+        quality=f"{quality}{interval}",
         votes=not ignores and recipe["kind"] != "frozen",
     )
 

@@ -33,7 +33,8 @@ def render_significance(say: Language, rows: Sequence[Mapping[str, Any]], tests:
     return (
         f'<p class="oz-summary">{escape(said)}</p>'
         f'<div class="oz-scroll" tabindex="0" role="region" aria-label="{escape(say("McNemar tests"))}">'
-        f'<table class="oz-table oz-pairs"><thead><tr><td>{escape(say("row against column"))}</td>{heads}</tr></thead>'
+        f'<table class="oz-table oz-pairs"><thead><tr><td>{escape(say("row against column; p after Holm"))}</td>{heads}'
+        "</tr></thead>"
         f"<tbody>{lines}</tbody></table></div>"
         f'<p class="oz-note">{_note(say)}</p>'
     )
@@ -61,14 +62,15 @@ def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str,
         others=say.number(others, ","),
         p=p_value(say, test["p"]),
     )
-    points, p = signed(say, 100 * difference, "+.1f"), escape(_compared(say, test["p_holm"]))
+    points, p = signed(say, 100 * difference, "+.1f"), escape(compared(say, test["p_holm"]))
     return (
         f'<td class="{kind}" title="{escape(title)}"><span aria-hidden="true">{sign}</span>'
         f'<span class="oz-unseen">{escape(words)}: </span>{points}<small>p {p}</small></td>'
     )
 
 
-def _compared(say: Language, p: float) -> str:
+def compared(say: Language, p: float) -> str:
+    """`= 0.03` or `< 0.001`."""
     shown = p_value(say, p)
     return shown if shown.startswith("<") else f"= {shown}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.data.reading import describe_summary
 from engine.data.tasks import get_task
+from engine.evaluation.metrics import interval_of
 from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
 from gradio_app.views.numbers import count, duration, megabytes, milliseconds, signed, size
@@ -39,7 +40,7 @@ class Column:
 
 def _interval(name: str) -> Write:
     def show(say: Language, row: Row) -> str:
-        ends = row["intervals"].get(name)
+        ends = interval_of(row, name)
         value = signed(say, row[name], ".3f")
         return f"{value}<small>{'–'.join(signed(say, end, '.3f') for end in ends)}</small>" if ends else value
 
@@ -203,6 +204,14 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]
+    absent = [say(one) for one in comparison["data"].get("absent", ())]
+    if absent:
+        lines.append(
+            say(
+                "No test rows of {classes}: macro F1 is the mean over the classes that have rows.",
+                classes=escape(", ".join(absent)),
+            )
+        )
     lines += [escape(say.again(line)) for row in rows for line in describe_summary(row["model"], row.get("reading"))]
     if comparison["missing"]:
         command = f"odzera train {' '.join(comparison['missing'])} --task {comparison['task']}"

@@ -21,6 +21,8 @@ from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.paths import ROOT
 from engine.training.recipes import RECIPES
+from gradio_app.languages import get_language
+from gradio_app.views.significance import compared
 
 README = ROOT / "README.md"
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
@@ -172,7 +174,8 @@ def test_classify_slang_answers_for_every_model(home: Path) -> None:
     answers = answer("classify", "slang", "ale kozak, serio")
     assert {one["model"] for one in answers} == NAMES
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        counts = {"truncated", "tokens_read", "tokens_given", "tokens_unknown", "token_unit"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *counts}
         assert tuple(one["scores"]) == SLANG.labels
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert one["label"] == max(one["scores"], key=one["scores"].get)
@@ -248,7 +251,13 @@ def test_compare_shows_every_model_in_words(home: Path) -> None:
     result = odzera("compare", "slang")
     for name in NAMES:
         assert len(re.findall(rf"^ *{name} ", result.stdout, re.MULTILINE)) == 1
-    assert "McNemar" in result.stderr
+    # The corrected p alone, and called so; the same as in JSON and on the page.
+    told = " ".join(result.stderr.split())
+    table = answer("compare", "slang")
+    best = table["rows"][0]["model"]
+    first = next(one for one in table["mcnemar"] if one["first"] == best)
+    assert f"McNemar's test of {best}, p after Holm's correction for all pairs of models, against:" in told
+    assert f"{first['second']} p {compared(get_language('en'), first['p_holm'])}" in told
 
 
 def test_results_from_different_data_are_never_in_one_table(own_home: Path, rows_file: Path, slang: TaskData) -> None:

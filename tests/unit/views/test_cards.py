@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.data.reading import Reading
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.answers import Answer, Failure
@@ -78,6 +79,19 @@ def summary(html: str) -> str:
     )
     assert line is not None
     return " ".join("".join(Elements(line[1]).words).split())
+
+
+def test_a_card_says_what_was_cut_off_and_what_is_unknown() -> None:
+    cut = dataclasses.replace(answered("mini", LABELS[0]), reading=Reading(254, 1412, 3))
+    whole = dataclasses.replace(answered("scratch", LABELS[0]), reading=Reading(8, 8, 0))
+    cards = render(ENGLISH, SLANG, facts("mini", "scratch"), [cut, whole])
+    assert re.findall(r'<p class="oz-read">(.*?)</p>', cards) == [
+        "Tokens read: 254 of 1,412; the rest was cut off.",
+        "Unknown tokens: 3 of 254; it can&#x27;t tell them apart.",
+    ]
+    assert "Tokens read: all 8." in cards
+    polish = render(get_language("pl"), SLANG, facts("mini"), [cut])
+    assert "254 z 1" in polish
 
 
 def test_names_reasons_and_facts_are_escaped() -> None:
