@@ -153,7 +153,7 @@ def seconds(value: float | None) -> str:
 def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json: bool) -> None:
     """The table of models trained on the same data."""
     from engine.data.reading import describe_summary
-    from engine.results.comparison import describe_absent, describe_few_shot, describe_refit
+    from engine.results.comparison import describe_absent, describe_few_shot, describe_foundations, describe_refit
 
     for line in notes:
         note(line)
@@ -190,7 +190,7 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
         tests = ", ".join(f"{name} p {_p_value(one['p_holm'])}" for name, one in zip(others, against, strict=True))
         if tests:
             note(f"McNemar's test of {chosen}, p after Holm's correction for all pairs of models, against: {tests}.")
-    for describe in (describe_refit, describe_few_shot):
+    for describe in (describe_refit, describe_few_shot, describe_foundations):
         for line in filter(None, map(describe, comparison["rows"])):
             note(line)
     for line in describe_absent(data.get("absent", ()), data.get("labels", ())):

@@ -21,6 +21,7 @@ from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
 from engine.evaluation.significance import bootstrap_intervals
+from engine.experiments.foundations import as_plain, of_record
 from engine.machine import describe_machine, one_thread
 from engine.store import Predictions, Run, Store
 from engine.training.build import labels_of
@@ -163,6 +164,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
         # More examples than the backbone's positions hold.
         record["few_shot_left_out"] = [one for one in recipe.frozen.sizes if one > inner.rungs[-1].shots]
+    if foundations := as_plain(of_record(store, recipe.as_dict())):
+        record["foundations"] = foundations
     if weights is not None:
         record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(

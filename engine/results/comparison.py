@@ -10,6 +10,7 @@ from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
 from engine.evaluation.metrics import absent_classes
 from engine.evaluation.significance import calibration_interval, holm, mcnemar, with_width
+from engine.experiments.foundations import as_plain, of_record
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
 from engine.store import DataSet, Predictions, Run, Store
@@ -76,7 +77,7 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
     runs = store.runs(task.name, chosen.fingerprint)
     predictions = {run.id: store.predictions(run.id) for run in runs}
     rows = sorted(
-        (_with_calibration(table_row(run), predictions[run.id]) for run in runs),
+        (_with_calibration(_with_foundations(table_row(run), store, run), predictions[run.id]) for run in runs),
         key=lambda row: row[task.select_on],
         reverse=True,
     )
@@ -204,6 +205,24 @@ def describe_refit(row: Mapping[str, Any]) -> str:
     return (
         f"{row['model']}: settings found by a search, the best of {seeds} seeds on validation; all {seeds}: {spread}."
     )
+
+
+def _with_foundations(row: dict[str, Any], store: Store, run: Run) -> dict[str, Any]:
+    """The row with what the model rests on, which records from before 0.7.0 lack."""
+    found = run.record.get("foundations")
+    return row | {"foundations": as_plain(of_record(store, run.record["settings"])) if found is None else found}
+
+
+def describe_foundations(row: Mapping[str, Any]) -> str:
+    """What an untrained model rests on, and what that is bound to; nothing for a trained one, whose data is named."""
+    if row["family"] != "frozen" or not row["foundations"]:
+        return ""
+    parts = "; ".join(
+        f"{one['name']}, trained on {one['data'] or 'what is not recorded here'} "
+        f"(licence: {one['licence'] or 'not recorded, see ' + (one['source'] or 'who made it')})"
+        for one in row["foundations"]
+    )
+    return f"{row['model']} is untrained. It rests on {parts}."
 
 
 def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str, Any]:

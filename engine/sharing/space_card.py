@@ -53,7 +53,7 @@ def write_space_card(
         models: Repositories on the Hub that they were made from.
         data_sets: Repositories on the Hub that they were trained on.
         preload: Repositories, with a commit each, that the Hub downloads when it builds the Space.
-        licences: Licence of the training data → names of the tasks.
+        licences: Licence of the training data and of backbones → names of the tasks.
     """
     settings: dict[str, object] = {
         "title": TITLE,
@@ -97,7 +97,7 @@ def _body(hardware: Hardware, checkpoints: Sequence[Checkpoint], licences: Mappi
         "",
         "## Licences",
         "",
-        "The program is under the MIT licence. The models are for what their training data allows:",
+        "The program is under the MIT licence. The models are for what their training data and backbones allow:",
         "",
     ]
     for licence, tasks in sorted(licences.items()):

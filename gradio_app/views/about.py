@@ -34,7 +34,7 @@ class Standing:
     """What it was adapted from, or empty."""
     source: str
     licence: str
-    """Of the data that it was trained on."""
+    """Of the data that it was trained on, and of what it was adapted from."""
 
 
 def render_purpose(say: Language) -> str:
@@ -133,7 +133,7 @@ def render_models(say: Language, models: Sequence[Standing]) -> str:
     title = say("The models, and what computes them")
     if not models:
         return f'<section><h2>{title}</h2><p class="oz-empty">{say("No model is trained yet.")}</p></section>'
-    heads = (say("task"), say("computed by"), say("adapted from"), say("trained on"), say("licence of that data"))
+    heads = (say("task"), say("computed by"), say("adapted from"), say("trained on"), say("licences of both"))
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     body = "".join(_model(say, one) for one in models)
     note = say(
@@ -154,7 +154,7 @@ def _model(say: Language, one: Standing) -> str:
         say(TASKS[one.task]) if one.task in TASKS else one.task,
         runtime,
         one.backbone or "–",
-        name_source(say, one.source),
+        name_source(say, say(one.source)) if one.source else say("not recorded"),
         one.licence or say("not recorded"),
     )
     return f'<tr><th scope="row">{escape(one.name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'

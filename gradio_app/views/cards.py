@@ -9,8 +9,10 @@ from typing import Any
 from engine.data.reading import WORDS
 from engine.data.tasks import Task
 from engine.evaluation.metrics import interval_of
+from engine.experiments.foundations import Foundation, licences_of, of_checkpoint
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
+from engine.training.checkpoints import Checkpoint
 from gradio_app.languages import Language, message
 from gradio_app.views.wording import compact
 
@@ -51,12 +53,15 @@ class Facts:
     name: str
     about: str
     quality: str
+    rests: str = ""
+    """What an untrained model rests on, and under which licence; empty for a trained one."""
     votes: bool = True
     """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
 
 
-def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
+def facts_of(say: Language, checkpoint: Checkpoint) -> Facts:
     """Read a card's facts from a checkpoint's manifest."""
+    manifest = checkpoint.manifest
     record = manifest["run"]["record"]
     test = record["scores"]["test"]
     ends = interval_of(test, "macro_f1")
@@ -69,7 +74,18 @@ def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
         name=manifest["name"],
         about=say("ignores the text: class shares") if ignores else _size(say, **record["parameters"]),
         quality=f"{quality}{interval}",
+        rests=_rests(say, of_checkpoint(checkpoint)) if recipe["kind"] == "frozen" else "",
         votes=not ignores and recipe["kind"] != "frozen",
+    )
+
+
+def _rests(say: Language, foundations: list[Foundation]) -> str:
+    if not foundations:
+        return ""
+    return say(
+        "rests on {models}; licence: {licence}",
+        models=", ".join(one.name for one in foundations),
+        licence="; ".join(licences_of(foundations)) or say("not recorded"),
     )
 
 
@@ -182,6 +198,7 @@ def slug(label: str) -> str:
 def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name = escape(fact.name)
     about = f'<p class="oz-about">{escape(fact.about)}</p>'
+    about += f'<p class="oz-about">{escape(fact.rests)}</p>' if fact.rests else ""
     head = f"<h2>{name}</h2>{about}"
     foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
     if answer is None:

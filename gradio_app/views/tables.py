@@ -204,6 +204,7 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]
+    lines += [line for row in rows if (line := _say_foundations(say, row))]
     absent = [say(one) for one in comparison["data"].get("absent", ())]
     if absent:
         lines.append(
@@ -222,6 +223,23 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     return f'<ul class="oz-note oz-notes">{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
+
+
+def _say_foundations(say: Language, row: Row) -> str:
+    """What an untrained model rests on: the data named above the table isn't what it has learnt from."""
+    if row.get("family") != "frozen" or not row.get("foundations"):
+        return ""
+    unknown = say("not recorded")
+    rests = "; ".join(
+        say(
+            "{name}, trained on {data}, licence: {licence}",
+            name=escape(one["name"]),
+            data=escape(say(one["data"])) or unknown,
+            licence=escape(one["licence"]) or unknown,
+        )
+        for one in row["foundations"]
+    )
+    return say("{model} is untrained. It rests on {rests}.", model=escape(row["model"]), rests=rests)
 
 
 def _say_refit(say: Language, row: Row) -> str:

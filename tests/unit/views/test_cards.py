@@ -2,9 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
@@ -244,11 +242,11 @@ def test_sizes_are_short(number: int, shown: str) -> None:
 
 
 def test_facts_come_from_the_manifest(trained: Places) -> None:
-    manifests: dict[str, Mapping[str, Any]] = {
-        one.name: one.manifest for one in Registry(trained.checkpoints).models("slang")
-    }
-    assert not facts_of(ENGLISH, manifests["majority"]).votes
-    fact = facts_of(ENGLISH, manifests["scratch-b"])
+    models = {one.name: one for one in Registry(trained.checkpoints).models("slang")}
+    manifests = {name: one.manifest for name, one in models.items()}
+    assert not facts_of(ENGLISH, models["majority"]).votes
+    fact = facts_of(ENGLISH, models["scratch-b"])
+    assert not fact.rests
     assert fact.name == "scratch-b"
     assert fact.votes
     macro_f1 = manifests["scratch-b"]["run"]["record"]["scores"]["test"]["macro_f1"]
@@ -257,9 +255,13 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
 
 
 def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places) -> None:
-    manifest = Registry(trained.checkpoints).find("slang", "scratch").manifest
+    checkpoint = Registry(trained.checkpoints).find("slang", "scratch")
+    manifest = checkpoint.manifest
     record = {**manifest["run"]["record"], "parameters": {"total": 22_714_371, "trained": 1_775_235}}
-    fact = facts_of(ENGLISH, {**manifest, "run": {**manifest["run"], "record": record}})
+    fact = facts_of(
+        ENGLISH, dataclasses.replace(checkpoint, manifest={**manifest, "run": {**manifest["run"], "record": record}})
+    )
+    assert not fact.rests
     assert fact.about == "22.7M weights, 1.8M trained"
 
 
