@@ -148,7 +148,7 @@ def count_read(
     given = read
     if lengths.max(initial=0) >= max_length:
         given = read.copy()
-        for row in np.flatnonzero(lengths >= max_length):
+        for row in np.flatnonzero(lengths >= max_length).tolist():
             given[row] = max(given[row], _count_whole(tokenizer, inputs[row], max_length))
     missing = unknown_token(tokenizer)
     if missing is None:

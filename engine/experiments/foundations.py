@@ -51,7 +51,7 @@ def of_record(store: Store, settings: Mapping[str, Any]) -> list[Foundation]:
     def find(name: str) -> tuple[Mapping[str, Any], str, str] | None:
         runs = [run for data in store.data_sets("nli") for run in store.runs("nli", data.fingerprint)]
         found = max((run for run in runs if run.model == name), key=lambda run: run.created, default=None)
-        return found and (found.record["settings"], found.source, found.record.get("licence", ""))
+        return None if found is None else (found.record["settings"], found.source, found.record.get("licence", ""))
 
     return of_settings(settings, find)
 

@@ -156,7 +156,8 @@ class TfidfLogistic:
                 for one in parts
             )
             counts.append((len(parts), len(parts), len(parts) - known))
-        return Readings(*np.array(counts, dtype=np.int64).reshape(-1, 3).T, unit=WORDS)
+        given, read, unknown = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+        return Readings(read, given, unknown, WORDS)
 
     def contributions(self, row: tuple[str, ...]) -> list[Floats]:
         """What each character of an input adds to the linear scores: its n-grams' values times their weights.

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from engine import __version__
 from engine.cli import app
+from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.paths import ROOT
@@ -174,8 +175,7 @@ def test_classify_slang_answers_for_every_model(home: Path) -> None:
     answers = answer("classify", "slang", "ale kozak, serio")
     assert {one["model"] for one in answers} == NAMES
     for one in answers:
-        counts = {"truncated", "tokens_read", "tokens_given", "tokens_unknown", "token_unit"}
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *counts}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *NOTHING_READ}
         assert tuple(one["scores"]) == SLANG.labels
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert one["label"] == max(one["scores"], key=one["scores"].get)

@@ -161,7 +161,8 @@ class LikelihoodModel:
         scores = score_words(self.network, [ids for ids, _, _ in built], self.prompts.words(), tick)
         missing = unknown_token(self.prompts.tokenizer)
         counts = [(len(read), given, 0 if missing is None else read.count(missing)) for _, read, given in built]
-        return scores, Readings(*np.array(counts, dtype=np.int64).reshape(-1, 3).T)
+        read, given, unknown = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+        return scores, Readings(read, given, unknown)
 
     def parameters(self) -> ParameterCount:
         """All of the model's; none is trained."""
