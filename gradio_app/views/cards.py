@@ -198,9 +198,9 @@ def slug(label: str) -> str:
 def _card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name = escape(fact.name)
     about = f'<p class="oz-about">{escape(fact.about)}</p>'
-    about += f'<p class="oz-about">{escape(fact.rests)}</p>' if fact.rests else ""
     head = f"<h2>{name}</h2>{about}"
-    foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
+    rests = f"<br>{escape(fact.rests)}" if fact.rests else ""
+    foot = f'<p class="oz-quality">{escape(fact.quality)}{rests}</p>'
     if answer is None:
         return f'<article class="oz-card oz-waiting" data-model="{name}">{head}<p class="oz-wait">…</p>{foot}</article>'
     if isinstance(answer, Failure):
