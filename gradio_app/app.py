@@ -80,14 +80,24 @@ def _create_endpoints(context: Context) -> None:
     """`/classify_slang` and `/classify_nli`, for programs."""
 
     def classify_slang(text: str) -> list[dict[str, Any]]:
-        """Ask every model how a Polish message feels: a list of {model, label, scores, ms, waited_ms, runtime}."""
+        """Ask every model how a Polish message feels.
+
+        Returns a list of {model, label, scores, ms, waited_ms, runtime, truncated, tokens_read, tokens_given,
+        tokens_unknown, token_unit}: a model reads no more than tokens_read of the text's tokens_given, and can't tell
+        the tokens_unknown among them apart.
+        """
         try:
             return answer_all(context, SLANG, text)
         except OdzeraError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     def classify_nli(premise: str, hypothesis: str) -> list[dict[str, Any]]:
-        """Ask every model whether the hypothesis follows: a list of {model, label, scores, ms, waited_ms, runtime}."""
+        """Ask every model whether the hypothesis follows.
+
+        Returns a list of {model, label, scores, ms, waited_ms, runtime, truncated, tokens_read, tokens_given,
+        tokens_unknown, token_unit}: a model reads no more than tokens_read of the pair's tokens_given, and can't tell
+        the tokens_unknown among them apart.
+        """
         try:
             return answer_all(context, NLI, premise, hypothesis)
         except OdzeraError as error:

@@ -9,6 +9,7 @@ import torch
 
 from engine.data.sources import TaskData
 from engine.errors import HubError, OdzeraError, RecipeError
+from engine.evaluation.metrics import interval_of
 from engine.evaluation.significance import wilson_interval
 from engine.experiments.record import Finished, Request
 from engine.experiments.run import run_experiment
@@ -206,7 +207,7 @@ def differences(recipe: Recipe, run: Run | None, data: TaskData) -> list[str]:
     said.append(f"Theirs ran on {theirs}, this on {ours}.")
     if "accuracy" in reported and same_data:
         test = run.record["scores"]["test"]
-        low, high = test["intervals"]["accuracy"]
+        low, high = interval_of(test, "accuracy") or (0.0, 1.0)
         inside = low <= reported["accuracy"] <= high
         gap = test["accuracy"] - reported["accuracy"]
         said.append(

@@ -7,6 +7,7 @@ import typer
 
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
 from engine.cli.formats import milliseconds, percent
+from engine.cli.tokens_read import reading_cell, reading_notes
 from engine.paths import default_places, say_no_models
 from engine.terminal import fail, make_table, note, out, print_json, waiting
 
@@ -80,11 +81,15 @@ def show_answers(
         fail(say_no_models(registry.root, task.name))
     if as_json or not good:
         return bool(good)
-    table = make_table("model", "label", *task.labels, "ms", left=("label",))
+    table = make_table("model", "label", *task.labels, "read", "ms", left=("label",))
     for answer in good:
         shares = (percent(answer.scores[label]) for label in task.labels)
-        table.add_row(answer.model, f"[bold]{answer.label}[/]", *shares, milliseconds(answer.ms, 1))
+        table.add_row(
+            answer.model, f"[bold]{answer.label}[/]", *shares, reading_cell(answer), milliseconds(answer.ms, 1)
+        )
     out.print(table)
+    for line in reading_notes(good):
+        note(line)
     trained_on = models[0].manifest["data"]
     note(f"Models trained on {trained_on['source']} ({trained_on['fingerprint']}).")
     others = [one for one in registry.data_sets(task.name) if one != models[0].fingerprint]

@@ -78,6 +78,8 @@ def batch(
 
 def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
     """Agreement, shares of classes, and scores where the file has labels."""
+    from engine.data.reading import describe_summary
+
     for model, reason in result["failures"].items():
         fail(f"{model}: {reason}")
     if as_json:
@@ -101,6 +103,8 @@ def show_batch(result: Mapping[str, Any], as_json: bool) -> None:
         alike, rows = common["unanimous"], common["rows"]
         note(f"All {len(common['models'])} agree on {count(alike)} of {count(rows)} ({percent(alike / rows, 1)}).")
     for row in result["models"]:
+        for line in describe_summary(row["model"], row.get("reading")):
+            note(line)
         if row["scores"] and row["rows_seen_in_training"]:
             fail(f"{row['model']} was trained on {count(row['rows_seen_in_training'])} of these rows.")
 

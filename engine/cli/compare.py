@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
-from engine.cli.formats import count, duration, figure, milliseconds, percent, scored
+from engine.cli.formats import count, duration, figure, milliseconds, p_value, percent, scored
 from engine.cli.source import Given, reads_data
 from engine.errors import DataError
 from engine.paths import default_places
@@ -108,19 +108,22 @@ def show_comparison(comparison: Mapping[str, Any], notes: Sequence[str], as_json
 
 def _remarks(comparison: Mapping[str, Any]) -> Iterator[str]:
     """The tests between models, the spread of searches and few-shot models, and what is missing from the table."""
-    from engine.results.comparison import describe_few_shot, describe_refit
+    from engine.data.reading import describe_summary
+    from engine.results.comparison import describe_absent, describe_few_shot, describe_foundations, describe_refit
 
     names = [row["model"] for row in comparison["rows"]]
     # The best one, and the one that everything pretrained has to beat.
     for chosen in dict.fromkeys([*names[:1], *(name for name in names if name == "scratch")]):
         against = [one for one in comparison["mcnemar"] if chosen in (one["first"], one["second"])]
-        tests = ", ".join(
-            f"{one['second'] if one['first'] == chosen else one['first']} p = {one['p']:.2g}" for one in against
-        )
+        others = (one["second"] if one["first"] == chosen else one["first"] for one in against)
+        tests = ", ".join(f"{name} p {p_value(one['p_holm'])}" for name, one in zip(others, against, strict=True))
         if tests:
-            yield f"McNemar's test of {chosen} against: {tests}."
-    for describe in (describe_refit, describe_few_shot):
+            yield f"McNemar's test of {chosen}, p after Holm's correction for all pairs of models, against: {tests}."
+    for describe in (describe_refit, describe_few_shot, describe_foundations):
         yield from filter(None, map(describe, comparison["rows"]))
+    yield from describe_absent(comparison["data"].get("absent", ()), comparison["data"].get("labels", ()))
+    for row in comparison["rows"]:
+        yield from describe_summary(row["model"], row.get("reading"))
     if comparison["missing"]:
         yield (
             "Fine-tuned rows want their backbones untrained beside them: "

@@ -13,6 +13,8 @@ from engine.cli.source import Given, reads_data
 from engine.paths import default_places
 from engine.terminal import fail, make_table, note, out, print_json, progress_bar
 
+FIGURES = ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss")
+
 
 @app.command()
 @friendly
@@ -48,6 +50,10 @@ def evaluate(
 
 def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
     """A model's figures on any labelled data."""
+    from engine.data.reading import describe_summary
+    from engine.evaluation.metrics import interval_of
+    from engine.results.comparison import describe_absent
+
     if as_json:
         print_json(result)
         return
@@ -57,7 +63,7 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
         f"[bold]{result['model']}[/], trained on {escape(result['trained_on']['source'])}, "
         f"on {count(data['rows'])} rows of {escape(data['source'])} ({data['split']})"
     )
-    for name in ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss"):
+    for name in FIGURES:
         out.print(f"  {name:<18}{scored(result, name)}")
     out.print(f"  {'calibration_error':<18}{figure(result['calibration_error'])}")
     table = make_table("class", "precision", "recall", "F1", "rows")
@@ -68,8 +74,12 @@ def show_evaluation(result: Mapping[str, Any], as_json: bool) -> None:
     for code, figures in result["per_language"].items():
         accuracy, macro_f1 = (figure(figures[name], digits=3) for name in ("accuracy", "macro_f1"))
         out.print(f"  {code}: accuracy {accuracy}, macro F1 {macro_f1} ({figures['rows']} rows)")
-    if result["absent"]:
-        note(f"There are no rows of {', '.join(result['absent'])}; macro F1 counts each as 0.")
+    for line in describe_absent(result["absent"], result["labels"]):
+        note(line)
+    if any(interval_of(result, name) is None for name in FIGURES):
+        note("No interval: the rows are too few, or too much alike, to tell how sure that figure is.")
+    for line in describe_summary(result["model"], result.get("reading")):
+        note(line)
     seen = result["rows_seen_in_training"]
     if seen:
         fail(f"{count(seen)} of these rows were in the training data, so these figures flatter it.")

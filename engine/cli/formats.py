@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.evaluation.metrics import interval_of
+
 
 def duration(seconds: float | None) -> str:
     """`0.4 s`, `12 s`, `3 min 20 s`; `-` where nothing was timed."""
@@ -46,8 +48,8 @@ def figure(value: float, ends: Sequence[float] | None = None, digits: int = 4) -
 
 
 def scored(row: Mapping[str, Any], name: str, digits: int = 4) -> str:
-    """The figure `name` of a model's row, with its interval."""
-    return figure(row[name], row["intervals"].get(name), digits)
+    """The figure `name` of a model's row, with its interval where the rows give it one."""
+    return figure(row[name], interval_of(row, name), digits)
 
 
 def short(value: object) -> str:
@@ -70,3 +72,8 @@ def ratio(value: float | None) -> str:
 def spread(mean: float, deviation: float, digits: int = 4) -> str:
     """`0.5812 ± 0.0107`."""
     return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def p_value(p: float) -> str:
+    """`< 0.001`, `= 0.012`, `= 0.34`, as on the page."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from engine.data.reading import Readings
 from engine.data.tasks import Task
 from engine.errors import TextError
 from engine.messages import Message
@@ -138,6 +139,52 @@ def _set_limits(tokenizer: Any, max_length: int) -> Any:
     # As `split_special_tokens`.
     backend.encode_special_tokens = True
     return backend
+
+
+def count_read(
+    tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_length: int, encoded: Encoded
+) -> Readings:
+    """How many of the tokens of each input `encode` has kept, and how many of those the tokenizer doesn't know.
+
+    Only inputs that fill `max_length` may have been cut, so only they are tokenised once more, without a limit.
+    """
+    lengths = encoded.lengths
+    read = lengths - int(tokenizer.num_special_tokens_to_add(task.is_pair))
+    given = read
+    if lengths.max(initial=0) >= max_length:
+        given = read.copy()
+        for row in np.flatnonzero(lengths >= max_length).tolist():
+            given[row] = max(given[row], _count_whole(tokenizer, inputs[row], max_length))
+    missing = unknown_token(tokenizer)
+    if missing is None:
+        return Readings(read, given, np.zeros_like(read))
+    unknown = encoded.ids == missing
+    if not unknown.any():
+        return Readings(read, given, np.zeros_like(read))
+    before = np.concatenate([[0], np.cumsum(unknown)])
+    return Readings(read, given, before[encoded.offsets[1:]] - before[encoded.offsets[:-1]])
+
+
+def _count_whole(tokenizer: Any, texts: tuple[str, ...], max_length: int) -> int:
+    """Tokens of an input, special ones not counted, however many the model reads."""
+    if tokenizer.is_fast:
+        # What is cut off comes along in pieces; setting no limit would set none for other threads too.
+        found = _set_limits(tokenizer, max_length).encode_batch_fast(list(texts), add_special_tokens=False)
+        return sum(len(one.ids) + sum(len(rest.ids) for rest in one.overflowing) for one in found)
+    whole = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return sum(map(len, whole))
+
+
+def unknown_token(tokenizer: Any) -> int | None:
+    """The token in the place of whatever the vocabulary lacks; None where it lacks nothing, as over bytes."""
+    name = tokenizer.unk_token
+    if tokenizer.is_fast:
+        # Models over bytes have none, though transformers may name one that ends texts.
+        name = getattr(tokenizer.backend_tokenizer.model, "unk_token", name)
+    if name is None or name in (tokenizer.eos_token, tokenizer.bos_token, tokenizer.pad_token):
+        return None
+    found = tokenizer.convert_tokens_to_ids(name)
+    return None if found is None else int(found)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Scores:
     rows: int
     accuracy: float
     macro_f1: float
+    """Mean F1 of the classes that have rows."""
     weighted_f1: float
     mcc: float
     loss: float
@@ -41,7 +42,8 @@ class Scores:
     """Rows are true classes, columns are predicted ones."""
     per_language: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """95 % bootstrap intervals of `FIGURES`; records from before 0.6.0 lack that of `calibration_error`."""
+    """95 % intervals of `FIGURES`, see `significance.bootstrap_intervals`; those that say nothing are left out, and
+    records from before 0.6.0 lack that of `calibration_error`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and the store."""
@@ -55,6 +57,18 @@ class Scores:
 
 
 FIGURES = ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss", "calibration_error")
+
+
+def interval_of(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """The interval of a figure in `Scores.as_dict`; None where rows are too few, or too much alike, for one."""
+    low, high = figures["intervals"].get(name) or (0.0, 0.0)
+    # Records from before 0.7.0 hold some of no width.
+    return (float(low), float(high)) if low < high else None
+
+
+def absent_classes(per_class: Sequence[Mapping[str, float]], labels: Sequence[str]) -> list[str]:
+    """Classes that have no rows among those scored, and so no part in macro F1."""
+    return [label for label, one in zip(labels, per_class, strict=True) if not one["support"]]
 
 
 def softmax(logits: Floats) -> Floats:
@@ -85,7 +99,7 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 10) -> fl
 
 
 def headline(labels: Ints, probabilities: Floats) -> dict[str, float]:
-    """The six figures of `FIGURES`."""
+    """The six figures of `FIGURES`; macro F1 is the mean over the classes that have rows."""
     # Here, since it takes a second, which whoever opens a page or starts a search would wait for.
     from sklearn.metrics import f1_score, matthews_corrcoef
 
@@ -93,7 +107,7 @@ def headline(labels: Ints, probabilities: Floats) -> dict[str, float]:
     classes = np.arange(probabilities.shape[1])
     return {
         "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
+        "macro_f1": float(f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)),
         "weighted_f1": float(f1_score(labels, predicted, labels=classes, average="weighted", zero_division=0)),
         # Undefined with one label in all; scikit-learn says 0 too, but with a warning for every language.
         "mcc": float(matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,

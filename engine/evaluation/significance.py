@@ -18,6 +18,9 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap intervals (Efron, 1979) of accuracy, F1, MCC, loss and calibration error over the rows.
 
+    A bootstrap of one row, or of rows that are all right or all wrong, has no width and would claim certainty. Accuracy
+    then has Wilson's interval, and the other figures have none.
+
     All resamples are counted at once as weighted confusion matrices, which takes milliseconds instead of seconds.
 
     Args:
@@ -37,9 +40,17 @@ def bootstrap_intervals(
         rows = generator.integers(0, n, n)
         matrices[one] = np.bincount(cell[rows], minlength=classes * classes).reshape(classes, classes)
         loss[one] = losses[rows].mean()
-    samples = _from_confusion(matrices) | {"loss": loss}
-    calibration = calibration_interval(labels, probabilities, seed, resamples)
-    return {name: _ends(values) for name, values in samples.items()} | {"calibration_error": calibration}
+    samples = _from_confusion(matrices, np.unique(labels)) | {"loss": loss}
+    ends = {name: _ends(values) for name, values in samples.items()}
+    ends["calibration_error"] = calibration_interval(labels, probabilities, seed, resamples)
+    if _is_flat(ends["accuracy"]):
+        ends["accuracy"] = wilson_interval(int((predicted == labels).sum()), n)
+    return with_width(ends)
+
+
+def with_width(intervals: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
+    """The intervals that say something: rows that are all alike, or one alone, give none but their own value."""
+    return {name: (ends[0], ends[1]) for name, ends in intervals.items() if not _is_flat(ends)}
 
 
 def calibration_interval(
@@ -62,17 +73,13 @@ def calibration_interval(
     return min(low, measured), max(high, measured)
 
 
-def with_width(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """The intervals that say something: rows that are all alike, or one alone, give none but their own value."""
-    return {name: ends for name, ends in intervals.items() if ends[0] < ends[1]}
-
-
 def class_f1_intervals(
     confusion: Sequence[Sequence[int]], seed: int = 0, resamples: int = RESAMPLES
 ) -> list[tuple[float, float]]:
     """95 % percentile bootstrap interval of each class's F1, from the counts alone.
 
-    Drawing rows anew is drawing the cells of their confusion matrix from a multinomial.
+    Drawing rows anew is drawing the cells of their confusion matrix from a multinomial. Where that has no width, as for
+    a class without a mistake, the interval is Wilson's of hits among hits and mistakes, whose share gives F1.
 
     Args:
         confusion: Shape (classes, classes); rows are true classes, columns predicted ones.
@@ -85,7 +92,14 @@ def class_f1_intervals(
         return [(0.0, 1.0)] * len(counts)
     drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=resamples)
     matrices = drawn.reshape(resamples, *counts.shape).astype(np.float64)
-    return [_ends(column) for column in _class_f1(matrices).T]
+    ends = [_ends(column) for column in _class_f1(matrices).T]
+    return [_wilson_f1(counts, place) if _is_flat(both) else both for place, both in enumerate(ends)]
+
+
+def _wilson_f1(counts: NDArray[np.float64], place: int) -> tuple[float, float]:
+    hits = int(counts[place, place])
+    low, high = wilson_interval(hits, int(counts[place].sum() + counts[:, place].sum()) - hits)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
@@ -98,13 +112,18 @@ def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
+def _is_flat(ends: Sequence[float]) -> bool:
+    """Whether an interval has no width but for rounding."""
+    return ends[1] - ends[0] < 1e-9
+
+
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 
 
-def _from_confusion(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Accuracy, F1 and MCC of confusion matrices of shape (m, classes, classes)."""
+def _from_confusion(matrices: NDArray[np.float64], present: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Accuracy, F1 and MCC of confusion matrices of shape (m, classes, classes); macro F1 of the classes `present`."""
     total = matrices.sum(axis=(1, 2))
     right = np.trace(matrices, axis1=1, axis2=2)
     truth, guess = matrices.sum(axis=2), matrices.sum(axis=1)
@@ -116,7 +135,7 @@ def _from_confusion(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float
         mcc = np.nan_to_num(above / below)
     return {
         "accuracy": right / total,
-        "macro_f1": f1.mean(axis=1),
+        "macro_f1": f1[:, present].mean(axis=1),
         "weighted_f1": (f1 * truth).sum(axis=1) / total,
         "mcc": mcc,
     }

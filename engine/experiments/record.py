@@ -16,12 +16,14 @@ from safetensors.torch import save as save_tensors
 
 from engine import __version__
 from engine.data.folding import hash_keys
+from engine.data.reading import Readings
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
 from engine.evaluation.significance import bootstrap_intervals
+from engine.experiments.foundations import as_plain, of_record
 from engine.machine import describe_machine, one_thread
 from engine.store import Predictions, Run, Store
 from engine.training.build import labels_of
@@ -117,7 +119,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         more: What else the record holds, beside what every one does.
     """
     data, model = request.data, fitted.model
-    scores, probabilities = _score_splits(data, model)
+    scores, probabilities, read = _score_splits(data, model)
     with one_thread():
         latency = measure_latency(model.probabilities, data.texts("test")[:LATENCY_TEXTS])
     predictions = _predictions(data, probabilities)
@@ -128,6 +130,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     record = _describe(request, fitted) | {
         "scores": {split: one.as_dict() for split, one in scores.items()},
+        "reading": None if read is None else read.summary(),
         "cost": _costs(request, fitted) | {"size_bytes": sum(map(len, files.values()))},
         "latency": latency.as_dict() | {"threads": 1},
         **(more or {}),
@@ -136,6 +139,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
         # More examples than the backbone's positions hold.
         record["few_shot_left_out"] = [one for one in request.recipe.frozen.sizes if one > inner.rungs[-1].shots]
+    if foundations := as_plain(of_record(store, request.recipe.as_dict())):
+        record["foundations"] = foundations
     if weights is not None:
         record["decision_weights"] = [round(float(one), 4) for one in weights]
     run = Run(
@@ -153,13 +158,13 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     return Finished(checkpoint, run)
 
 
-def _score_splits(data: TaskData, model: Classifier) -> tuple[dict[str, Scores], Floats]:
-    """Scores on validation and test, and the probabilities on test, each computed once."""
-    scores, probabilities = {}, np.empty(0)
+def _score_splits(data: TaskData, model: Classifier) -> tuple[dict[str, Scores], Floats, Readings | None]:
+    """Scores on validation and test, and the probabilities on test and what was read of it, each computed once."""
+    scores, probabilities, read = {}, np.empty(0), None
     for split in ("validation", "test"):
-        probabilities = model.probabilities(data.texts(split))
+        probabilities, read = model.answer(data.texts(split))
         scores[split] = score_with_intervals(labels_of(data, split), probabilities, _languages(data, split))
-    return scores, probabilities
+    return scores, probabilities, read
 
 
 def _describe(request: Request, fitted: Fitted) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import RecipeError
 from engine.hub import client
+from engine.messages import message
 from engine.paths import find_pretrained
 
 
@@ -27,6 +28,10 @@ class Backbone:
     """Whether the weights are installed from the package index and need no network."""
     bundled: bool = False
     """Whether the weights ship with the product, in `checkpoints/`."""
+    licence: str = ""
+    """As its page on the hub names it (looked at in November 2026); empty where it isn't known for sure."""
+    data: str = ""
+    """What it was trained on, in a few words of that page."""
 
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
@@ -45,6 +50,8 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "intermediate_size": 1536,
                 },
                 package=True,
+                licence="Apache 2.0",
+                data=message("over a billion pairs of sentences, listed on its page"),
             ),
             Backbone(
                 "polish-gpt-mini",
@@ -81,6 +88,8 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "mlp_bias": True,
                     "pad_token_id": 2,
                 },
+                licence="Apache 2.0",
+                data=message("Polish texts collected by SpeakLeash"),
             ),
             Backbone(
                 "herbert",
@@ -89,12 +98,16 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                 # The branch main (50e33e0567be0c0b313832314c586e3df0dc2297) has a pickle alone; this pull request is
                 # the hub's own conversion to safetensors.
                 revision="refs/pr/2",
+                licence="CC BY 4.0",
+                data=message("Polish corpora, listed on its page"),
             ),
             Backbone(
                 "mbert",
                 "google-bert/bert-base-multilingual-cased",
                 {"model_type": "bert", "vocab_size": 119547},
                 revision="3f076fdb1ab68d5b2880cb87a0886f315b8146f8",
+                licence="Apache 2.0",
+                data=message("Wikipedia in 104 languages"),
             ),
             Backbone(
                 "xlm-roberta",
@@ -107,6 +120,8 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
                     "pad_token_id": 1,
                 },
                 revision="e73636d4f797dec63c3081bb6ed5c7b0bb3f2089",
+                licence="MIT",
+                data=message("CommonCrawl in 100 languages"),
             ),
         )
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.reading import WORDS, Readings
 from engine.errors import CheckpointError
-from engine.models.ngrams import char_ngrams, lowered, word_ngrams
+from engine.models.ngrams import char_ngrams, is_known, lowered, word_ngrams
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -30,6 +31,9 @@ class Baseline(Protocol):
 
     def probabilities(self, inputs: Inputs) -> Floats:
         """Probabilities of shape (n, classes)."""
+
+    def count_read(self, inputs: Inputs) -> Readings | None:
+        """How much of each input is known; None where the text is ignored."""
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays, and plain values."""
@@ -54,6 +58,9 @@ class Majority:
     def probabilities(self, inputs: Inputs) -> Floats:
         """The same row for every input, shape (n, classes)."""
         return np.tile(self.shares, (len(inputs), 1))
+
+    def count_read(self, inputs: Inputs) -> None:
+        """Nothing is read."""
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The shares."""
@@ -137,6 +144,20 @@ class TfidfLogistic:
         logits = self._features(inputs) @ self.coefficients.T + self.intercept
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def count_read(self, inputs: Inputs) -> Readings:
+        """All words are read; unknown are those of which no n-gram is in the vocabularies, not a stretch of letters."""
+        words, chars = (self.vectorizers[view] for view in self.VIEWS)
+        counts = []
+        for row in inputs:
+            parts = [word for text in row for word in text.lower().split()]
+            known = sum(
+                is_known(one, words.token_pattern, words.vocabulary_, chars.vocabulary_, *chars.ngram_range)
+                for one in parts
+            )
+            counts.append((len(parts), len(parts), len(parts) - known))
+        given, read, unknown = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+        return Readings(read, given, unknown, WORDS)
 
     def contributions(self, row: tuple[str, ...]) -> list[Floats]:
         """What each character of an input adds to the linear scores: its n-grams' values times their weights.

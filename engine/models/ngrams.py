@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 Spans = Mapping[str, Sequence[tuple[tuple[int, int], ...]]]
 """Term → its occurrences, each as the stretches of characters that it covers."""
@@ -40,3 +40,17 @@ def char_ngrams(low: str, shortest: int, longest: int) -> Spans:
             if size >= len(padded):
                 break
     return found
+
+
+def is_known(
+    word: str, pattern: str, words: Container[str], chars: Container[str], shortest: int, longest: int
+) -> bool:
+    """Whether a vocabulary holds a word between spaces, or any token or stretch of it; `word` is in lower case."""
+    if any(token in words for token in re.findall(pattern, word)):
+        return True
+    padded = f" {word} "
+    return any(
+        padded[start : start + size] in chars
+        for size in range(shortest, longest + 1)
+        for start in range(max(1, len(padded) - size + 1))
+    )

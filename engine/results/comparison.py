@@ -8,7 +8,9 @@ import numpy as np
 from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
+from engine.evaluation.metrics import absent_classes
 from engine.evaluation.significance import calibration_interval, holm, mcnemar, with_width
+from engine.experiments.foundations import as_plain, of_record
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
 from engine.store import DataSet, Predictions, Run, Store
@@ -63,10 +65,11 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
     """All models trained on one data set, best first, with their test figures, costs and pairwise tests.
 
     Returns:
-        `{data: {source, fingerprint, rows, licence}, rows: [...], missing: [...], mcnemar: [...], other_data: [...]}`;
-        `missing` names the zero-shot and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is
-        `{first, second, only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's
-        accuracy less the second's, `p_holm` is corrected for all pairs in the list.
+        `{data: {source, fingerprint, rows, licence, labels, absent}, rows: [...], missing: [...], mcnemar: [...],
+        other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot and few-shot recipes
+        that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second, only_first_right,
+        only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the second's, `p` is
+        McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the list.
 
     Raises:
         DataError: No model was trained on such data.
@@ -75,7 +78,7 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
     runs = store.runs(task.name, chosen.fingerprint)
     predictions = {run.id: store.predictions(run.id) for run in runs}
     rows = sorted(
-        (_with_calibration(table_row(run), predictions[run.id]) for run in runs),
+        (_with_calibration(_with_foundations(table_row(run), store, run), predictions[run.id]) for run in runs),
         key=lambda row: row[task.select_on],
         reverse=True,
     )
@@ -88,6 +91,8 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
             "rows": chosen.rows,
             "test_rows": runs[-1].record["rows"]["test"],
             "licence": chosen.licence,
+            "labels": list(task.labels),
+            "absent": absent_classes(runs[-1].record["scores"]["test"]["per_class"], task.labels),
         },
         "rows": rows,
         "missing": missing_untrained(task, runs),
@@ -146,7 +151,8 @@ def table_row(run: Run) -> dict[str, Any]:
         "family": "scratch" if record["settings"].get("random_weights") else record["settings"]["kind"],
         "run": run.id,
         **{name: test[name] for name in figures},
-        "intervals": test["intervals"],
+        # Records from before 0.7.0 hold some of no width.
+        "intervals": {name: list(ends) for name, ends in with_width(test["intervals"]).items()},
         "per_class": test["per_class"],
         "confusion": test["confusion"],
         "per_language": test["per_language"],
@@ -161,6 +167,8 @@ def table_row(run: Run) -> dict[str, Any]:
         "batch_p50_ms": record["latency"].get("batch_p50_ms"),
         "batch_p95_ms": record["latency"].get("batch_p95_ms"),
         "few_shot": record.get("few_shot"),
+        # Of the test rows; records from before 0.7.0 don't tell.
+        "reading": record.get("reading"),
         "few_shot_left_out": record.get("few_shot_left_out", []),
         "peak_memory_mb": record["cost"]["peak_memory_mb"],
         "size_bytes": record["cost"]["size_bytes"],
@@ -174,6 +182,14 @@ def table_row(run: Run) -> dict[str, Any]:
         # Where one setting was trained on several seeds: which ones, and how much they differ.
         "refit": record.get("refit"),
     }
+
+
+def describe_absent(absent: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Which classes have no rows, and what macro F1 is then a mean of; nothing where all have some."""
+    if not absent:
+        return []
+    present = ", ".join(label for label in labels if label not in absent)
+    return [f"No rows of {', '.join(absent)}: macro F1 is the mean over the classes that have rows ({present})."]
 
 
 def describe_refit(row: Mapping[str, Any]) -> str:
@@ -192,12 +208,31 @@ def describe_refit(row: Mapping[str, Any]) -> str:
     )
 
 
+def _with_foundations(row: dict[str, Any], store: Store, run: Run) -> dict[str, Any]:
+    """The row with what the model rests on, which records from before 0.7.0 lack."""
+    found = run.record.get("foundations")
+    return row | {"foundations": as_plain(of_record(store, run.record["settings"])) if found is None else found}
+
+
+def describe_foundations(row: Mapping[str, Any]) -> str:
+    """What an untrained model rests on, and what that is bound to; nothing for a trained one, whose data is named."""
+    if row["family"] != "frozen" or not row["foundations"]:
+        return ""
+    parts = "; ".join(
+        f"{one['name']}, trained on {one['data'] or 'what is not recorded here'} "
+        f"(licence: {one['licence'] or 'not recorded, see ' + (one['source'] or 'who made it')})"
+        for one in row["foundations"]
+    )
+    return f"{row['model']} is untrained. It rests on {parts}."
+
+
 def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str, Any]:
     """The row with the interval of its calibration error, which records from before 0.6.0 lack."""
     if "calibration_error" in row["intervals"] or not predictions.rows:
         return row
     ends = calibration_interval(np.array(predictions.labels), np.array(predictions.probabilities))
-    return row | {"intervals": {**row["intervals"], "calibration_error": list(ends)}}
+    own = {name: list(both) for name, both in with_width({"calibration_error": ends}).items()}
+    return row | {"intervals": {**row["intervals"], **own}}
 
 
 def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> list[dict[str, Any]]:
@@ -241,7 +276,7 @@ def evaluate_model(
     rows = data.split(split)
     if not len(rows):
         raise DataError(f"{data.source} has no {split} rows.")
-    probabilities = classifier.probabilities(data.texts(split), tick)
+    probabilities, read = classifier.answer(data.texts(split), tick)
     languages = list(rows["lang_abv"]) if "lang_abv" in rows else None
     scores = score_with_intervals(rows["label"].to_numpy(dtype=np.int64), probabilities, languages)
     return {
@@ -254,9 +289,9 @@ def evaluate_model(
         "first_rows": {why: list(rows) for why, rows in data.report.rows.items()},
         "files": [file.as_dict() for file in data.report.files],
         "notes": list(map(str, data.report.notes)),
-        "absent": [label for label, one in zip(data.task.labels, scores.per_class, strict=True) if not one["support"]],
+        "reading": None if read is None else read.summary(),
+        "absent": absent_classes(scores.per_class, data.task.labels),
         **scores.as_dict(),
-        "intervals": {name: list(ends) for name, ends in with_width(scores.intervals).items()},
         "labels": list(data.task.labels),
     }
 

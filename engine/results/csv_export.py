@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
-from engine.evaluation.metrics import FIGURES
+from engine.evaluation.metrics import FIGURES, interval_of
 
 COSTS = (
     "total_parameters",
@@ -44,7 +44,7 @@ def to_csv(comparison: Mapping[str, Any], served: Mapping[str, tuple[str, float]
 def _line(row: Mapping[str, Any], about: Mapping[str, Any], served: tuple[str, float] | None) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name in FIGURES:
-        low, high = row["intervals"].get(name, ("", ""))
+        low, high = interval_of(row, name) or ("", "")
         figures |= {name: row[name], f"{name}_low": low, f"{name}_high": high}
     line = {
         "model": row["model"],

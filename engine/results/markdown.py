@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.errors import DataError
+from engine.evaluation.metrics import interval_of
 
 FAMILIES: Mapping[str, str] = {
     "scratch": "trained from scratch",
@@ -105,8 +106,8 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:
-    low, high = row["intervals"][figure]
-    return f"{row[figure]:.3f} ({low:.3f}-{high:.3f})"
+    ends = interval_of(row, figure)
+    return f"{row[figure]:.3f} ({ends[0]:.3f}-{ends[1]:.3f})" if ends else f"{row[figure]:.3f}"
 
 
 def _short(count: int) -> str:

@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 from engine.data.cleaning import MAX_CHARACTERS, clean_text
+from engine.data.reading import NOTHING_READ, Reading
 from engine.data.tasks import Task
+from engine.data.visible import is_visible
 from engine.errors import OdzeraError, TextError
 from engine.messages import Message, message
 from engine.serving.registry import Registry, Untouched, model_key
@@ -62,6 +64,8 @@ class Answer:
     """Median of `ms` over this model's last answers, this one among them."""
     calls: int = 0
     """How many answers that is, `RECENT` at most."""
+    reading: Reading | None = None
+    """How much of the input it read; None for a model that ignores the text."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -72,6 +76,7 @@ class Answer:
             "ms": round(self.ms, 3),
             "waited_ms": round(self.waited_ms, 3),
             "runtime": self.runtime,
+            **(self.reading.as_dict() if self.reading else NOTHING_READ),
         }
 
 
@@ -87,7 +92,7 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
     """Clean the texts of one input as training texts were.
 
     Raises:
-        TextError: One is empty, too long or holds NUL bytes.
+        TextError: One is empty or holds nothing that can be seen, is too long or holds NUL bytes.
     """
     cleaned = []
     for column, text in zip(task.text_columns, texts, strict=True):
@@ -101,7 +106,7 @@ def check_input(task: Task, texts: Sequence[str]) -> tuple[str, ...]:
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise TextError(Message(said["unicode"]))
         ready = clean_text(text)
-        if not ready:
+        if not is_visible(ready):
             raise TextError(Message(said["empty"]))
         cleaned.append(ready)
     return tuple(cleaned)
@@ -173,7 +178,7 @@ def _ask(
     try:
         served = registry.served(model)
         start = time.perf_counter()
-        row = served.classifier.probabilities([ready])[0]
+        (row,), read = served.classifier.answer([ready])
         end = time.perf_counter()
     except Exception as error:
         # A model that fails on this text must not keep the others from answering.
@@ -182,4 +187,6 @@ def _ask(
     label = task.labels[int(row.argmax())]
     ms = (end - start) * 1000
     registry.pool.learn(model_key(model), ms)
-    return Answer(model.name, label, scores, ms, (start - asked) * 1000, served.runtime, *registry.time(model, ms))
+    reading = None if read is None else read[0]
+    waited = (start - asked) * 1000
+    return Answer(model.name, label, scores, ms, waited, served.runtime, *registry.time(model, ms), reading)

@@ -12,10 +12,12 @@ import numpy as np
 from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.columns import match_columns, other_labels
 from engine.data.labels import read_labels
+from engine.data.reading import Readings, join
 from engine.data.recognise import FileReport, compare_labels
 from engine.data.tables import Table, as_string
 from engine.data.tables.table import shorten
 from engine.data.tasks import NLI, SLANG, Task
+from engine.data.visible import is_visible
 from engine.errors import DataError, OdzeraError, TextError
 from engine.evaluation.agreement import MISSING
 from engine.evaluation.metrics import Floats, Ints
@@ -31,6 +33,8 @@ MOST_ROWS = 1024
 TELL_SECONDS = 0.25
 """How often progress is told."""
 
+Answered = tuple[Floats, Readings | None]
+"""Probabilities, and how much of each input was read."""
 EMPTY, LONG, ODD = "empty", "long", "odd"
 """Why a row gets no answer: nothing is written in it, too much is, or it isn't plain text."""
 
@@ -182,7 +186,7 @@ def _refuse_objects(table: Table, name: str, cells: Sequence[object]) -> None:
 
 
 def _reason(cells: Sequence[object]) -> str:
-    if any(isinstance(cell, str) and not cell.strip() for cell in cells):
+    if any(isinstance(cell, str) and not is_visible(cell) for cell in cells):
         return EMPTY
     return LONG if any(isinstance(cell, str) and len(cell) > MAX_CHARACTERS for cell in cells) else ODD
 
@@ -259,6 +263,8 @@ class Outcome:
     seconds: Mapping[str, float]
     """Model → how long it took, waiting for its turns included."""
     cancelled: bool = False
+    readings: Mapping[str, Readings] = field(default_factory=dict)
+    """Model → how much it read of each input that it came to; models that ignore the text are left out."""
 
 
 def run_batch(
@@ -290,7 +296,8 @@ def run_batch(
         yield from run.ask(model)
     failures = [Failure(name, reason) for name, reason in run.failures.items()]
     said = {name: rows for name, rows in run.probabilities.items() if name not in run.failures}
-    yield Outcome(batch, said, failures, run.seconds, run.cancelled.is_set())
+    read = {name: join(pieces) for name, pieces in run.readings.items() if pieces and name in said}
+    yield Outcome(batch, said, failures, run.seconds, run.cancelled.is_set(), read)
 
 
 class _Run:
@@ -303,6 +310,7 @@ class _Run:
         self.rows = len(batch.inputs)
         self.done = {model.name: 0 for model in models}
         self.probabilities: dict[str, Floats] = {}
+        self.readings: dict[str, list[Readings]] = {}
         self.failures: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.expected = {model.name: paces.seconds(model, self.rows) for model in models}
@@ -311,7 +319,7 @@ class _Run:
     def ask(self, model: Checkpoint) -> Iterator[Progress]:
         """All rows of one model."""
         answers = np.full((self.rows, len(self.batch.columns.task.labels)), np.nan)
-        self.probabilities[model.name] = answers
+        self.probabilities[model.name], self.readings[model.name] = answers, []
         begun, computed = time.monotonic(), 0.0
         size = int(np.clip(PIECE_SECONDS * self.paces.rows_a_second(model), 1, 64))
         yield self.progress(model, begun)
@@ -322,7 +330,7 @@ class _Run:
                 yield from self._wait(future, model, begun)
                 if not future.done():
                     break
-                rows, took = future.result()
+                (rows, read), took = future.result()
             except Exception as error:
                 # Whatever one model does, the others go on.
                 known = isinstance(error, OdzeraError)
@@ -332,6 +340,7 @@ class _Run:
                 # Somebody who has left keeps nobody waiting.
                 future.cancel()
             answers[at : at + len(piece)] = rows
+            self.readings[model.name] += [read] if read else []
             self.done[model.name] += len(piece)
             computed += took
             # Never much larger at once: the next texts may be longer.
@@ -340,7 +349,7 @@ class _Run:
         if model.name not in self.failures:
             self.paces.learn(model, self.done[model.name], computed)
 
-    def _wait(self, future: "Future[tuple[Floats, float]]", model: Checkpoint, begun: float) -> Iterator[Progress]:
+    def _wait(self, future: "Future[tuple[Answered, float]]", model: Checkpoint, begun: float) -> Iterator[Progress]:
         while not wait([future], timeout=0.05).done:
             if self.cancelled.is_set():
                 return
@@ -372,13 +381,13 @@ class _Run:
         return Progress(self.rows, dict(self.done), model.name, now - self.start, left, share, dict(self.failures))
 
 
-def _take_turn(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+def _take_turn(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Answered, float]:
     """A piece in the queue that questions stand in too, and how long it took once its turn came."""
     return registry.pool.submit(_answer, registry, model, piece).result()
 
 
-def _answer(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Floats, float]:
+def _answer(registry: Registry, model: Checkpoint, piece: Sequence[tuple[str, ...]]) -> tuple[Answered, float]:
     classifier = registry.classifier(model)
     start = time.perf_counter()
-    rows = classifier.probabilities(piece)
-    return rows, time.perf_counter() - start
+    answered = classifier.answer(piece)
+    return answered, time.perf_counter() - start

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from engine.data.tables.writing import Cell, written
 from engine.errors import OdzeraError
 from engine.evaluation.agreement import MISSING, Agreement, agreement_of_rows, measure_agreement
 from engine.evaluation.metrics import Ints, Scores
-from engine.evaluation.significance import with_width
 from engine.experiments.record import score_with_intervals
 from engine.serving.batch import Outcome
 from engine.training.checkpoints import Checkpoint
@@ -64,7 +62,7 @@ def score_models(outcome: Outcome) -> dict[str, Scores]:
         inside = (outcome.batch.labels != MISSING) & ~np.isnan(rows[:, 0])
         if inside.any():
             scored = score_with_intervals(outcome.batch.labels[inside], rows[inside], None)
-            scores[name] = replace(scored, intervals=with_width(scored.intervals))
+            scores[name] = scored
     return scores
 
 
@@ -83,7 +81,8 @@ def answered_file(outcome: Outcome, names: Sequence[str], kind: str = "") -> byt
     """The file with two columns for each model, and one that says how far `names` agree on the row.
 
     Columns are `MODEL`, the class; `MODEL_probability`, what the model gives it; and `agreement`, the share of the
-    models that say what most say, where there are two or more. Rows without an answer have empty cells. `kind` is the
+    models that say what most say, where there are two or more. Rows without an answer have empty cells. Where a model
+    has cut a text, or has no sign for something, two columns more say in which rows; see `_not_read`. `kind` is the
     ending of the file's name; without it, the file is written as it was read.
     """
     batch = outcome.batch
@@ -96,12 +95,34 @@ def answered_file(outcome: Outcome, names: Sequence[str], kind: str = "") -> byt
             if label != MISSING:
                 added[name][place] = labels[label]
                 added[f"{name}_probability"][place] = round(float(row[label]), 4)
+        added |= _not_read(outcome, name)
     if len(names) > 1:
         added["agreement"] = [None] * total
         for place, share in zip(batch.places, agreement_of_rows({name: said[name] for name in names}), strict=True):
             if not np.isnan(share):
                 added["agreement"][place] = round(float(share), 3)
     return written(batch.table, added, kind)
+
+
+def _not_read(outcome: Outcome, name: str) -> dict[str, list[Cell]]:
+    """`MODEL_truncated`, the share of a text's tokens that was cut off, and `MODEL_unknown`, that of unknown ones.
+
+    Nothing where all rows are 0: a file for eight models is wide enough.
+    """
+    if (read := outcome.readings.get(name)) is None:
+        return {}
+    shares = {
+        f"{name}_truncated": 1 - read.read / np.maximum(read.given, 1),
+        f"{name}_unknown": read.unknown / np.maximum(read.read, 1),
+    }
+    added: dict[str, list[Cell]] = {}
+    for column, values in shares.items():
+        if values.any():
+            added[column] = [None] * len(outcome.batch.table.numbers)
+            # Models come to the inputs in their order.
+            for place, share in zip(outcome.batch.places, values, strict=False):
+                added[column][place] = round(float(share), 3)
+    return added
 
 
 def summarise(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
@@ -133,6 +154,7 @@ def summarise(outcome: Outcome, models: Sequence[Checkpoint]) -> dict[str, Any]:
                 "shares": shares.get(name),
                 "scores": scores[name].as_dict() if name in scores else None,
                 "rows_seen_in_training": seen.get(name, 0),
+                "reading": outcome.readings[name].summary() if name in outcome.readings else None,
             }
             for name in outcome.probabilities
         ],

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.reading import Readings, join
 from engine.errors import OdzeraError
 from engine.evaluation.metrics import Floats
 from engine.models.methods import ParameterCount
@@ -22,7 +23,8 @@ from engine.training.classifiers import Classifier, open_checkpoint
 from engine.training.loop import Tick
 
 Inputs = Sequence[tuple[str, ...]]
-Ask = Callable[[str, Inputs], Floats]
+Answered = tuple[Floats, Readings | None]
+Ask = Callable[[str, Inputs], Answered]
 Lend = Callable[[Ask], Ask]
 """A decorator whose function runs where a GPU is, such as `spaces.GPU`."""
 
@@ -43,9 +45,9 @@ class Lent:
     """Name of the checkpoint's folder with its task → the model."""
     ask: Ask | None = None
 
-    def probabilities(self, key: str, inputs: Inputs) -> Floats:
-        """What the function that borrows the GPU does: ask a model there, for shape (n, classes)."""
-        return self.models[key].probabilities(inputs)
+    def answer(self, key: str, inputs: Inputs) -> Answered:
+        """What the function that borrows the GPU does: ask a model there."""
+        return self.models[key].answer(inputs)
 
 
 def key_of(checkpoint: Checkpoint) -> str:
@@ -78,8 +80,8 @@ def lend(registry: Registry, decorate: Lend, device: str, tasks: Sequence[str]) 
                 continue
             lent.models[key_of(checkpoint)] = classifier
 
-    def ask(key: str, inputs: Inputs) -> Floats:
-        return lent.probabilities(key, inputs)
+    def ask(key: str, inputs: Inputs) -> Answered:
+        return lent.answer(key, inputs)
 
     lent.ask = decorate(ask)
     return lent
@@ -95,8 +97,12 @@ class OnGpu:
 
     def probabilities(self, inputs: Inputs, tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
+        return self.answer(inputs, tick)[0]
+
+    def answer(self, inputs: Inputs, tick: Tick | None = None) -> Answered:
+        """See `Classifier`."""
         if len(inputs) < LEAST_ROWS:
-            return self.model.probabilities(inputs, tick)
+            return self.model.answer(inputs, tick)
         parts = []
         for start in range(0, len(inputs), ROWS_A_CALL):
             rows = inputs[start : start + ROWS_A_CALL]
@@ -109,14 +115,15 @@ class OnGpu:
                 break
             if tick:
                 tick(start + len(rows), len(inputs))
-        return np.concatenate(parts)
+        read = [one for _, one in parts if one is not None]
+        return np.concatenate([rows for rows, _ in parts]), join(read) if read else None
 
-    def _on_cpu(self, inputs: Inputs, start: int, tick: Tick | None) -> Floats:
+    def _on_cpu(self, inputs: Inputs, start: int, tick: Tick | None) -> Answered:
         def told(done: int, _: int) -> None:
             if tick:
                 tick(start + done, len(inputs))
 
-        return self.model.probabilities(inputs[start:], told)
+        return self.model.answer(inputs[start:], told)
 
     def parameters(self) -> ParameterCount:
         """See `Classifier`."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.data.tasks import Task, get_task
-from engine.sharing.model_folder import BASE, ModelFolder, hub_backbone
+from engine.evaluation.metrics import interval_of
+from engine.experiments.foundations import of_checkpoint
+from engine.sharing.model_folder import BASE, Base, ModelFolder, hub_backbone
 from engine.training.checkpoints import Checkpoint
 
 FIGURES: Mapping[str, str] = {
@@ -121,6 +123,22 @@ def _how_to_use(checkpoint: Checkpoint, task: Task, repo_id: str, made: ModelFol
         *snippet(task, repo_id, made),
         "```",
         "",
+        *(_other_ways(made.base) if made.base else ()),
+    ]
+
+
+def _other_ways(base: Base) -> list[str]:
+    """Why an adapter isn't opened by its name alone."""
+    if base.in_repository:
+        why = (
+            "looks for the backbone's weights beside the adapter; they are in the folder `base`, with labels and head."
+        )
+    else:
+        why = f"takes labels and head from `{base.repo_id}`; they are in this repository's `config.json`."
+    return [
+        "`AutoPeftModelForSequenceClassification.from_pretrained` with this repository's name alone ends in an error:",
+        f"it {why}",
+        "",
     ]
 
 
@@ -130,7 +148,8 @@ def snippet(task: Task, repo_id: str, made: ModelFolder) -> list[str]:
     names = ["AutoModelForSequenceClassification", "AutoTokenizer"]
     opening = [f'model = AutoModelForSequenceClassification.from_pretrained("{repo_id}").eval()']
     if made.adapter and made.base:
-        names.insert(0, "AutoConfig")
+        if not made.base.in_repository:
+            names.insert(0, "AutoConfig")
         if made.four_bit:
             names.append("BitsAndBytesConfig")
         if made.base.in_repository:
@@ -164,13 +183,14 @@ def _open_adapter(repo_id: str, made: ModelFolder) -> list[str]:
     base = made.base
     if base is None:
         return []
-    lines = [f'config = AutoConfig.from_pretrained("{repo_id}")']
     if base.in_repository:
-        lines.append(f'folder = snapshot_download("{repo_id}", allow_patterns="{BASE}/*")')
+        # Its own config has the labels and the head.
+        lines = [f'folder = snapshot_download("{repo_id}", allow_patterns="{BASE}/*")']
         where = [f'f"{{folder}}/{BASE}"']
     else:
-        where = [f'"{base.repo_id}"', f'revision="{base.revision}"']
-    options = ["config=config", "dtype=torch.float32"]
+        lines = [f'config = AutoConfig.from_pretrained("{repo_id}")']
+        where = [f'"{base.repo_id}"', f'revision="{base.revision}"', "config=config"]
+    options = ["dtype=torch.float32"]
     if made.four_bit:
         lines += [
             "four_bit = BitsAndBytesConfig(",
@@ -202,6 +222,11 @@ def _data(checkpoint: Checkpoint, task: Task) -> list[str]:
         "  validation.",
         f"- Languages: {', '.join(task.languages)}.",
         f"- Licence: {data.get('licence') or 'not named by who trained this'}. The model is for what it allows.",
+        *(
+            f"- It rests on {one.name}, trained on {one.data or 'what is not recorded here'}; licence: "
+            f"{one.licence or 'not recorded'}{f' ({one.source})' if one.source.startswith('http') else ''}."
+            for one in of_checkpoint(checkpoint)
+        ),
         "",
     ]
 
@@ -217,8 +242,8 @@ def _figures(checkpoint: Checkpoint, task: Task) -> list[str]:
         "|---|---:|---|",
     ]
     for name, title in FIGURES.items():
-        low, high = test["intervals"][name]
-        lines.append(f"| {title} | {test[name]:.3f} | {low:.3f} to {high:.3f} |")
+        ends = interval_of(test, name)
+        lines.append(f"| {title} | {test[name]:.3f} | {f'{ends[0]:.3f} to {ends[1]:.3f}' if ends else 'none'} |")
     lines += [f"| Expected calibration error | {test['calibration_error']:.3f} | |", ""]
     lines += ["| label | precision | recall | F1 | rows |", "|---|---:|---:|---:|---:|"]
     for label, one in zip(task.labels, test["per_class"], strict=True):
@@ -245,16 +270,19 @@ def _beside(checkpoint: Checkpoint, comparison: Mapping[str, Any] | None) -> lis
         "|---|---|---|---:|---:|",
     ]
     for row in comparison["rows"]:
-        shown = (
-            f"{row[name]:.3f} ({row['intervals'][name][0]:.3f}-{row['intervals'][name][1]:.3f})"
-            for name in ("accuracy", "macro_f1")
-        )
+        shown = (write_figure(row, name) for name in ("accuracy", "macro_f1"))
         name = f"**{row['model']}**" if row["model"] == checkpoint.name else row["model"]
         lines.append(
             f"| {name} | {' | '.join(shown)} | {row['total_parameters']:,} ({row['trained_parameters']:,}) "
             f"| {row['p50_ms']:.2f} |"
         )
     return [*lines, ""]
+
+
+def write_figure(figures: Mapping[str, Any], name: str) -> str:
+    """`0.712 (0.660-0.760)`, without the brackets where rows are too few for an interval."""
+    ends = interval_of(figures, name)
+    return f"{figures[name]:.3f} ({ends[0]:.3f}-{ends[1]:.3f})" if ends else f"{figures[name]:.3f}"
 
 
 def _cost(checkpoint: Checkpoint) -> list[str]:
@@ -275,7 +303,7 @@ def _cost(checkpoint: Checkpoint) -> list[str]:
 
 def _limits(checkpoint: Checkpoint, task: Task) -> list[str]:
     test = checkpoint.manifest["run"]["record"]["scores"]["test"]
-    low, high = test["intervals"]["accuracy"]
+    low, high = interval_of(test, "accuracy") or (0.0, 1.0)
     cut = checkpoint.recipe.max_length
     lines = [
         "## Limits",

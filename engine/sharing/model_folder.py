@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file as load_arrays
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file as save_tensors
 from torch import nn
 from transformers.utils import logging
 
@@ -36,6 +38,7 @@ RECORD = "odzera.json"
 """What was trained how and measured: by it a repository is known to be one of ours."""
 BASE = "base"
 """Folder with the frozen backbone that an adapter stands on, where the Hub hasn't got the very same one."""
+ADAPTER = "adapter_model.safetensors"
 ADAPTERS = ("lora", "qlora", "prompt")
 
 
@@ -214,14 +217,34 @@ def _save_adapter(
         config.label2id = {label: place for place, label in _named(task).items()}
     base = _find_base(checkpoint, plain) or Base(repo_id, in_repository=True)
     settings = next(iter(adapted.peft_config.values()))
-    # A repository that brings its own backbone is opened in two steps; see the card.
-    settings.base_model_name_or_path = None if base.in_repository else base.repo_id
+    # A repository that brings its own backbone has no weights but in `BASE`, so that whatever looks for them elsewhere
+    # says so; it is opened in two steps, see the card.
+    settings.base_model_name_or_path = base.repo_id
     settings.revision = base.revision or None
     adapted.save_pretrained(folder, save_embedding_layers=False)
     config.save_pretrained(folder)
+    if pooled:
+        _refuse_other_heads(folder / ADAPTER)
     if base.in_repository:
-        (plain.backbone if pooled else plain.base_model).save_pretrained(folder / BASE)
+        if fresh_bias and pooled:
+            plain.classifier.bias = nn.Parameter(torch.zeros(len(task.labels)))
+        # With the labels, and under the head that the adapter fills: it opens by itself as what the adapter fits.
+        (as_pooled_model(plain, config) if pooled else plain).save_pretrained(folder / BASE)
     return base
+
+
+def _refuse_other_heads(file: Path) -> None:
+    """Add weights to an adapter's file that fit no head of transformers' own.
+
+    peft skips names that a model lacks, and leaves what a file lacks at random: an adapter under a head of ours would
+    open on the bare backbone without a word, as `LABEL_0` and nonsense. A wrong shape is an error.
+    """
+    tensors = load_tensors(file)
+    head = next(name for name in tensors if is_head(name))
+    before = head[: head.index("classifier")]
+    for name in ("classifier.weight", "classifier.dense.weight", "score.weight"):
+        tensors.setdefault(before + name, torch.zeros(1))
+    save_tensors(tensors, file, metadata={"format": "pt"})
 
 
 def hub_backbone(checkpoint: Checkpoint) -> str:

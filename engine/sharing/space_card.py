@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.data.tasks import TASKS
+from engine.sharing.model_card import write_figure
 from engine.sharing.space_hardware import Hardware
 from engine.training.checkpoints import Checkpoint
 
@@ -52,7 +53,7 @@ def write_space_card(
         models: Repositories on the Hub that they were made from.
         data_sets: Repositories on the Hub that they were trained on.
         preload: Repositories, with a commit each, that the Hub downloads when it builds the Space.
-        licences: Licence of the training data → names of the tasks.
+        licences: Licence of the training data and of backbones → names of the tasks.
     """
     settings: dict[str, object] = {
         "title": TITLE,
@@ -96,7 +97,7 @@ def _body(hardware: Hardware, checkpoints: Sequence[Checkpoint], licences: Mappi
         "",
         "## Licences",
         "",
-        "The program is under the MIT licence. The models are for what their training data allows:",
+        "The program is under the MIT licence. The models are for what their training data and backbones allow:",
         "",
     ]
     for licence, tasks in sorted(licences.items()):
@@ -115,10 +116,7 @@ def _table(checkpoints: Sequence[Checkpoint]) -> list[str]:
     for one in sorted(checkpoints, key=lambda one: (one.name, one.fingerprint)):
         record = one.manifest["run"]["record"]
         test = record["scores"]["test"]
-        figures = (
-            f"{test[name]:.3f} ({test['intervals'][name][0]:.3f}-{test['intervals'][name][1]:.3f})"
-            for name in ("accuracy", "macro_f1")
-        )
+        figures = (write_figure(test, name) for name in ("accuracy", "macro_f1"))
         source = str(one.manifest["data"]["source"]).replace("|", "/")
         lines.append(
             f"| {one.name} | {source} | {' | '.join(figures)} | {record['parameters']['total']:,} "

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.data.tasks import TASKS
 from engine.errors import SpaceError
+from engine.experiments.foundations import licences_of, of_checkpoint
 from engine.hub.cache import find_snapshot, is_commit
 from engine.hub.privacy import replaced
 from engine.models.backbone_files import SMALL
@@ -147,7 +148,11 @@ def _add_checkpoint(contents: Contents, checkpoint: Checkpoint) -> None:
     on_hub = re.match(r"hub:([^@]+)", source)
     if on_hub:
         contents.data_sets.append(on_hub[1])
-    contents.licences[str(manifest["data"].get("licence") or "")].add(checkpoint.task)
+    # An untrained model has learnt from its backbone's data, not from the rows that it is tested on.
+    learnt = checkpoint.recipe.kind != "frozen" or checkpoint.recipe.frozen.shots
+    own = [str(manifest["data"].get("licence") or "")] if learnt else []
+    for licence in (*own, *licences_of(of_checkpoint(checkpoint))):
+        contents.licences[licence].add(checkpoint.task)
     contents.checkpoints.append(checkpoint)
 
 

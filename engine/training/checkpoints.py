@@ -181,7 +181,8 @@ def _touch_all(checkpoint: Checkpoint) -> None:
         raise ValueError("run")
     record = manifest["run"]["record"]
     test = record["scores"]["test"]
-    for value in (test["accuracy"], test["intervals"]["macro_f1"][0], record["latency"]["p50_ms"]):
+    ends = (end for both in test["intervals"].values() for end in both)
+    for value in (test["accuracy"], test["macro_f1"], *ends, record["latency"]["p50_ms"]):
         float(value)
     for number in (record["parameters"]["total"], record["parameters"]["trained"], *record["rows"].values()):
         int(number)

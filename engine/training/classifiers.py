@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
 
+from engine.data.reading import Readings
 from engine.data.tasks import Task, get_task
-from engine.data.tokens import EOS, PAD, SEP, encode
+from engine.data.tokens import EOS, PAD, SEP, count_read, encode
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats, softmax
 from engine.evaluation.thresholds import weigh
@@ -34,6 +35,9 @@ class Classifier(Protocol):
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """Probabilities of shape (n, classes) for n inputs; `tick` hears how many are done."""
 
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """The same, and how much of each input was read; None from a model that ignores the text."""
+
     def parameters(self) -> ParameterCount:
         """Its size."""
 
@@ -48,6 +52,10 @@ class BaselineModel:
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
         return self.baseline.probabilities(inputs)
+
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """See `Classifier`."""
+        return self.baseline.probabilities(inputs), self.baseline.count_read(inputs)
 
     def parameters(self) -> ParameterCount:
         """Fitted weights; all of them are trained."""
@@ -68,8 +76,13 @@ class TextModel:
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
+        return self.answer(inputs, tick)[0]
+
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings]:
+        """See `Classifier`."""
         encoded = encode(self.tokenizer, inputs, self.task, self.max_length)
-        return softmax(compute(self.network, encoded, tick=tick).astype(np.float64))
+        read = count_read(self.tokenizer, inputs, self.task, self.max_length, encoded)
+        return softmax(compute(self.network, encoded, tick=tick).astype(np.float64)), read
 
     def parameters(self) -> ParameterCount:
         """In all and trained."""
@@ -98,6 +111,11 @@ class WeighedModel:
         """See `Classifier`."""
         return weigh(self.model.probabilities(inputs, tick), self.weights)
 
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """See `Classifier`."""
+        probabilities, read = self.model.answer(inputs, tick)
+        return weigh(probabilities, self.weights), read
+
     def parameters(self) -> ParameterCount:
         """See `Classifier`."""
         return self.model.parameters()
@@ -116,7 +134,7 @@ def open_nli(root: Path, name: str, opener: Opener | None = None) -> Nli:
     checkpoint = find_checkpoint(root, "nli", name)
     classifier = (opener or open_checkpoint)(checkpoint)
     origin = {"model": checkpoint.folder.name, "run": str(checkpoint.manifest["run"]["id"])}
-    return Nli(classifier.probabilities, classifier.parameters().total, origin)
+    return Nli(classifier.answer, classifier.parameters().total, origin)
 
 
 def _reopen_nli(label: str, root: Path, origin: Mapping[str, str], opener: Opener, _: str) -> Nli:

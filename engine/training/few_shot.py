@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.data.reading import Readings
 from engine.data.sources import TaskData
 from engine.data.tasks import Task
 from engine.errors import DataError, RecipeError
@@ -38,7 +39,7 @@ class Rung:
 class Nli:
     """A trained NLI model, for `entailment`."""
 
-    probabilities: Callable[[Inputs], Floats]
+    answer: Callable[[Inputs], tuple[Floats, Readings | None]]
     parameters: int
     origin: Mapping[str, str]
     """What the checkpoint names it by."""
@@ -63,6 +64,10 @@ class FrozenModel:
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
         return self.answerer.probabilities(inputs, tick)
+
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """See `Classifier`."""
+        return self.answerer.answer(inputs, tick)
 
     def parameters(self) -> ParameterCount:
         """See `Classifier`."""
@@ -107,7 +112,7 @@ def fit_frozen(recipe: Recipe, data: TaskData, open_nli: OpenNli, device: torch.
     frozen, classes = recipe.frozen, len(data.task.labels)
     if frozen.asks_nli:
         nli = open_nli(recipe.backbone)
-        return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, data.task), nli.origin)
+        return FrozenModel(EntailmentModel(nli.answer, nli.parameters, data.task), nli.origin)
     opened = open_untouched(get_backbone(recipe.backbone), frozen.way == "likelihood")
     _require_room(recipe, opened)
     opened.model.to(device)
@@ -209,7 +214,7 @@ def restore_frozen(
     """
     if recipe.frozen.asks_nli:
         nli = open_nli(recipe.backbone)
-        return FrozenModel(EntailmentModel(nli.probabilities, nli.parameters, task), nli.origin)
+        return FrozenModel(EntailmentModel(nli.answer, nli.parameters, task), nli.origin)
     opened = open_untouched(get_backbone(recipe.backbone), recipe.frozen.way == "likelihood", revision)
     answerer = make_answerer(recipe.frozen, opened, task, recipe.max_length)
     answerer.restore(arrays, values)

@@ -7,6 +7,7 @@ from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.sources import SAMPLE, SAMPLE_LICENCE
 from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
+from engine.experiments.foundations import licences_of, of_checkpoint
 from engine.paths import ROOT
 from engine.results.environment import describe_environment
 from engine.results.provenance import Measured, of_files, of_models, of_pretrained, of_study
@@ -24,7 +25,11 @@ def show_about(context: Context, say: Language) -> str:
     """Everything there is to say about the page itself."""
     models, around = _models(context), describe_environment()
     standing = [_standing(context, one) for one in models]
-    licences = {one.source: one.licence for one in standing if one.source != SAMPLE}
+    licences = {
+        data["source"]: str(data.get("licence", ""))
+        for one in models
+        if (data := one.manifest["data"])["source"] != SAMPLE
+    }
     return (
         '<div class="oz-about-page">'
         f"{views.render_purpose(say)}{views.render_measured(say, _measured(context, models))}"
@@ -59,13 +64,19 @@ def _standing(context: Context, model: Checkpoint) -> views.Standing:
     data = model.manifest["data"]
     licence = SAMPLE_LICENCE if data["source"] == SAMPLE else data.get("licence", "")
     origin = model.manifest.get("origin", {})
+    rests = of_checkpoint(model)
+    source, backbone = data["source"], _plain(str(origin.get("repo_id", "")))
+    if model.recipe.kind == "frozen" and rests:
+        # It has learnt nothing of the rows that it is tested on.
+        source, backbone = rests[0].data, rests[0].name
+        licence = licence if model.recipe.frozen.shots else ""
     return views.Standing(
         model.task,
         model.name,
         context.registry.runtime(model),
-        _plain(str(origin.get("repo_id", ""))),
-        data["source"],
-        licence,
+        backbone,
+        source,
+        "; ".join(filter(None, (licence, *licences_of(rests)))),
     )
 
 

@@ -250,6 +250,7 @@ def _conclude(say: Language, visit: Visit, outcome: Outcome, models: Sequence[Ch
         failures=outcome.failures,
         elapsed=elapsed,
         cancelled=outcome.cancelled,
+        readings={name: read.summary() for name, read in outcome.readings.items()},
     )
     download = visit.write(measured.answered_file(outcome, voters)) if asked else None
     return RunView("", render_results(say, results), download)

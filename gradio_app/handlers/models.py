@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from engine.data.tasks import TASKS, Task
+from engine.evaluation.metrics import interval_of
 from engine.results import inspection
 from engine.serving.runtime import served_latency
 from gradio_app.context import Context
@@ -115,7 +116,14 @@ def _scatter(say: Language, comparison: Comparison, served: tables.Served, quali
     guess = next((row[quality] for row in comparison["rows"] if row["recipe"] == "majority"), None)
     costs = {row["model"]: _cost(row, served, cost) for row in rows}
     points = [
-        scatter.Point(row["model"], row["family"], float(value), row[quality], *row["intervals"][quality])
+        scatter.Point(
+            row["model"],
+            row["family"],
+            float(value),
+            row[quality],
+            # Without an interval there is no whisker.
+            *(interval_of(row, quality) or (row[quality], row[quality])),
+        )
         for row in rows
         if (value := costs[row["model"]])
     ]

@@ -34,7 +34,7 @@ class Standing:
     """What it was adapted from, or empty."""
     source: str
     licence: str
-    """Of the data that it was trained on."""
+    """Of the data that it was trained on, and of what it was adapted from."""
 
 
 def render_purpose(say: Language) -> str:
@@ -134,7 +134,7 @@ def render_models(say: Language, models: Sequence[Standing]) -> str:
     if not models:
         return f"<section><h2>{title}</h2>{render_empty(say('No model is trained yet.'))}</section>"
     heads = [say("model"), say("task"), say("computed by"), say("adapted from"), say("trained on")]
-    heads.append(say("licence of that data"))
+    heads.append(say("licences of both"))
     note = say(
         "A model that isn't open yet is opened when it is first asked. A trained model is under the licence of its "
         "data and of what it was adapted from."
@@ -150,7 +150,7 @@ def _model(say: Language, one: Standing) -> str:
         say(TASKS[one.task]) if one.task in TASKS else one.task,
         runtime,
         one.backbone or MISSING,
-        name_source(say, one.source),
+        name_source(say, say(one.source)) if one.source else say("not recorded"),
         one.licence or say("not recorded"),
     )
     return render_row(escape(one.name), map(escape, cells))

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
+from engine.data.reading import describe_summary
 from engine.data.tasks import Task
 from engine.evaluation.agreement import Agreement
 from engine.evaluation.metrics import BETTER, Scores
@@ -56,13 +58,15 @@ class Results:
     failures: Sequence[Failure]
     elapsed: float
     cancelled: bool
+    readings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Model → how much it read, as `Readings.summary`."""
 
 
 def render_results(say: Language, results: Results) -> str:
     """Everything, the shortest answer first."""
     parts = [_summary(say, results), _failures(say, results.failures)]
     if results.shares:
-        parts += [f"<h2>{say('What each model says')}</h2>", _shares(say, results)]
+        parts += [f"<h2>{say('What each model says')}</h2>", _shares(say, results), _readings(say, results)]
     if results.scores:
         parts += [f"<h2>{say('Measured against the labels')}</h2>", _scores(say, results)]
     if results.pairs is not None and len(results.pairs.models) > 1 and results.pairs.rows:
@@ -118,6 +122,16 @@ def _shares(say: Language, results: Results) -> str:
         rows.append(render_row(f'{escape(name)}<span class="oz-stack" aria-hidden="true">{bar}</span>', cells))
     heads = [say("model"), *(_class(say, one) for one in results.task.labels), say("rows"), say("time")]
     return render_table(say("Shares of classes"), heads, rows)
+
+
+def _readings(say: Language, results: Results) -> str:
+    """Which models cut texts, or have no sign for something in them; the file says in which rows."""
+    lines = [line for model, summary in results.readings.items() for line in describe_summary(model, summary)]
+    if not lines:
+        return ""
+    listed = "".join(f"<li>{escape(say.again(line))}</li>" for line in lines)
+    told = say("The columns ending in _truncated and _unknown of the file say in which rows, and how much.")
+    return f'<ul class="oz-note oz-notes">{listed}<li>{escape(told)}</li></ul>'
 
 
 def _scores(say: Language, results: Results) -> str:

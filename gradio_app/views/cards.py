@@ -1,19 +1,23 @@
 """Answer cards: each model's verdict, how sure it is, and how long it took. Nothing a visitor typed is ever in them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from engine.data.reading import WORDS
 from engine.data.tasks import Task
+from engine.evaluation.metrics import interval_of
+from engine.experiments.foundations import Foundation, licences_of, of_checkpoint
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES as LONG_RUNTIMES
+from engine.training.checkpoints import Checkpoint
 from gradio_app.languages import Language
 from gradio_app.views.charts.bars import draw_bar, draw_bars
 from gradio_app.views.classes import render_chip, render_class, sign, slug
 from gradio_app.views.names import RUNTIMES
-from gradio_app.views.units import compact, figure, latency, milliseconds, percent
+from gradio_app.views.units import compact, count, figure, latency, milliseconds, percent
 
 
 @dataclass(frozen=True)
@@ -23,24 +27,41 @@ class Facts:
     name: str
     about: str
     quality: str
+    rests: str = ""
+    """What an untrained model rests on, and under which licence; empty for a trained one."""
     votes: bool = True
     """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
 
 
-def facts_of(say: Language, manifest: Mapping[str, Any]) -> Facts:
+def facts_of(say: Language, checkpoint: Checkpoint) -> Facts:
     """Read a card's facts from a checkpoint's manifest."""
+    manifest = checkpoint.manifest
     record = manifest["run"]["record"]
     test = record["scores"]["test"]
-    low, high = (figure(say, end, 2) for end in test["intervals"]["macro_f1"])
+    ends = interval_of(test, "macro_f1")
+    # The interval never parts at the end of a line.
+    numbers = "\u2060–\u2060".join(figure(say, end, 2) for end in ends or ())
+    around = f"\u00a0({numbers})" if ends else ""
     recipe = manifest["recipe"]
     ignores = recipe.get("baseline") == "majority"
     quality = say("test macro F1 {value}", value=figure(say, test["macro_f1"], 2))
     return Facts(
         name=manifest["name"],
         about=say("ignores the text: class shares") if ignores else _say_size(say, **record["parameters"]),
-        # The interval never parts at the end of a line.
-        quality=f"{quality}\u00a0({low}\u2060–\u2060{high})",
+        quality=f"{quality}{around}",
+        rests=_say_rests(say, of_checkpoint(checkpoint)) if recipe["kind"] == "frozen" else "",
         votes=not ignores and recipe["kind"] != "frozen",
+    )
+
+
+def _say_rests(say: Language, foundations: list[Foundation]) -> str:
+    """What an untrained model rests on; its licence is that model's, not that of the data here."""
+    if not foundations:
+        return ""
+    return say(
+        "rests on {models}; licence: {licence}",
+        models=", ".join(one.name for one in foundations),
+        licence="; ".join(licences_of(foundations)) or say("not recorded"),
     )
 
 
@@ -132,7 +153,8 @@ def _render_votes(say: Language, task: Task, voting: Sequence[Answer]) -> str:
 
 def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name, about = escape(fact.name), f'<p class="oz-about">{escape(fact.about)}</p>'
-    foot = f'<p class="oz-quality">{escape(fact.quality)}</p>'
+    rests = f"<br>{escape(fact.rests)}" if fact.rests else ""
+    foot = f'<p class="oz-quality">{escape(fact.quality)}{rests}</p>'
     style, marks, badge = "", "", ""
     if answer is None:
         style, body = " oz-waiting", f'<p class="oz-wait">…</p>{foot}'
@@ -144,12 +166,18 @@ def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failur
         marks = f' data-label="{escape(answer.label)}"'
         body = (
             f'<p class="oz-verdict">{render_chip(say, answer.label)}</p>{_render_scores(say, task, answer)}'
-            f"{_render_times(say, answer)}{foot}"
+            f"{_render_reading(say, answer)}{_render_times(say, answer)}{foot}"
         )
     return (
         f'<article class="oz-card{style}" data-model="{name}"{marks}>'
         f'<div class="oz-named"><h2>{name}</h2>{badge}</div>{about}{body}</article>'
     )
+
+
+def _render_reading(say: Language, answer: Answer) -> str:
+    """What of the text the model didn't read, or has no sign for; nothing where it has read and known all."""
+    lines = answer.reading.warnings() if answer.reading else []
+    return "".join(f'<p class="oz-read">{escape(say.again(line))}</p>' for line in lines)
 
 
 def _render_times(say: Language, answer: Answer) -> str:
@@ -173,6 +201,11 @@ def _say_timing(say: Language, answer: Answer) -> str:
     words = say("The model's own time in {runtime}, tokenising included.", runtime=runtime)
     if answer.waited_ms >= 1:
         words += " " + say("{time} of waiting for a free core apart.", time=latency(say, answer.waited_ms))
+    if answer.reading and not answer.reading.truncated:
+        n = count(say, answer.reading.read)
+        words += " " + (
+            say("Words read: all {n}.", n=n) if answer.reading.unit == WORDS else say("Tokens read: all {n}.", n=n)
+        )
     return escape(words)
 
 

@@ -20,7 +20,7 @@ def render_significance(say: Language, rows: Sequence[Mapping[str, Any]], tests:
     by_pair = {(one["first"], one["second"]): (one["difference"], one) for one in tests}
     by_pair |= {(one["second"], one["first"]): (-one["difference"], one) for one in tests}
     names = [row["model"] for row in rows if any(row["model"] in pair for pair in by_pair)]
-    heads = [f"<td>{escape(say('row against column'))}</td>"]
+    heads = [f"<td>{escape(say('row against column; p after Holm'))}</td>"]
     heads += [f'<th scope="col"><span>{escape(name)}</span></th>' for name in names]
     lines = [
         render_row(escape(name), [_cell(say, name, other, by_pair.get((name, other))) for other in names])
@@ -58,14 +58,14 @@ def _cell(say: Language, name: str, other: str, found: tuple[float, Mapping[str,
         others=count(say, others),
         p=p_value(say, test["p"]),
     )
-    p = escape(_compare(say, test["p_holm"]))
+    p = escape(compared(say, test["p_holm"]))
     return (
         f'<td class="{kind}" title="{escape(title)}"><span aria-hidden="true">{sign}</span>'
         f'<span class="oz-unseen">{escape(words)}: </span>{points(say, difference)}<small>p {p}</small></td>'
     )
 
 
-def _compare(say: Language, p: float) -> str:
+def compared(say: Language, p: float) -> str:
     """`= 0.042` or `< 0.001`."""
     shown = p_value(say, p)
     return shown if shown.startswith("<") else f"= {shown}"

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from engine.data.reading import describe_summary
 from engine.data.tasks import get_task
+from engine.evaluation.metrics import interval_of
 from engine.results.csv_export import to_csv
 from gradio_app.languages import Language, message
 from gradio_app.views import units
@@ -31,7 +33,7 @@ class Column:
 
 def _interval(name: str) -> Write:
     def show(say: Language, row: Row) -> str:
-        ends = row["intervals"].get(name)
+        ends = interval_of(row, name)
         return units.figure(say, row[name]) + (f"<small>{units.interval(say, ends)}</small>" if ends else "")
 
     return show
@@ -182,6 +184,16 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]
+    lines += [line for row in rows if (line := _say_foundations(say, row))]
+    absent = [say(one) for one in comparison["data"].get("absent", ())]
+    if absent:
+        lines.append(
+            say(
+                "No test rows of {classes}: macro F1 is the mean over the classes that have rows.",
+                classes=escape(", ".join(absent)),
+            )
+        )
+    lines += [escape(say.again(line)) for row in rows for line in describe_summary(row["model"], row.get("reading"))]
     if comparison["missing"]:
         command = f"odzera train {' '.join(comparison['missing'])} --task {comparison['task']}"
         lines.append(
@@ -191,6 +203,23 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
             )
         )
     return render_list(lines, "oz-note oz-notes")
+
+
+def _say_foundations(say: Language, row: Row) -> str:
+    """What an untrained model rests on: the data named above the table isn't what it has learnt from."""
+    if row.get("family") != "frozen" or not row.get("foundations"):
+        return ""
+    unknown = say("not recorded")
+    rests = "; ".join(
+        say(
+            "{name}, trained on {data}, licence: {licence}",
+            name=escape(one["name"]),
+            data=escape(say(one["data"])) or unknown,
+            licence=escape(one["licence"]) or unknown,
+        )
+        for one in row["foundations"]
+    )
+    return say("{model} is untrained. It rests on {rests}.", model=escape(row["model"]), rests=rests)
 
 
 def _say_refit(say: Language, row: Row) -> str:

@@ -17,10 +17,13 @@ from typer.testing import CliRunner
 
 from engine import __version__
 from engine.cli import app
+from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.paths import ROOT
 from engine.training.recipes import RECIPES
+from gradio_app.languages import get_language
+from gradio_app.views.significance import compared
 
 README = ROOT / "README.md"
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
@@ -190,7 +193,7 @@ def test_classify_slang_answers_for_every_model(home: Path) -> None:
     answers = answer("classify", "slang", "ale kozak, serio")
     assert {one["model"] for one in answers} == NAMES
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *NOTHING_READ}
         assert tuple(one["scores"]) == SLANG.labels
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert one["label"] == max(one["scores"], key=one["scores"].get)
@@ -266,7 +269,13 @@ def test_compare_shows_every_model_in_words(home: Path) -> None:
     result = odzera("compare", "slang")
     for name in NAMES:
         assert len(re.findall(rf"^ *{name} ", result.stdout, re.MULTILINE)) == 1
-    assert "McNemar" in result.stderr
+    # The corrected p alone, and called so; the same as in JSON and on the page.
+    told = " ".join(result.stderr.split())
+    table = answer("compare", "slang")
+    best = table["rows"][0]["model"]
+    first = next(one for one in table["mcnemar"] if one["first"] == best)
+    assert f"McNemar's test of {best}, p after Holm's correction for all pairs of models, against:" in told
+    assert f"{first['second']} p {compared(get_language('en'), first['p_holm'])}" in told
 
 
 def test_results_from_different_data_are_never_in_one_table(own_home: Path, rows_file: Path, slang: TaskData) -> None:

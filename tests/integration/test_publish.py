@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.utils import _http
+from peft import AutoPeftModelForSequenceClassification, PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from typer.testing import CliRunner
 
 import engine.auto  # noqa: F401
@@ -26,8 +29,8 @@ from engine.models.methods import Method
 from engine.paths import ROOT, Places
 from engine.serving.registry import Registry
 from engine.sharing.model_card import EXAMPLES
-from engine.sharing.model_folder import RECORD, write_model
-from engine.sharing.push_model import model_files, push_model
+from engine.sharing.model_folder import RECORD, Base, write_model
+from engine.sharing.push_model import find_model, model_files, push_model
 from engine.sharing.space import MARKS
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -65,11 +68,7 @@ def expected(checkpoint: Checkpoint) -> Any:
 
 def open_from(files: dict[str, bytes], folder: Path, task: str) -> Any:
     """Probabilities of the model in these files, opened by plain transformers from a folder."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+    unpack(files, folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     batch = tokenizer(*map(list, EXAMPLES[task]), padding=True, truncation=True, return_tensors="pt")
@@ -162,6 +161,42 @@ def test_every_kind_of_model_says_the_same_when_its_card_is_followed(
     assert "base/model.safetensors" in files["tester/slang-mini-lora"]
     assert b"load_in_4bit=True" in files["tester/slang-qlora"]["README.md"]
     assert str(tmp_path).encode() not in b"".join(files["tester/slang-qlora"].values())
+
+
+def unpack(files: Mapping[str, bytes], folder: Path) -> Path:
+    """A repository's files in a folder."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["mini-lora", "mini-prompt"])
+def test_an_adapter_never_opens_with_other_labels_or_probabilities_in_silence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = find_model(Registry(SHIPPED.checkpoints), name)
+    folder = unpack(write_model(checkpoint, str(tmp_path / "own")).files, tmp_path / "own")
+    # Its own backbone has the labels and the head, and needs no config beside it.
+    base = AutoModelForSequenceClassification.from_pretrained(folder / "base")
+    model = PeftModel.from_pretrained(base, folder).eval()
+    batch = AutoTokenizer.from_pretrained(folder)(*map(list, EXAMPLES["slang"]), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        assert np.allclose(model(**batch).logits.softmax(-1).numpy(), expected(checkpoint), atol=1e-5)
+    assert tuple(model.config.id2label.values()) == get_task("slang").labels
+    for open_plainly in (AutoPeftModelForSequenceClassification, AutoModelForSequenceClassification):
+        with pytest.raises((ValueError, OSError)):
+            open_plainly.from_pretrained(folder)
+
+    # The same on a backbone of the hub, which knows neither: a bare one is refused by its head.
+    bare = ROOT / "checkpoints" / "polish-gpt-mini"
+    monkeypatch.setattr("engine.sharing.model_folder._find_base", lambda *_: Base(str(bare)))
+    folder = unpack(write_model(checkpoint, NAME).files, tmp_path / "hub")
+    base = AutoModelForSequenceClassification.from_pretrained(bare)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        PeftModel.from_pretrained(base, folder)
+    with pytest.raises((ValueError, RuntimeError)):
+        AutoPeftModelForSequenceClassification.from_pretrained(folder)
 
 
 def test_weights_of_the_classes_in_the_decision_are_in_the_uploaded_head(tmp_path: Path, trained: Places) -> None:

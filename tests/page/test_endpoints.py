@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError
 from typer.testing import CliRunner
 
 from engine.cli import app as commands
+from engine.data.reading import NOTHING_READ
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from gradio_app.app import build_app, launch
@@ -72,7 +73,7 @@ def assert_same(answers: list[dict[str, Any]], expected: dict[str, dict[str, Any
     """The same models say the same; milliseconds differ from call to call."""
     assert {one["model"] for one in answers} == set(expected) == NAMES
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *NOTHING_READ}
         assert one["label"] == expected[one["model"]]["label"]
         assert one["scores"] == pytest.approx(expected[one["model"]]["scores"], abs=1e-4)
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.reading import Readings
 from engine.data.tasks import Task
 from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats
@@ -69,6 +70,9 @@ class Answerer(Protocol):
     def probabilities(self, inputs: Inputs, tick: Tick | None = None) -> Floats:
         """Probabilities of shape (n, classes)."""
 
+    def answer(self, inputs: Inputs, tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """The same, and how much of each input was read."""
+
     def parameters(self) -> ParameterCount:
         """In all, and fitted."""
 
@@ -82,11 +86,11 @@ class Answerer(Protocol):
 class EntailmentModel:
     """An NLI model as a classifier: the class whose hypothesis follows from the text most (Yin et al., 2019)."""
 
-    def __init__(self, judge: Callable[[Inputs], Floats], parameters: int, task: Task) -> None:
+    def __init__(self, judge: Callable[[Inputs], tuple[Floats, Readings | None]], parameters: int, task: Task) -> None:
         """Keep the NLI model.
 
         Args:
-            judge: From premises and hypotheses to probabilities, entailment first.
+            judge: From premises and hypotheses to probabilities, entailment first, and how much of them was read.
             parameters: How many it has.
             task: What to ask.
 
@@ -95,6 +99,7 @@ class EntailmentModel:
         """
         self.judge, self.size, self.task = judge, parameters, task
         self.hypotheses = WORDINGS[task.name].hypotheses
+        self._own: Readings | None = None
         if not self.hypotheses:
             raise RecipeError(f"Entailment answers no task of pairs, so not {task.name}.")
 
@@ -103,11 +108,25 @@ class EntailmentModel:
 
     def probabilities(self, inputs: Inputs, tick: Tick | None = None) -> Floats:
         """Each hypothesis's probability of following, as shares, shape (n, classes)."""
+        return self.answer(inputs, tick)[0]
+
+    def answer(self, inputs: Inputs, tick: Tick | None = None) -> tuple[Floats, Readings | None]:
+        """The same, and how much of the text was read: the hypotheses aren't the reader's words."""
         pairs = [(text, hypothesis) for (text,) in inputs for hypothesis in self.hypotheses]
-        follows = self.judge(pairs)[:, 0].reshape(len(inputs), len(self.hypotheses))
+        probabilities, read = self.judge(pairs)
+        follows = probabilities[:, 0].reshape(len(inputs), len(self.hypotheses))
         # Where none follows at all, each does as little as the others.
         follows = follows.clip(min=np.finfo(follows.dtype).tiny)
-        return follows / follows.sum(axis=1, keepdims=True)
+        shares = follows / follows.sum(axis=1, keepdims=True)
+        return shares, None if read is None else read.every(len(self.hypotheses)) - self._around()
+
+    def _around(self) -> Readings:
+        """What the first hypothesis takes of what is read."""
+        if self._own is None:
+            self._own = self.judge([("", self.hypotheses[0])])[1]
+        if self._own is None:
+            raise RuntimeError("A model that reads texts reads a hypothesis.")
+        return self._own
 
     def parameters(self) -> ParameterCount:
         """The NLI model's; none is trained for this task."""

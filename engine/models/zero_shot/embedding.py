@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.reading import Readings
 from engine.data.tasks import SLANG, Task
-from engine.data.tokens import encode
+from engine.data.tokens import count_read, encode
 from engine.evaluation.metrics import Floats, softmax
 from engine.models.baselines import spread_classes
 from engine.models.methods import ParameterCount, count_parameters
@@ -33,18 +34,30 @@ class Embedder:
 
     def embed(self, texts: Sequence[str], tick: Tick | None = None) -> Floats:
         """Shape (n, width)."""
+        return self.read(texts, tick)[0]
+
+    def read(self, texts: Sequence[str], tick: Tick | None = None) -> tuple[Floats, Readings]:
+        """The embeddings, and how much of each text went into them."""
         # One text a row, whatever the task; the task is asked for its columns alone.
-        encoded = encode(self.tokenizer, [(text,) for text in texts], SLANG, self.max_length)
+        rows = [(text,) for text in texts]
+        encoded = encode(self.tokenizer, rows, SLANG, self.max_length)
+        read = count_read(self.tokenizer, rows, SLANG, self.max_length, encoded)
         means = compute(self.network, encoded, tick=tick).astype(np.float64)
-        return means / np.linalg.norm(means, axis=1, keepdims=True).clip(min=1e-9)
+        return means / np.linalg.norm(means, axis=1, keepdims=True).clip(min=1e-9), read
 
     def describe(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """A text's embedding; of a pair both, their distance and their product (as InferSent; Conneau et al., 2017)."""
-        sides = [self.embed([row[place] for row in inputs], tick) for place in range(len(inputs[0]))]
+        return self.describe_and_count(inputs, tick)[0]
+
+    def describe_and_count(
+        self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None
+    ) -> tuple[Floats, Readings]:
+        """The same, and how much of each input went into it."""
+        sides = [self.read([row[place] for row in inputs], tick) for place in range(len(inputs[0]))]
         if len(sides) == 1:
             return sides[0]
-        first, second = sides
-        return np.hstack([first, second, np.abs(first - second), first * second])
+        (first, of_first), (second, of_second) = sides
+        return np.hstack([first, second, np.abs(first - second), first * second]), of_first + of_second
 
 
 class SimilarityModel:
@@ -63,10 +76,15 @@ class SimilarityModel:
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """Softmax of the cosines over `TEMPERATURE`, shape (n, classes)."""
+        return self.answer(inputs, tick)[0]
+
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings]:
+        """The same, and how much of each input was read."""
         # A pair is one text here: the descriptions say how its two sentences stand to each other.
         texts = [" ".join(row) for row in inputs]
         weights, _ = self.linear()
-        return softmax(self.embedder.embed(texts, tick) @ weights.T)
+        embedded, read = self.embedder.read(texts, tick)
+        return softmax(embedded @ weights.T), read
 
     def linear(self) -> tuple[Floats, Floats]:
         """The weights (classes, width) and intercepts (classes,) that a text's embedding is judged by."""
@@ -113,7 +131,12 @@ class LogisticModel:
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """Softmax of the head's scores, shape (n, classes)."""
-        return self.judge(self.embedder.describe(inputs, tick))
+        return self.answer(inputs, tick)[0]
+
+    def answer(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> tuple[Floats, Readings]:
+        """The same, and how much of each input was read."""
+        described, read = self.embedder.describe_and_count(inputs, tick)
+        return self.judge(described), read
 
     def judge(self, described: Floats) -> Floats:
         """The same for embeddings, shape (n, width)."""

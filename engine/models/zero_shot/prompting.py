@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.data.reading import Readings
 from engine.data.tasks import Task
+from engine.data.tokens import unknown_token
 from engine.errors import RecipeError
 from engine.evaluation.metrics import Floats, softmax
 from engine.models.methods import ParameterCount, count_parameters
@@ -44,6 +46,12 @@ class Prompts:
 
     def build(self, texts: tuple[str, ...], examples: Sequence[Example] = ()) -> list[int]:
         """The examples with their classes, then the text without."""
+        return self.build_and_count(texts, examples)[0]
+
+    def build_and_count(
+        self, texts: tuple[str, ...], examples: Sequence[Example] = ()
+    ) -> tuple[list[int], list[int], int]:
+        """The same, with the text's own tokens that are in the prompt, and how many the text has."""
         words = self.words()
         room = self.positions - len(self.start) - max(map(len, words))
         own = int(room * FOR_THE_TEXT) if examples else room
@@ -51,12 +59,13 @@ class Prompts:
         if examples:
             each = (room - own) // len(examples) - max(map(len, words)) - len(self._tokens("\n"))
             for example, label in examples:
-                ids += [*self._fill(example, each), *words[label], *self._tokens("\n")]
-        return ids + self._fill(texts, own)
+                ids += [*self._fill(example, each)[0], *words[label], *self._tokens("\n")]
+        filled, read, given = self._fill(texts, own)
+        return ids + filled, read, given
 
     def fits(self, examples: int) -> bool:
         """Whether so many examples leave each enough tokens to say something."""
-        around = len(self._fill(("",) * len(self.columns), self.positions))
+        around = len(self._fill(("",) * len(self.columns), self.positions)[0])
         words = max(map(len, self.words()))
         room = self.positions - len(self.start) - words
         own = int(room * FOR_THE_TEXT) if examples else room
@@ -64,11 +73,16 @@ class Prompts:
             return False
         return not examples or (room - own) // examples >= around + words + LEAST_EXAMPLE
 
-    def _fill(self, texts: tuple[str, ...], room: int) -> list[int]:
-        """The template with the texts in it, cut so that all of it has `room` tokens at most."""
+    def _fill(self, texts: tuple[str, ...], room: int) -> tuple[list[int], list[int], int]:
+        """The template with the texts in it, cut so that all of it has `room` tokens at most.
+
+        Returns:
+            All of it, the texts' tokens that are in it, and how many the texts have.
+        """
         parts = re.split(r"\{(\w+)\}", self.wording.template)
         around = [self._tokens(part) for part in parts[::2]]
         inside = [self._tokens(f" {text}") if text else [] for text in texts]
+        given = sum(map(len, inside))
         spare = max(0, room - sum(map(len, around)))
         # The longer of two texts is cut first.
         while sum(map(len, inside)) > spare:
@@ -79,7 +93,7 @@ class Prompts:
         ids = list(around[0])
         for text, after in zip(inside, around[1:], strict=True):
             ids += text + after
-        return ids
+        return ids, [token for text in inside for token in text], given
 
     def _tokens(self, text: str) -> list[int]:
         if not text:
@@ -125,17 +139,30 @@ class LikelihoodModel:
             raise RecipeError(f"{len(inputs)} examples don't fit into a prompt of {self.prompts.positions} tokens.")
         self.examples = tuple(zip(inputs, map(int, labels), strict=True))
         empty = ("",) * len(self.prompts.columns)
-        self.prior = self._scores([empty])[0]
+        self.prior = self._scores([empty])[0][0]
 
     def probabilities(
         self, inputs: Sequence[tuple[str, ...]], tick: Callable[[int, int], None] | None = None
     ) -> Floats:
         """Softmax over the classes of the words' calibrated log-likelihoods, shape (n, classes)."""
-        return softmax(self._scores(inputs, tick) - self.prior)
+        return self.answer(inputs, tick)[0]
 
-    def _scores(self, inputs: Sequence[tuple[str, ...]], tick: Callable[[int, int], None] | None = None) -> Floats:
-        prompts = [self.prompts.build(texts, self.examples) for texts in inputs]
-        return score_words(self.network, prompts, self.prompts.words(), tick)
+    def answer(
+        self, inputs: Sequence[tuple[str, ...]], tick: Callable[[int, int], None] | None = None
+    ) -> tuple[Floats, Readings]:
+        """The same, and how much of each input stands in its prompt."""
+        scores, read = self._scores(inputs, tick)
+        return softmax(scores - self.prior), read
+
+    def _scores(
+        self, inputs: Sequence[tuple[str, ...]], tick: Callable[[int, int], None] | None = None
+    ) -> tuple[Floats, Readings]:
+        built = [self.prompts.build_and_count(texts, self.examples) for texts in inputs]
+        scores = score_words(self.network, [ids for ids, _, _ in built], self.prompts.words(), tick)
+        missing = unknown_token(self.prompts.tokenizer)
+        counts = [(len(read), given, 0 if missing is None else read.count(missing)) for _, read, given in built]
+        read, given, unknown = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+        return scores, Readings(read, given, unknown)
 
     def parameters(self) -> ParameterCount:
         """All of the model's; none is trained."""

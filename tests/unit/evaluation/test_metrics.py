@@ -9,9 +9,11 @@ from sklearn import metrics as reference
 from engine.evaluation.metrics import (
     BETTER,
     FIGURES,
+    absent_classes,
     calibration_error,
     cross_entropy,
     headline,
+    interval_of,
     score,
     softmax,
 )
@@ -99,9 +101,19 @@ def test_loss_agrees_with_scikit_learn(random_rows) -> None:
     assert score(labels, probabilities).loss == pytest.approx(reference.log_loss(labels, probabilities))
 
 
-def test_a_class_that_is_nowhere_still_counts_in_macro_f1() -> None:
+def test_macro_f1_is_the_mean_over_the_classes_that_have_rows() -> None:
     labels, probabilities = np.array([0, 1]), np.array([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05]])
-    assert score(labels, probabilities).macro_f1 == pytest.approx(2 / 3)
+    scores = score(labels, probabilities)
+    assert scores.macro_f1 == 1
+    assert absent_classes(scores.per_class, ["a", "b", "c"]) == ["c"]
+    # An answer of the class that has no rows is a mistake all the same.
+    assert score(labels, np.array([[0.9, 0.05, 0.05], [0.1, 0.2, 0.7]])).macro_f1 == 0.5
+
+
+def test_an_interval_of_no_width_is_none() -> None:
+    recorded = {"intervals": {"mcc": [0.0, 0.0], "accuracy": [0.4, 0.6]}}
+    assert interval_of(recorded, "accuracy") == (0.4, 0.6)
+    assert interval_of(recorded, "mcc") is interval_of(recorded, "loss") is None
 
 
 def test_constant_predictions_have_no_correlation() -> None:

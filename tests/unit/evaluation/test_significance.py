@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 from engine.evaluation.metrics import score, softmax
-from engine.evaluation.significance import bootstrap_intervals, mcnemar
+from engine.evaluation.significance import bootstrap_intervals, class_f1_intervals, mcnemar
 
 
 def predictions(seed: int, rows: int = 150, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -71,15 +71,35 @@ def test_intervals_agree_with_scikit_learn_on_the_same_resamples() -> None:
     assert intervals["mcc"] == pytest.approx(np.percentile(mcc, (2.5, 97.5)))
 
 
-def test_perfect_predictions_leave_no_doubt_of_accuracy() -> None:
+def test_perfect_predictions_leave_the_doubt_of_so_many_rows() -> None:
     labels = np.array([0, 1, 2] * 20)
-    assert bootstrap_intervals(labels, np.eye(3)[labels])["accuracy"] == (1.0, 1.0)
+    intervals = bootstrap_intervals(labels, np.eye(3)[labels])
+    assert intervals["accuracy"] == pytest.approx((0.9398, 1.0), abs=1e-4)
+    assert "macro_f1" not in intervals
 
 
-def test_one_row_gives_an_interval_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+def test_one_row_has_wilson_s_interval_alone_and_brings_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     intervals = bootstrap_intervals(np.array([1]), np.array([[0.3, 0.7]]))
-    assert intervals["accuracy"] == (1.0, 1.0)
+    assert set(intervals) == {"accuracy"}
+    assert intervals["accuracy"] == pytest.approx((0.2065, 1.0), abs=1e-4)
     assert not recwarn.list
+
+
+def test_no_interval_has_no_width_where_one_class_alone_has_rows() -> None:
+    labels = np.zeros(30, dtype=np.int64)
+    probabilities = np.where(np.arange(30)[:, None] < 25, [0.8, 0.1, 0.1], [0.1, 0.2, 0.7])
+    intervals = bootstrap_intervals(labels, probabilities)
+    assert all(low < high for low, high in intervals.values())
+    # Its only class's F1 is all there is to the mean.
+    assert intervals["macro_f1"] == pytest.approx(intervals["weighted_f1"])
+    assert "mcc" not in intervals
+
+
+def test_a_class_without_a_mistake_has_an_f1_interval_by_its_rows() -> None:
+    few, many = (class_f1_intervals([[rows, 0], [0, rows]])[0] for rows in (3, 300))
+    assert few[0] < many[0] < 1
+    assert few[1] == many[1] == 1
+    assert class_f1_intervals([[3, 0, 0], [0, 3, 0], [0, 0, 0]])[2] == (0, 1)
 
 
 def test_mcnemar_counts_only_the_rows_on_which_one_model_is_right() -> None:

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from engine.data.reading import NOTHING_READ
 from engine.data.sources import load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
@@ -186,9 +187,18 @@ def test_programs_get_plain_answers(context: Context, task: Task) -> None:
     answers = answer_all(context, task, *TEXTS[task.name])
     assert [one["model"] for one in answers] == [one.name for one in context.registry.models(task.name)]
     for one in answers:
-        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        assert set(one) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *NOTHING_READ}
         assert sum(one["scores"].values()) == pytest.approx(1, abs=1e-4)
         assert TYPED not in str(one)
+
+
+def test_programs_learn_which_models_cut_a_text(context: Context) -> None:
+    answers = {one["model"]: one for one in answer_all(context, SLANG, "lipa " * 400)}
+    cut = answers["scratch"]
+    assert cut["truncated"]
+    assert cut["tokens_read"] < cut["tokens_given"] >= 400
+    assert (answers["tfidf"]["truncated"], answers["tfidf"]["tokens_read"]) == (False, 400)
+    assert (answers["majority"]["truncated"], answers["majority"]["tokens_read"]) == (False, None)
 
 
 def test_programs_get_an_error_for_bad_text(context: Context) -> None:

@@ -12,7 +12,7 @@ from engine.data.sources import SourceOptions, TaskData, load, load_for_evaluati
 from engine.data.tasks import SLANG, Task
 from engine.errors import DataError
 from engine.paths import Places
-from engine.results.comparison import compare_models, evaluate_model, list_recipes, open_results
+from engine.results.comparison import compare_models, describe_absent, evaluate_model, list_recipes, open_results
 from engine.serving.registry import Registry
 from engine.store import Store
 from engine.training.checkpoints import PREDICTIONS, Checkpoint
@@ -62,6 +62,11 @@ def test_the_data_is_named_with_its_size(results: Store, task: Task, data_of: Ca
 def test_a_row_has_quality_with_intervals_cost_and_latency(results: Store, task: Task) -> None:
     for row in compare_models(results, task)["rows"]:
         for name in ("accuracy", "macro_f1", "weighted_f1", "mcc", "loss"):
+            if name not in row["intervals"]:
+                # A model with one answer for all rows: no correlation, and one loss where classes are as frequent.
+                assert name in ("mcc", "loss")
+                assert sum(any(column) for column in zip(*row["confusion"], strict=True)) == 1
+                continue
             low, high = row["intervals"][name]
             assert low <= row[name] <= high
         assert np.sum(row["confusion"]) == compare_models(results, task)["data"]["test_rows"]
@@ -199,6 +204,32 @@ def test_any_labelled_file_is_scored_whole(trained: Places, tmp_path: Path) -> N
     assert result["dropped"] == {"empty": 1}
     assert result["trained_on"]["fingerprint"] != data.fingerprint
     assert 0 <= result["accuracy"] <= 1
+
+
+def test_classes_without_rows_are_named_and_no_interval_claims_certainty(trained: Places, tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text("text,label\nspotkanie o szóstej,neutral\n", encoding="utf-8")
+    registry = Registry(trained.checkpoints)
+    data = load_for_evaluation(SLANG, str(file), SourceOptions(), "all")
+    result = score(registry, registry.find("slang", "majority"), data, "all")
+    assert (result["accuracy"], result["macro_f1"]) == (1, 1)
+    assert result["absent"] == ["negative", "positive"]
+    assert list(result["intervals"]) == ["accuracy"]
+    assert result["intervals"]["accuracy"][0] < 0.3
+    assert describe_absent(result["absent"], result["labels"]) == [
+        "No rows of negative, positive: macro F1 is the mean over the classes that have rows (neutral or ambiguous)."
+    ]
+    # It ignores the text, so that nothing was read; another one says how much was.
+    assert result["reading"] is None
+    long = tmp_path / "long.csv"
+    long.write_text(f"text,label\n{'spotkanie ' * 300},1\nlipa,0\n", encoding="utf-8")
+    data = load_for_evaluation(SLANG, str(long), SourceOptions(), "all")
+    cut = score(registry, registry.find("slang", "scratch"), data, "all")["reading"]
+    assert (cut["rows"], cut["rows_truncated"], cut["share_truncated"]) == (2, 1, 0.5)
+
+
+def test_every_class_has_rows_in_the_sample(results: Store, task: Task) -> None:
+    assert compare_models(results, task)["data"]["absent"] == []
 
 
 def test_a_split_without_rows_is_refused(trained: Places, tmp_path: Path) -> None:

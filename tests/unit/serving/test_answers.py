@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.data.reading import NOTHING_READ, Readings
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
@@ -196,7 +197,7 @@ def test_every_model_answers_with_probabilities_and_the_likeliest_label(trained:
         assert sum(one.scores.values()) == pytest.approx(1, abs=1e-5)
         assert one.label == max(one.scores, key=lambda label: one.scores[label])
         assert one.ms > 0
-        assert set(one.as_dict()) == {"model", "label", "scores", "ms", "waited_ms", "runtime"}
+        assert set(one.as_dict()) == {"model", "label", "scores", "ms", "waited_ms", "runtime", *NOTHING_READ}
 
 
 class Gate:
@@ -205,10 +206,10 @@ class Gate:
     def __init__(self) -> None:
         self.asked, self.open = threading.Event(), threading.Event()
 
-    def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+    def answer(self, inputs: Sequence[tuple[str, ...]]) -> tuple[Floats, None]:
         self.asked.set()
         assert self.open.wait(30)
-        return np.full((len(inputs), 3), 1 / 3)
+        return np.full((len(inputs), 3), 1 / 3), None
 
 
 def held(registry: Registry, checkpoint: Checkpoint) -> Gate:
@@ -273,9 +274,12 @@ class SlowStart:
         self.left = seconds
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]]) -> Floats:
+        return self.answer(inputs)[0]
+
+    def answer(self, inputs: Sequence[tuple[str, ...]]) -> tuple[Floats, Readings | None]:
         time.sleep(self.left)
         self.left = 0
-        return self.inner.probabilities(inputs)
+        return self.inner.answer(inputs)
 
     def parameters(self) -> ParameterCount:
         return self.inner.parameters()
@@ -322,9 +326,9 @@ def test_a_model_that_is_trained_anew_while_it_answers_answers_still(trained: Pl
     class Closed:
         """Closed in the middle of its answer, as `Registry.refresh` does it."""
 
-        def probabilities(self, inputs: list[tuple[str, ...]]) -> object:
+        def answer(self, inputs: list[tuple[str, ...]]) -> object:
             registry._opened.pop(checkpoint.folder)
-            return opened.probabilities(inputs)
+            return opened.answer(inputs)
 
     registry._opened[checkpoint.folder] = _Opened(served=Served(Closed(), "numpy"))  # type: ignore[arg-type]
     (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [checkpoint])

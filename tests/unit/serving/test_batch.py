@@ -287,6 +287,31 @@ def test_answers_are_those_of_single_questions(
             assert task.labels[int(row.argmax())] == answer.label
 
 
+def test_rows_that_were_cut_are_told_in_the_summary_and_in_columns_of_the_file(
+    tmp_path: Path, registry: Registry
+) -> None:
+    table = read_text(tmp_path, as_csv([["text"], ["ale sztos"], ["\u200b\ufe0f"], ["lipa " * 400], ["ภาษาไทย"]]))
+    models = [registry.find("slang", name) for name in ("majority", "tfidf", "scratch")]
+    batch = prepare(table, recognise_columns(table))
+    assert batch.refused == {"empty": [3]}
+    outcome = finish(registry, batch, models)
+    assert outcome.readings["scratch"][1].truncated
+    told = {row["model"]: row["reading"] for row in summarise(outcome, models)["models"]}
+    assert told["majority"] is None
+    assert (told["scratch"]["rows_truncated"], told["scratch"]["rows_with_unknown"]) == (1, 0)
+    assert (told["tfidf"]["rows_truncated"], told["tfidf"]["rows_all_unknown"]) == (0, 1)
+    rows = list(csv.DictReader(io.StringIO(answered_file(outcome, []).decode())))
+    # A model has a column more only where there is something to say.
+    assert {one for one in rows[0] if one.endswith(("_truncated", "_unknown"))} == {
+        "scratch_truncated",
+        "tfidf_unknown",
+    }
+    cut = [row["scratch_truncated"] for row in rows]
+    assert (cut[0], cut[1], cut[3]) == ("0.0", "", "0.0")
+    assert 0.5 < float(cut[2]) < 1
+    assert [row["tfidf_unknown"] for row in rows] == ["0.0", "", "0.0", "1.0"]
+
+
 def test_figures_are_scikit_learns(tmp_path: Path, registry: Registry, slang: TaskData) -> None:
     rows = slang.split("test").head(120)
     table = read_text(tmp_path, as_csv([["text", "label"], *zip(rows["text"], map(str, rows["label"]), strict=True)]))

@@ -2,13 +2,12 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
+from engine.data.reading import Reading
 from engine.data.tasks import NLI, SLANG
 from engine.paths import Places
 from engine.serving.answers import Answer, Failure
@@ -72,6 +71,19 @@ def summary(html: str) -> str:
     )
     assert line is not None
     return " ".join("".join(Elements(line[1]).words).split())
+
+
+def test_a_card_says_what_was_cut_off_and_what_is_unknown() -> None:
+    cut = dataclasses.replace(answered("mini", LABELS[0]), reading=Reading(254, 1412, 3))
+    whole = dataclasses.replace(answered("scratch", LABELS[0]), reading=Reading(8, 8, 0))
+    cards = render_cards(ENGLISH, SLANG, facts("mini", "scratch"), [cut, whole])
+    assert re.findall(r'<p class="oz-read">(.*?)</p>', cards) == [
+        "Tokens read: 254 of 1,412; the rest was cut off.",
+        "Unknown tokens: 3 of 254; it can&#x27;t tell them apart.",
+    ]
+    assert "Tokens read: all 8." in cards
+    polish = render_cards(get_language("pl"), SLANG, facts("mini"), [cut])
+    assert "254 z 1" in polish
 
 
 def test_names_reasons_and_facts_are_escaped() -> None:
@@ -210,11 +222,11 @@ def test_a_time_below_a_tenth_of_a_millisecond_is_not_shown_as_nothing() -> None
 
 
 def test_facts_come_from_the_manifest(trained: Places) -> None:
-    manifests: dict[str, Mapping[str, Any]] = {
-        one.name: one.manifest for one in Registry(trained.checkpoints).models("slang")
-    }
-    assert not facts_of(ENGLISH, manifests["majority"]).votes
-    fact = facts_of(ENGLISH, manifests["scratch-b"])
+    models = {one.name: one for one in Registry(trained.checkpoints).models("slang")}
+    manifests = {name: one.manifest for name, one in models.items()}
+    assert not facts_of(ENGLISH, models["majority"]).votes
+    fact = facts_of(ENGLISH, models["scratch-b"])
+    assert not fact.rests
     assert fact.name == "scratch-b"
     assert fact.votes
     macro_f1 = manifests["scratch-b"]["run"]["record"]["scores"]["test"]["macro_f1"]
@@ -223,9 +235,13 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
 
 
 def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places) -> None:
-    manifest = Registry(trained.checkpoints).find("slang", "scratch").manifest
+    checkpoint = Registry(trained.checkpoints).find("slang", "scratch")
+    manifest = checkpoint.manifest
     record = {**manifest["run"]["record"], "parameters": {"total": 22_714_371, "trained": 1_775_235}}
-    fact = facts_of(ENGLISH, {**manifest, "run": {**manifest["run"], "record": record}})
+    fact = facts_of(
+        ENGLISH, dataclasses.replace(checkpoint, manifest={**manifest, "run": {**manifest["run"], "record": record}})
+    )
+    assert not fact.rests
     assert fact.about == "22.7M weights, 1.8M trained"
 
 
