@@ -40,6 +40,13 @@ def serve(
             "May be repeated.",
         ),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Where a proxy in front serves the page, as /odzera, whether it takes that path off or leaves it.",
+        ),
+    ] = "",
     export: Annotated[bool, typer.Option(help="Export models that aren't yet, behind the page.")] = True,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     auth: Annotated[
@@ -67,6 +74,7 @@ def serve(
     program += ["--export" if export else "--no-export", *(name for name, on in flags.items() if on)]
     program += ["--auth", str(auth)] if auth else []
     program += [f"--allow-host={name}" for name in allow_host or []]
+    program += [f"--root-path={root_path}"] if root_path else []
     os.execv(sys.executable, program)  # noqa: S606
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from engine.errors import OdzeraError
 
+NO_MCP = "--mcp needs one more package: pip install 'mcp>=1.21,<2'"
 AUTH = "ODZERA_AUTH"
 """The environment variable that may name users instead of a file, a `USER:PASSWORD` a line."""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """`--host`, `--port`, `--allow-host`, `--no-export`, `--open`, `--auth`, `--share` and `--mcp`."""
+    """`--host`, `--port`, `--allow-host`, `--root-path`, `--no-export`, `--open`, `--auth`, `--share` and `--mcp`."""
     parser = argparse.ArgumentParser(prog="python -m gradio_app", description="Serve Odzera's page.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on")
@@ -26,6 +27,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         help="another name that the page is reached under, as NAME or NAME:PORT: of a proxy in front. May be repeated",
+    )
+    parser.add_argument(
+        "--root-path",
+        metavar="PATH",
+        default="",
+        help="where a proxy in front serves the page, as /odzera, whether it takes that path off or leaves it",
     )
     parser.add_argument(
         "--export",
@@ -102,7 +109,7 @@ def why_no_mcp(locked: bool) -> str:
     if locked:
         return "--mcp and --auth don't go together: a language model's tools can't log in."
     if importlib.util.find_spec("mcp") is None:
-        return "--mcp needs one more package: pip install 'mcp>=1.21,<2'"
+        return NO_MCP
     return ""
 
 

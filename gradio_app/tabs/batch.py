@@ -82,6 +82,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
         results = gr.HTML(elem_id="batch-results")
 
     desk = Desk(context, Visits(Path(file.GRADIO_CACHE)))
+    context.closing.append(desk.visits.close)
     chosen: list[Any] = [task, first, second, label, data, models]
     shown: list[Any] = [key, about, panel, *chosen, preview, expected, go, stop, progress, results, download]
 
