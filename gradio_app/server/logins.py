@@ -133,9 +133,11 @@ class Logins:
         wait = self.tries.look(address, name)
         if wait:
             # What is typed for a name may be a password; only names that are no secret are told.
-            user = f"the user {ascii(name)}" if name in scope["app"].auth else "a user that isn't there"
+            user = f"the user {name!a}" if name in scope["app"].auth else "a user that isn't there"
             place = shorten(address)
-            terminal.note(f"Too many wrong passwords from {ascii(place)[1:-1]}, the last for {user}: refused for {wait} s.")
+            terminal.note(
+                f"Too many wrong passwords from {ascii(place)[1:-1]}, the last for {user}: refused for {wait} s."
+            )
 
 
 def shorten(address: str) -> str:

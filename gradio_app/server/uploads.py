@@ -7,7 +7,7 @@ from typing import Any
 from gradio.route_utils import MultiPartException, upload_fn
 from gradio.routes import file_upload_statuses
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -48,6 +48,8 @@ async def _upload(request: Request) -> Response:
         if isinstance(error, MultiPartException):
             status = 413 if "maximum allowed size" in error.message else 400
             return PlainTextResponse(f"{error.message}\n", status)
+        if isinstance(error, ClientDisconnect):
+            return PlainTextResponse("The upload ended early.\n", 400)
         if isinstance(error, OSError):
             raise HTTPException(507, "The file can't be stored here.") from None
         raise
