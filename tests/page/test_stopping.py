@@ -17,7 +17,7 @@ import pytest
 from engine.paths import ROOT, Places
 from support.servers import free_port, wait_for
 
-ROWS = "text,label\n" + "".join(f"to jest wiersz numer {number} i nic poza tym,1\n" for number in range(4900))
+ROWS = "text,label\n" + "".join(f"{number} {'długo trwa takie zdanie ' * 30},1\n" for number in range(4900))
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_a_batch_is_ended_told_and_cleaned_within_five_seconds(
         (path,) = client.post("/gradio_api/upload", files={"files": ("rows.csv", ROWS.encode())}).json()
         client.post("/gradio_api/upload", files={"files": ("waiting.csv", ROWS.encode())})
         file = {"path": path, "orig_name": "rows.csv", "meta": {"_type": "gradio.FileData"}}
-        *_, told = join(client, session, calls[ids["batch-file"], "upload"], [file, ""])
-        *_, told = [told] if "output" in told else [*_]
+        handed = join(client, session, calls[ids["batch-file"], "upload"], [file, ""])
+        told = next(one for one in handed if one["msg"] == "process_completed")
         key = told["output"]["data"][1]
         run = calls[ids["batch-run"], "click"]
         list(join(client, session, run, [key]))
@@ -88,7 +88,8 @@ def test_a_batch_is_ended_told_and_cleaned_within_five_seconds(
     assert server.wait(10) == 0
     took = time.monotonic() - begun
     assert took < 5, took
-    assert [one for one in uploads.rglob("*") if one.name != "deep_links"] == []
+    # Gradio has empty folders of its own there.
+    assert [one for one in uploads.rglob("*") if one.is_file() or one.name.startswith(("upload-", "batch-"))] == []
     printed = (folder / "log").read_text(encoding="utf-8")
     assert "Stopping" in printed
     assert "Stopped." in printed
