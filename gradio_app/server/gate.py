@@ -168,12 +168,15 @@ def _require_handler(path: str, found: Any, page: Any) -> None:
 
 
 def _paths(value: Any) -> Iterator[str]:
-    """All file paths in a request, however deep: Gradio would fetch one that is an address, whatever its size."""
+    """All file paths in a request, however deep: Gradio would fetch one that is an address, whatever its size.
+
+    With or without the mark of a file (`meta`): some components read those without it, and Gradio doesn't look at them.
+    """
     waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            if isinstance(one.get("path"), str) and "meta" in one:
+            if isinstance(one.get("path"), str):
                 yield one["path"]
             waiting += one.values()
         elif isinstance(one, list):
