@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from gradio import http_server
 from uvicorn.config import Config
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from gradio_app.server.gate import BODY_SECONDS, SLOWEST
 
 # Which of two classes it is depends on what is installed; both have what is used of them here.
 if TYPE_CHECKING:
-    Protocol = Any
+    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
 else:
-    Protocol = AutoHTTPProtocol
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol as Protocol
 
 HEAD_SECONDS = 15.0
 """From the start of a connection, or of a later request on it, to the end of the request's headers."""
@@ -110,12 +109,13 @@ def listening(proxied: bool) -> Iterator[None]:
         proxied: Whether there is a proxy, which says for whom it asks (`X-Forwarded-For`): on this machine, or at the
             addresses in `FORWARDED_ALLOW_IPS`.
     """
-    usual = http_server.Server
-    http_server.Server = type("Listener", (Listener,), {"proxied": proxied})
+    module: Any = http_server
+    usual = module.Server
+    module.Server = type("Listener", (Listener,), {"proxied": proxied})
     try:
         yield
     finally:
-        http_server.Server = usual
+        module.Server = usual
 
 
 def is_proxied(names: object, share: bool, root: str, environment: Mapping[str, str] = os.environ) -> bool:
