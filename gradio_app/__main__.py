@@ -12,7 +12,9 @@ from engine.data.tasks import TASKS
 from engine.errors import OdzeraError
 from engine.hub import client
 from engine.paths import default_places, say_no_models
+from gradio_app.server.below import prefix_of, read_root_path
 from gradio_app.server.options import (
+    NO_MCP,
     is_public,
     is_readable_by_others,
     parse_arguments,
@@ -48,6 +50,7 @@ def main() -> None:
     arguments = parse_arguments()
     try:
         users, names = read_users(arguments.auth), read_names(arguments.allow_host)
+        root = read_root_path(arguments.root_path or os.environ.get("GRADIO_ROOT_PATH", ""))
     except OdzeraError as error:
         terminal.fail(str(error))
         sys.exit(2)
@@ -66,11 +69,13 @@ def main() -> None:
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
     from gradio_app.server.dashboard import mount_dashboard
+    from gradio_app.server.stopping import Stopping
 
+    stopping = Stopping()
     places = default_places()
     storage = os.environ.get("ODZERA_STORAGE", "") or default_storage(places)
     public = is_public(arguments.host, arguments.share)
-    context = open_context(places, storage, PREFIX, public)
+    context = open_context(places, storage, prefix_of(root) + PREFIX, public)
     for line in context.notes:
         terminal.note(line)
     for task in TASKS.values():
@@ -81,19 +86,20 @@ def main() -> None:
     threading.Thread(target=prepare, args=(context, arguments.export), daemon=True).start()
     blocked = [places.checkpoints, places.store.parent]
     more: dict[str, Any] = {"auth": users, "share": arguments.share, "mcp_server": arguments.mcp}
-    more |= {"names": names, "inbrowser": arguments.open}
+    more |= {"names": names, "inbrowser": arguments.open, "root_path": root}
     launch(app, arguments.host, arguments.port, blocked, mount_dashboard(storage), **more)
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{arguments.port}"
     terminal.note(f"Odzera is on {address} ({time.perf_counter() - started:.1f} s). Ctrl-C stops it.")
+    if arguments.mcp and not app.mcp_server:
+        app.close(verbose=False)
+        terminal.fail(NO_MCP)
+        sys.exit(2)
     if arguments.mcp:
         terminal.note(f"Language models find its tools at {address}/gradio_api/mcp/")
     if public and not users:
         terminal.note("Whoever has the address can ask the models; --auth FILE asks for a password.")
-    try:
-        app.block_thread()
-    except KeyboardInterrupt:
-        app.close()
+    stopping.serve(app, context.closing)
 
 
 if __name__ == "__main__":

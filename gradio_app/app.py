@@ -1,5 +1,6 @@
 """Assembly of the page, and how it is served."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from engine.errors import OdzeraError
 from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, answer_all
 from gradio_app.languages import NAMES, Language, get_language
+from gradio_app.server.below import Below
 from gradio_app.server.errors import QuietBlocks
 from gradio_app.server.front import Front, own_addresses
-from gradio_app.server.gate import Gate
+from gradio_app.server.gate import UPLOAD, Gate
+from gradio_app.server.listener import is_proxied, listening
+from gradio_app.server.logins import Logins, Passwords
 from gradio_app.server.origins import Address
 from gradio_app.server.pages import OwnLanguage
 from gradio_app.server.pwa import install_routes
 from gradio_app.server.sessions import CAPACITY, keep_little, keep_no_diary
+from gradio_app.server.uploads import upload_routes
 from gradio_app.tabs.about import create_about_tab
 from gradio_app.tabs.batch import create_batch_tab
 from gradio_app.tabs.data import create_data_tab
@@ -128,7 +133,25 @@ def launch(
         more: Options of Gradio's `launch`, such as `auth`, `share` and `mcp_server`.
     """
     own: dict[str, Any] = {"share": False, "mcp_server": False, "pwa": True, "state_session_capacity": CAPACITY}
+    options = own | more
+    if options.get("auth") is not None:
+        options["auth"] = Passwords(dict(options["auth"]))
     keep_no_diary()
+    root = options.get("root_path") or os.environ.get("GRADIO_ROOT_PATH", "")
+    with listening(is_proxied(names, options["share"], root)):
+        _launch(app, host, port, blocked, routes, names, options)
+    keep_little(app)
+
+
+def _launch(
+    app: gr.Blocks,
+    host: str,
+    port: int,
+    blocked: Sequence[Path],
+    routes: Sequence[BaseRoute],
+    names: Sequence[Address],
+    options: dict[str, Any],
+) -> None:
     app.queue(max_size=MOST_WAITING).launch(
         server_name=host,
         server_port=port,
@@ -156,13 +179,18 @@ def launch(
         head="".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted(ASSETS.glob("*.js"))),
         _app=Front(
             own_addresses(host, port, names),
-            routes=[*install_routes(), *routes],
-            # The page is half a megabyte of text; streams of answers are left alone.
-            middleware=[Middleware(GZipMiddleware, compresslevel=4), Middleware(Gate), Middleware(OwnLanguage)],
+            routes=[*install_routes(), *upload_routes(UPLOAD), *routes],
+            middleware=[
+                Middleware(Below),
+                # The page is half a megabyte of text; streams of answers are left alone.
+                Middleware(GZipMiddleware, compresslevel=4),
+                Middleware(Gate),
+                Middleware(Logins),
+                Middleware(OwnLanguage),
+            ],
             # Gradio's own list of addresses is no secret, but is nobody's business either.
             openapi_url=None,
         ),
         favicon_path=ASSETS / "icon.svg",
-        **(own | more),
+        **options,
     )
-    keep_little(app)

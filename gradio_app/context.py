@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,6 +58,8 @@ class Context:
     """Where models and results are kept; nothing new is made without it."""
     training: TrainingRuns | None = None
     """Starts training runs; none can be started without it."""
+    closing: list[Callable[[], None]] = field(default_factory=list)
+    """Called when the page is stopped, before it stops answering."""
 
     @cached_property
     def explainer(self) -> Explainer:

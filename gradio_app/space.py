@@ -36,7 +36,9 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
     from gradio_app.server.dashboard import mount_dashboard
+    from gradio_app.server.stopping import Stopping
 
+    stopping = Stopping()
     with tempfile.TemporaryDirectory(prefix="odzera-") as folder:
         places = temporary_places(Path(folder))
         storage = default_storage(places)
@@ -52,10 +54,7 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
         blocked = [places.checkpoints, places.store.parent, ROOT / "studies"]
         launch(app, os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0"), port, blocked, mount_dashboard(storage))  # noqa: S104
         terminal.note(f"Odzera is on port {port}.")
-        try:
-            app.block_thread()
-        except KeyboardInterrupt:
-            app.close()
+        stopping.serve(app, context.closing)
 
 
 def temporary_places(folder: Path) -> Places:

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -21,6 +21,8 @@ MOVED: Mapping[bytes, bytes] = {
     b"${this.baseURL}/api/": b"${this.baseURL}" + PREFIX.encode() + b"/api/",
     b"`/csv/${": b"`" + PREFIX.encode() + b"/csv/${",
 }
+# Where its script takes its own pages to be.
+ROUTES = b'url_prefix:"' + PREFIX.encode() + b'"'
 
 # Buttons that would change something, by their icons: below PREFIX they couldn't.
 CHANGES = ("AddBoxIcon", "DriveFileRenameOutlineIcon", "DeleteIcon", "EditIcon", "StopCircleIcon", "UploadFileIcon")
@@ -58,21 +60,21 @@ def mount_below(app: Wsgi) -> Wsgi:
     """Serve a dashboard below `PREFIX`: its pages, data and script, and nothing else, are found there.
 
     The dashboard itself expects the root of an address. Its pages already live below `/dashboard`; the addresses of its
-    script and its data are rewritten to live there too.
+    script and its data are rewritten to live there too. The page itself may lie below a path, `SCRIPT_NAME`.
     """
 
     def moved(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         # What a server hands to an app that it mounts comes in two parts.
-        path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-        below = "/" + path.partition(PREFIX)[2].lstrip("/")
+        root, path = environ.get("SCRIPT_NAME", "").removesuffix(PREFIX), environ.get("PATH_INFO", "")
+        below = "/" + path.removeprefix(PREFIX).lstrip("/")
         if below == BUNDLE:
-            body = _moved_bundle()
+            body = _moved_bundle(root)
             kind = {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": "public, max-age=3600"}
             return _answer(start_response, "200 OK", body, **kind)
         inner = below if re.match(r"/(api|csv|favicon\.ico|static)(/|$)", below) else PREFIX + below.rstrip("/")
         changed = {**environ, "SCRIPT_NAME": "", "PATH_INFO": inner}
         if inner.startswith(PREFIX):
-            return _rewritten(app, changed, start_response)
+            return _rewritten(app, changed, start_response, root)
         return app(changed, start_response)
 
     return moved
@@ -121,17 +123,19 @@ def serve(app: Wsgi, host: str, port: int) -> Iterator[Address]:
         server.server_close()
 
 
-@cache
-def _moved_bundle() -> bytes:
+@lru_cache(maxsize=4)
+def _moved_bundle(root: str) -> bytes:
     import optuna_dashboard
 
     script = (Path(optuna_dashboard.__file__).parent / "public" / "bundle.js").read_bytes()
     for there, here in MOVED.items():
-        script = script.replace(there, here)
-    return script
+        script = script.replace(there, here.replace(PREFIX.encode(), f"{root}{PREFIX}".encode()))
+    return script.replace(ROUTES, ROUTES.replace(PREFIX.encode(), f"{root}{PREFIX}".encode()))
 
 
-def _rewritten(app: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _rewritten(
+    app: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any], root: str = ""
+) -> Iterable[bytes]:
     """A page, with its script's address moved below `PREFIX`, and without the buttons that change something."""
     started: list[Any] = []
 
@@ -139,10 +143,11 @@ def _rewritten(app: Wsgi, environ: dict[str, Any], start_response: Callable[...,
         started.extend((status, headers))
 
     # Neither a part of a page nor "not modified" can be rewritten.
-    for name in ("HTTP_RANGE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_ACCEPT_ENCODING"):
+    for name in ("HTTP_RANGE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH"):
         environ.pop(name, None)
+    environ["HTTP_ACCEPT_ENCODING"] = "identity"
     body = b"".join(app(environ, keep))
-    body = body.replace(b'src="/static/', b'src="' + PREFIX.encode() + b"/static/")
+    body = body.replace(b'src="/static/', f'src="{root}{PREFIX}/static/'.encode())
     body = body.replace(b"</head>", f"<style>{HIDDEN}</style></head>".encode())
     status, headers = started[:2]
     dropped = {"content-length", "last-modified", "etag", "accept-ranges"}

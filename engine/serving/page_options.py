@@ -36,6 +36,13 @@ PAGE_OPTIONS = (
         "Another name that the page is reached under, as NAME or NAME:PORT: of a proxy in front. May be repeated.",
         "NAME",
     ),
+    PageOption(
+        "root_path",
+        str,
+        "",
+        "Where a proxy in front serves the page, as /odzera, whether it takes that path off or leaves it.",
+        "PATH",
+    ),
     PageOption("export", bool, True, "Export models that aren't yet, behind the page."),
     PageOption("open", bool, False, "Open the page in the browser."),
     PageOption(

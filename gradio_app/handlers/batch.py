@@ -202,6 +202,15 @@ def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView
     """Ask the chosen models about every row; yielded anew several times a second."""
     try:
         visit = desk.visits.get(key)
+    except DataError as error:
+        yield RunView(render_notice(say.again(error.args[0])))
+        return
+    with visit.running():
+        yield from _run(desk, say, visit, choice)
+
+
+def _run(desk: Desk, say: Language, visit: Visit, choice: Choice) -> Iterator[RunView]:
+    try:
         cancelled = visit.cancelled
         table = visit.read(MAX_ROWS)
         task = TASKS.get(choice.task)
@@ -217,6 +226,9 @@ def run(desk: Desk, say: Language, key: str, choice: Choice) -> Iterator[RunView
         for event in run_batch(desk.context.registry, batch, models, cancelled, desk.paces):
             # Nobody has left while answers come.
             visit.used = time.monotonic()
+            if desk.visits.is_closed:
+                yield RunView(render_notice(say("Odzera is being stopped, and your file is deleted. Try again later.")))
+                return
             if isinstance(event, Outcome):
                 yield RunView(views.render_waiting(say("Adding up the answers…")), running=True)
                 yield _conclude(say, visit, event, models, time.monotonic() - begun)

@@ -8,8 +8,9 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,18 @@ AGE_SECONDS = 3600.0
 GRACE_SECONDS = 300.0
 """After a page is closed: a moment without a connection looks the same from here."""
 
+STOPPED_SECONDS = 1.5
+"""For runs to end in when the page is stopped."""
+UPLOADS = "upload-{process}-{name}"
+"""The folder that an upload has for itself, until a visitor hands it in."""
+VISITS = "batch-{process}-{name}"
+
 GONE = Message("The file isn't here any more: it is deleted an hour after its last use. Upload it again.")
+
+
+def name_upload(name: str = "") -> str:
+    """A folder for one upload: nobody who knows a file's content can tell where another visitor's copy lies."""
+    return UPLOADS.format(process=os.getpid(), name=name or secrets.token_urlsafe(24))
 
 
 @dataclass
@@ -37,6 +49,8 @@ class Visit:
     used: float = field(default_factory=time.monotonic)
     """When it was last read or written."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    runs: int = 0
+    """Runs on it that haven't ended."""
 
     @property
     def source(self) -> Path:
@@ -58,6 +72,15 @@ class Visit:
         self.cancelled.set()
         self.cancelled = threading.Event()
         return self.cancelled
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Tell that a run is under way."""
+        self.runs += 1
+        try:
+            yield
+        finally:
+            self.runs -= 1
 
     def write(self, content: bytes) -> Path:
         """Keep the file with the answers, in the place of an older one."""
@@ -91,11 +114,13 @@ class Visits:
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self.is_closed = False
         self._remove_orphans()
 
     def _remove_orphans(self) -> None:
         """Delete what servers have left that were killed."""
-        for folder in self.uploads.glob("batch-*-*") if os.name == "posix" else ():
+        left = (self.uploads.glob(one.format(process="*", name="*")) for one in (UPLOADS, VISITS))
+        for folder in chain.from_iterable(left) if os.name == "posix" else ():
             process = folder.name.split("-")[1]
             with contextlib.suppress(PermissionError):
                 try:
@@ -138,6 +163,7 @@ class Visits:
             with contextlib.suppress(OSError):
                 path.unlink()
                 path.parent.rmdir()
+                path.parent.parent.rmdir()
 
     def _check(self, payload: object) -> tuple[Path, str]:
         """An upload's path and name; a private endpoint may be called with anything."""
@@ -146,9 +172,8 @@ class Visits:
         if not isinstance(path, str) or "\0" in path:
             raise DataError(Message("No file was uploaded."))
         found, home = Path(os.path.realpath(path)), Path(os.path.realpath(self.uploads))
-        own = None if self._root is None else Path(os.path.realpath(self._root.name))
-        # An upload lies one folder down; what visitors have handed in before is nobody's upload.
-        inside = found.parent.parent == home and found.parent != own
+        # An upload lies two folders down; what visitors have handed in before is nobody's upload.
+        inside = found.parents[2:3] == (home,) and found.parents[1].match(UPLOADS.format(process="*", name="*"))
         if not inside or not found.is_file():
             raise DataError(Message("No file was uploaded."))
         name = given.get("orig_name")
@@ -164,7 +189,8 @@ class Visits:
             if self._root is None:
                 self.uploads.mkdir(parents=True, exist_ok=True)
                 # Removed with the process, whatever is still in it.
-                self._root = tempfile.TemporaryDirectory(prefix=f"batch-{os.getpid()}-", dir=self.uploads)
+                prefix = VISITS.format(process=os.getpid(), name="")
+                self._root = tempfile.TemporaryDirectory(prefix=prefix, dir=self.uploads)
             folder = Path(self._root.name) / secrets.token_urlsafe(24)
             folder.mkdir(mode=0o700)
         return Visit(folder, name, session)
@@ -203,7 +229,33 @@ class Visits:
         for key, visit in list(self._visits.items()):
             if visit.used <= old:
                 self.drop(key)
+        for folder in self._waiting():
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > self.age:
+                    shutil.rmtree(folder, ignore_errors=True)
         self._sweep_later()
+
+    def _waiting(self) -> Iterator[Path]:
+        """Uploads that nobody has handed in."""
+        return self.uploads.glob(name_upload("*"))
+
+    def close(self) -> None:
+        """The page is stopped: runs end, and every file is deleted."""
+        self.is_closed = True
+        visits = list(self._visits.values())
+        for visit in visits:
+            visit.cancelled.set()
+        until = time.monotonic() + STOPPED_SECONDS
+        while any(visit.runs for visit in visits) and time.monotonic() < until:
+            time.sleep(0.02)
+        for key in list(self._visits):
+            self.drop(key)
+        for folder in self._waiting():
+            shutil.rmtree(folder, ignore_errors=True)
+        with self._lock:
+            if self._root is not None:
+                self._root.cleanup()
+                self._root = None
 
     def _sweep_later(self) -> None:
         with self._lock:

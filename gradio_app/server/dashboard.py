@@ -5,17 +5,24 @@ from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from engine.errors import OdzeraError
 from engine.search.dashboard import PREFIX, make_dashboard, make_read_only, mount_below
 
 
-def mount_dashboard(storage: str) -> list[Mount]:
+def mount_dashboard(storage: str) -> list[BaseRoute]:
     """The routes that go before the page's own: nothing but GET is answered below them."""
-    return [Mount(PREFIX, app=Dashboard(storage))]
+    return [Route(PREFIX, _enter), Mount(PREFIX, app=Dashboard(storage))]
+
+
+async def _enter(request: Request) -> Response:
+    # Relative: the name that a proxy is reached under, and the path that it takes off, aren't known here.
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f".{PREFIX}/{query}", status_code=307)
 
 
 class Dashboard:

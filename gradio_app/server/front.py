@@ -11,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from gradio_app.server.gate import PAGES, path_of
+from gradio_app.server.below import path_of
+from gradio_app.server.gate import PAGES
 from gradio_app.server.options import is_public
 from gradio_app.server.origins import Address, Asked, Own, read_address, why_refused
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine import terminal
 from gradio_app.languages import NAMES
+from gradio_app.server.below import path_of
 from gradio_app.server.errors import FAILED, describe
 from gradio_app.server.whole import send_whole, when_whole
 
@@ -23,14 +25,17 @@ API = "/gradio_api"
 FILE = f"{API}/file="
 CALL = f"{API}/call/"
 UPLOAD = f"{API}/upload"
+LOGIN = "/login"
 BODY_BYTES = 2**20
 """Largest request that isn't an upload; the longest pair of texts is a tenth of it, however it is escaped."""
 FORM_BYTES = 2**16
 """What a form adds around an upload."""
 BODY_SECONDS = 30.0
-"""For a request to arrive in."""
+"""For a request to arrive in; an upload has more, by its size."""
+SLOWEST = 2**13
+"""Bytes a second that an upload has to come with, in the long run."""
 
-FOR_ALL = ("/login", "/logout", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt", *(
+FOR_ALL = (LOGIN, "/logout", "/theme.css", "/manifest.json", "/favicon.ico", "/robots.txt", *(
     f"{API}/{name}" for name in ("user", "token", "app_id", "login_check", "startup-events", "theme.css")
 ))  # fmt: skip
 """Beside the pages themselves, which ask for the password where there is one: what the login needs."""
@@ -99,20 +104,15 @@ class Gate:
         if path == UPLOAD:
             most = page.get_blocks().max_file_size
             return _limited(receive, scope, BODY_BYTES if most is None else int(most) + FORM_BYTES)
-        body = await _read(receive, scope)
+        body = await read_body(receive, scope)
         found = _parse(body)
         for name in _paths(found):
             _require_own_file(name, Path(page.uploaded_file_dir))
         _require_handler(path, found, page)
-        return _again(body, receive)
+        return again(body, receive)
 
 
 PAGES = {"", "/", *(f"/{code}{end}" for code in list(NAMES)[1:] for end in ("", "/"))}
-
-
-def path_of(scope: Scope) -> str:
-    """The path below the application's own address."""
-    return str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
 
 
 def _is_welcome(scope: Scope) -> bool:
@@ -168,12 +168,15 @@ def _require_handler(path: str, found: Any, page: Any) -> None:
 
 
 def _paths(value: Any) -> Iterator[str]:
-    """All file paths in a request, however deep: Gradio would fetch one that is an address, whatever its size."""
+    """All file paths in a request, however deep: Gradio would fetch one that is an address, whatever its size.
+
+    With or without the mark of a file (`meta`): some components read those without it, and Gradio doesn't look at them.
+    """
     waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            if isinstance(one.get("path"), str) and "meta" in one:
+            if isinstance(one.get("path"), str):
                 yield one["path"]
             waiting += one.values()
         elif isinstance(one, list):
@@ -192,7 +195,16 @@ def _too_large(most: int) -> HTTPException:
     return HTTPException(413, f"That is too large: at most {most:,} bytes are taken.")
 
 
-async def _read(receive: Receive, scope: Scope) -> bytes:
+def _too_slow() -> HTTPException:
+    return HTTPException(408, "The request took too long.")
+
+
+async def read_body(receive: Receive, scope: Scope) -> bytes:
+    """All that a request sends.
+
+    Raises:
+        HTTPException: It is too much, comes too slowly, or ends early.
+    """
     if _declared(scope) > BODY_BYTES:
         raise _too_large(BODY_BYTES)
     parts, size = [], 0
@@ -209,10 +221,10 @@ async def _read(receive: Receive, scope: Scope) -> bytes:
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError:
-        raise HTTPException(408, "The request took too long.") from None
+        raise _too_slow() from None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def again(body: bytes, receive: Receive) -> Receive:
     """Hand a body on that has been read."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -223,15 +235,23 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _limited(receive: Receive, scope: Scope, most: int) -> Receive:
-    """Hand an upload on as it comes, and break it off where it is too large."""
+    """Hand an upload on as it comes, and break it off where it is too large or too slow."""
     if _declared(scope) > most:
         raise _too_large(most)
-    taken = 0
+    taken, begun, whole = 0, time.monotonic(), False
 
     async def hand() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, whole
+        if whole:
+            return await receive()
+        left = begun + BODY_SECONDS + taken / SLOWEST - time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                message = await receive()
+        except TimeoutError:
+            raise _too_slow() from None
         taken += len(message.get("body", b""))
+        whole = not message.get("more_body")
         if taken > most:
             raise _too_large(most)
         return message

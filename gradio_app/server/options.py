@@ -13,6 +13,8 @@ from typing import Any
 from engine.errors import OdzeraError
 from engine.serving.page_options import AUTH, PAGE_OPTIONS
 
+NO_MCP = "--mcp needs one more package: pip install 'mcp>=1.21,<2'"
+
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The values of `PAGE_OPTIONS`, by name."""
@@ -85,7 +87,7 @@ def why_no_mcp(locked: bool) -> str:
     if locked:
         return "--mcp and --auth don't go together: a language model's tools can't log in."
     if importlib.util.find_spec("mcp") is None:
-        return "--mcp needs one more package: pip install 'mcp>=1.21,<2'"
+        return NO_MCP
     return ""
 
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gradio_app.languages import NAMES, Language, choose_language, get_language
-from gradio_app.server.gate import path_of
+from gradio_app.server.below import path_of
 from gradio_app.server.whole import send_whole, when_whole
 
 LANGUAGE = re.compile(rb'<html\s+lang="en"')

@@ -65,6 +65,7 @@ def create_batch_tab(context: Context, say: Language) -> None:
     with gr.Tab(say("Batch"), id="batch"):
         upload, chosen, outcome = _create_upload(say), _create_choice(say), _create_outcome(say)
     desk = Desk(context, Visits(Path(upload.file.GRADIO_CACHE)))
+    context.closing.append(desk.visits.close)
     _wire_file(desk, say, upload, chosen, outcome)
     _wire_run(desk, say, upload.key, chosen, outcome)
 

@@ -185,13 +185,13 @@ def test_a_file_of_users_that_cannot_be_read_stops_the_start(tmp_path: Path, con
     assert str(file) in result.stderr.replace("\n", "")
 
 
-def run_page(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_page(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The program, where it is expected to end at once."""
     environment = {name: value for name, value in os.environ.items() if name not in ("ODZERA_AUTH", "COLUMNS")}
     return subprocess.run(
         [sys.executable, "-m", "gradio_app", "--port", str(free_port()), *arguments],
         cwd=ROOT,
-        env=environment | {"COLUMNS": "1000"},
+        env=environment | {"COLUMNS": "1000"} | more,
         capture_output=True,
         text=True,
         timeout=60,
@@ -204,6 +204,26 @@ def test_a_name_that_cannot_be_one_stops_the_start() -> None:
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "NAME or NAME:PORT" in result.stderr
+
+
+def test_a_path_that_cannot_be_one_stops_the_start() -> None:
+    result = run_page("--root-path", '/"><script>')
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "--root-path takes" in result.stderr
+
+
+def test_tools_that_could_not_be_made_are_not_announced(tmp_path: Path, trained: Places) -> None:
+    """A package that is there, but isn't whole."""
+    (tmp_path / "mcp").mkdir()
+    (tmp_path / "mcp" / "__init__.py").touch()
+    result = run_page(
+        "--mcp", "--no-export", PYTHONPATH=f"{tmp_path}:{ROOT}", ODZERA_HOME=str(trained.store.parents[1])
+    )
+    assert result.returncode == 2
+    assert "pip install 'mcp" in result.stderr
+    assert "Language models find" not in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
 
 
 def test_without_its_package_the_mcp_server_says_what_to_install() -> None:
@@ -264,7 +284,7 @@ def test_the_command_hands_every_option_on(monkeypatch: pytest.MonkeyPatch, tmp_
     runner = CliRunner()
     users = str(tmp_path / "users")
     options = ["--host", "0.0.0.0", "--port", "7861", "--no-export", "--open", "--auth", users, "--share", "--mcp"]  # noqa: S104
-    options += ["--allow-host", "page.example", "--allow-host", "door.example:8443"]
+    options += ["--allow-host", "page.example", "--allow-host", "door.example:8443", "--root-path", "/od"]
     assert runner.invoke(commands, ["app", *options]).exit_code == 0
     assert runner.invoke(commands, ["app"]).exit_code == 0
     full, plain = (parse_arguments(program[3:]) for program in started)
@@ -272,6 +292,7 @@ def test_the_command_hands_every_option_on(monkeypatch: pytest.MonkeyPatch, tmp_
         "host": "0.0.0.0",  # noqa: S104
         "port": 7861,
         "allow_host": ["page.example", "door.example:8443"],
+        "root_path": "/od",
         "export": False,
         "open": True,
         "auth": Path(users),

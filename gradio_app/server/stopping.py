@@ -1,0 +1,47 @@
+"""How the page stops: by Ctrl-C or SIGTERM, the same way, and within seconds."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from engine import terminal
+
+TELLING_SECONDS = 0.4
+"""For what visitors are told last to reach them."""
+
+
+class Stopping:
+    """Waits until the program is told to stop; being told before it waits counts too."""
+
+    def __init__(self) -> None:
+        """Listen for SIGTERM and Ctrl-C from now on."""
+        self._told = threading.Event()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, self._tell)
+
+    def _tell(self, number: int, _: Any) -> None:
+        self._told.set()
+        # Whoever insists needn't wait.
+        signal.signal(number, signal.SIG_DFL)
+
+    def serve(self, app: gr.Blocks, closing: Sequence[Callable[[], None]]) -> None:
+        """Serve until told to stop; then end what visitors have begun, delete what is theirs, and close the page.
+
+        Args:
+            app: The page, launched.
+            closing: Called before it stops answering.
+        """
+        self._told.wait()
+        terminal.note("Stopping: what visitors have begun ends, and their files are deleted.")
+        workers = [threading.Thread(target=one, daemon=True) for one in closing]
+        for one in workers:
+            one.start()
+        for one in workers:
+            one.join()
+        time.sleep(TELLING_SECONDS)
+        app.close(verbose=False)
+        terminal.note("Stopped.")
