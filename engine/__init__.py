@@ -1,3 +1,3 @@
 """Odzera's engine: data, models, training, measuring and serving; it knows nothing of any page."""
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
