@@ -87,8 +87,12 @@ def _decode_legacy(content: bytes, name: str, line: int) -> tuple[str, str]:
         raise DataError(said)
     alike = {_try(content, codec) for codec in _NEIGHBOURS}
     text = alike.pop()
-    if not alike and text is not None and not any(char.isalpha() and not char.isascii() for char in set(text)):
-        # Dashes and quotation marks stand in the same places of all of Windows' encodings.
+    if (
+        not alike
+        and text is not None
+        and all(char.isascii() or char in _QUOTES or _is_mark(char) for char in set(text))
+    ):
+        # Dashes and quotation marks stand in the same places of all of Windows' encodings; other signs may be letters.
         return text, "Windows-1250"
     said = Message(
         "{name} is not UTF-8: see line {line}; nor is it Polish in Windows-1250 or ISO-8859-2. Save it as UTF-8 and "

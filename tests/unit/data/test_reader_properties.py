@@ -34,7 +34,7 @@ DIALECTS = st.fixed_dictionaries(
         "quoting": st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     }
 )
-RUNS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def read(content: bytes, name: str) -> Rows | None:
@@ -127,7 +127,7 @@ def test_whatever_pandas_writes_is_read_as_it_was_or_refused(rows: Rows, kind: s
 
 
 @given(TABLES, st.permutations(NAMES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, derandomize=True, deadline=None)
 def test_whatever_datasets_writes_is_read_by_its_class_names(rows: Rows, names: list[str]) -> None:
     from datasets import ClassLabel, Dataset, Features, Value
 

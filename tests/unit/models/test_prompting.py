@@ -147,7 +147,8 @@ def test_the_longer_text_of_a_pair_is_cut_first(mini: Opened, first: int, second
     prompts = prompts_of(mini, NLI, 1000)
     # Each text begins with a space, which is a token here.
     room = sum(map(len, parts_of(prompts))) + 30 + 2
-    ids = prompts._fill(("!" * first, "!" * second), room)
+    ids, _, given = prompts._fill(("!" * first, "!" * second), room)
+    assert given == first + second + 2
     bang = prompts._tokens("!")[-1]
     runs = "".join("!" if token == bang else " " for token in ids).split()
     assert tuple(map(len, runs)) == kept

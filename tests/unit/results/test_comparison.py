@@ -222,7 +222,7 @@ def test_classes_without_rows_are_named_and_no_interval_claims_certainty(trained
     # It ignores the text, so that nothing was read; another one says how much was.
     assert result["reading"] is None
     long = tmp_path / "long.csv"
-    long.write_text(f"text,label\n{'spotkanie ' * 300},1\nlipa,0\n", encoding="utf-8")
+    long.write_text(f"text,label\n{'spotkanie ' * 300},neutral\nlipa,negative\n", encoding="utf-8")
     data = load_for_evaluation(SLANG, str(long), SourceOptions(), "all")
     cut = score(registry, registry.find("slang", "scratch"), data, "all")["reading"]
     assert (cut["rows"], cut["rows_truncated"], cut["share_truncated"]) == (2, 1, 0.5)
@@ -234,7 +234,7 @@ def test_every_class_has_rows_in_the_sample(results: Store, task: Task) -> None:
 
 def test_a_split_without_rows_is_refused(trained: Places, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
-    file.write_text("text,label\nale petarda,2\n", encoding="utf-8")
+    file.write_text("text,label\nale petarda,positive\n", encoding="utf-8")
     registry = Registry(trained.checkpoints)
     data = load_for_evaluation(SLANG, str(file), SourceOptions(), "all")
     with pytest.raises(DataError, match=r"new\.csv has no test rows"):
