@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from engine.cli import app
-from engine.cli import costs_output as shown
+from engine.cli.bench import costs as shown
 from engine.data.sources import TaskData
 from engine.errors import OdzeraError, RecipeError
 from engine.machine import one_thread

@@ -30,7 +30,7 @@ from engine.paths import ROOT, Places
 from engine.serving.registry import Registry
 from engine.sharing.model_card import EXAMPLES
 from engine.sharing.model_folder import RECORD, Base, write_model
-from engine.sharing.push_model import find_model, model_files, push_model
+from engine.sharing.push_model import model_files, push_model
 from engine.sharing.space import MARKS
 from engine.store import Store
 from engine.training.checkpoints import Checkpoint
@@ -175,7 +175,7 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> Path:
 def test_an_adapter_never_opens_with_other_labels_or_probabilities_in_silence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = find_model(Registry(SHIPPED.checkpoints), name)
+    checkpoint = Registry(SHIPPED.checkpoints).find_any(name)
     folder = unpack(write_model(checkpoint, str(tmp_path / "own")).files, tmp_path / "own")
     # Its own backbone has the labels and the head, and needs no config beside it.
     base = AutoModelForSequenceClassification.from_pretrained(folder / "base")
