@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.evaluation.metrics import interval_of
-
 
 def duration(seconds: float | None) -> str:
     """`0.4 s`, `12 s`, `3 min 20 s`; `-` where nothing was timed."""
@@ -49,6 +47,9 @@ def figure(value: float, ends: Sequence[float] | None = None, digits: int = 4) -
 
 def scored(row: Mapping[str, Any], name: str, digits: int = 4) -> str:
     """The figure `name` of a model's row, with its interval where the rows give it one."""
+    # NumPy comes with it, which `--help` needn't wait for.
+    from engine.evaluation.metrics import interval_of
+
     return figure(row[name], interval_of(row, name), digits)
 
 

@@ -49,12 +49,13 @@ def _candidates(weighed: Floats, own: Floats, place: int) -> Floats:
 
 
 def _macro_f1(labels: Ints, weighed: Floats) -> float:
-    """As scikit-learn's, hundreds of times as fast."""
+    """As scikit-learn's over the classes that have rows, hundreds of times as fast."""
     classes = weighed.shape[1]
     predicted = weighed.argmax(axis=1)
     right = np.bincount(labels[predicted == labels], minlength=classes)
-    both = np.bincount(labels, minlength=classes) + np.bincount(predicted, minlength=classes)
-    return float((2 * right / both.clip(min=1)).mean())
+    there = np.bincount(labels, minlength=classes)
+    both = there + np.bincount(predicted, minlength=classes)
+    return float((2 * right / both.clip(min=1))[there > 0].mean())
 
 
 def weigh(probabilities: Floats, weights: Floats) -> Floats:

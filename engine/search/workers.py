@@ -72,6 +72,8 @@ class _Member:
     token: str
     process: Child
     messages: Connection
+    last_words: str = ""
+    """Its reason to give up, which may come before its process has ended."""
 
 
 class _Team:
@@ -98,13 +100,13 @@ class _Team:
         for member in list(self.members):
             # Looked at first: what a process that has ended sent is in the pipe by then.
             gone = not member.process.is_alive()
-            last_words = self._hear(member)
+            member.last_words = self._hear(member) or member.last_words
             if not gone:
                 continue
             self.members.remove(member)
             member.messages.close()
-            if last_words:
-                raise SearchError(last_words)
+            if member.last_words:
+                raise SearchError(member.last_words)
             if member.process.exitcode == 0:
                 # Nothing is left to start; the trials still running are others'.
                 continue

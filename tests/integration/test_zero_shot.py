@@ -323,7 +323,7 @@ def test_entailment_answers_with_the_shares_of_what_follows(made: Made) -> None:
     hypotheses = ("This message is negative.", "This message is neutral.", "This message is positive.")
     expected = []
     for (text,) in TEXTS[:4]:
-        follows = [nli.probabilities([(text, hypothesis)])[0, 0] for hypothesis in hypotheses]
+        follows = [nli.answer([(text, hypothesis)])[0][0, 0] for hypothesis in hypotheses]
         expected.append(np.array(follows) / sum(follows))
     np.testing.assert_allclose(model.probabilities(TEXTS[:4]), expected, atol=1e-6)
     assert np.ptp(expected) > 1e-4
@@ -331,13 +331,13 @@ def test_entailment_answers_with_the_shares_of_what_follows(made: Made) -> None:
 
 
 def test_where_nothing_follows_at_all_every_class_is_as_likely() -> None:
-    model = EntailmentModel(lambda pairs: np.tile([0.0, 0.5, 0.5], (len(pairs), 1)), 0, SLANG)
+    model = EntailmentModel(lambda pairs: (np.tile([0.0, 0.5, 0.5], (len(pairs), 1)), None), 0, SLANG)
     np.testing.assert_allclose(model.probabilities(TEXTS[:2]), np.full((2, 3), 1 / 3))
 
 
 def test_entailment_is_no_answer_to_pairs() -> None:
     with pytest.raises(RecipeError, match=r"^Entailment answers no task of pairs, so not nli\.$"):
-        EntailmentModel(lambda pairs: np.ones((len(pairs), 3)), 0, NLI)
+        EntailmentModel(lambda pairs: (np.ones((len(pairs), 3)), None), 0, NLI)
 
 
 def test_without_an_nli_model_it_says_how_to_get_one(small: TaskData, places: Places) -> None:
@@ -349,7 +349,7 @@ def test_entailment_opens_again_with_the_very_nli_model_it_was_made_with(
     made: Made, small: TaskData, nli: TaskData, tmp_path: Path
 ) -> None:
     places, store = places_in(tmp_path), Store.in_memory()
-    data = cut(nli, 30, 12)
+    data = cut(nli, 300, 30)
     train_model(RECIPES["tfidf"], data, places, store, "judge")
     recipe = dataclasses.replace(RECIPES["nli-zero"], backbone="judge")
     kept = train_model(recipe, small, places, store).checkpoint

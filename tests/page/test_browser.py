@@ -446,8 +446,11 @@ def test_the_page_speaks_its_language_and_names_its_fields(open_page: Opener) ->
 def test_the_study_tab_shows_the_shipped_search(open_page: Opener) -> None:
     page = open_page()
     page.get_by_role("tab", name="Study").click()
-    page.wait_for_selector("#study-view svg circle")
-    assert page.locator("#study-view svg circle").count() >= 450
+    page.wait_for_selector("#study-view .oz-summary")
+    page.get_by_label("Study").first.click()
+    page.get_by_role("option", name=re.compile("slang@")).click()
+    # As many as the study has, each a dot with its title.
+    expect(page.locator("#study-view svg circle")).to_have_count(500)
     expect(page.locator("#study-view")).to_contain_text("500 of 500 trials")
     expect(page.locator("#study-view")).to_contain_text("PED-ANOVA")
     assert page.locator("#study-view tbody tr").count() == 10

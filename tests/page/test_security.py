@@ -464,7 +464,7 @@ def test_an_error_of_a_handler_is_told_without_what_was_typed(capfd: pytest.Capt
     printed = "".join(capfd.readouterr())
     assert said == [FAILED, UNREADABLE]
     assert MARK not in printed
-    assert "OdzeraError in app_load.py, line " in printed
+    assert "OdzeraError in page_visitors.py, line " in printed
     assert "Traceback" not in printed
 
 
@@ -489,4 +489,4 @@ def test_where_an_error_was_is_named_in_our_own_code() -> None:
     assert describe(caught.value).startswith("JSONDecodeError in decoder.py, line ")
     with pytest.raises(OdzeraError) as refused:
         read_forms({"page": 7})
-    assert describe(refused.value).startswith("OdzeraError in app_load.py, line ")
+    assert describe(refused.value).startswith("OdzeraError in page_visitors.py, line ")
