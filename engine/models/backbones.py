@@ -29,7 +29,7 @@ class Backbone:
     bundled: bool = False
     """Whether the weights ship with the product, in `checkpoints/`."""
     licence: str = ""
-    """As its page on the hub names it (to be checked against the card before anything rests on them); empty where it isn't known for sure."""
+    """As far as it is known here; its page on the hub decides. Empty where it isn't known for sure."""
     data: str = ""
     """What it was trained on, in a few words of that page."""
 
