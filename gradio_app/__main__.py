@@ -69,7 +69,7 @@ def main() -> None:
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
     from gradio_app.server.dashboard import mount_dashboard
-    from gradio_app.server.stopping import Stopping
+    from gradio_app.server.stopping import Stopping, leave
 
     stopping = Stopping()
     places = default_places()
@@ -100,6 +100,7 @@ def main() -> None:
     if public and not users:
         terminal.note("Whoever has the address can ask the models; --auth FILE asks for a password.")
     stopping.serve(app, context.closing)
+    leave()
 
 
 if __name__ == "__main__":

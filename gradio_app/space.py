@@ -36,7 +36,7 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
     from gradio_app.app import build_app, launch
     from gradio_app.context import open_context
     from gradio_app.server.dashboard import mount_dashboard
-    from gradio_app.server.stopping import Stopping
+    from gradio_app.server.stopping import Stopping, leave
 
     stopping = Stopping()
     with tempfile.TemporaryDirectory(prefix="odzera-") as folder:
@@ -55,6 +55,7 @@ def main(gpu: Callable[..., Any] | None = None) -> None:
         launch(app, os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0"), port, blocked, mount_dashboard(storage))  # noqa: S104
         terminal.note(f"Odzera is on port {port}.")
         stopping.serve(app, context.closing)
+    leave()
 
 
 def temporary_places(folder: Path) -> Places:

@@ -1,10 +1,13 @@
 """How the page stops: by Ctrl-C or SIGTERM, the same way, and within seconds."""
 
+import atexit
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import gradio as gr
 
@@ -45,3 +48,15 @@ class Stopping:
         time.sleep(TELLING_SECONDS)
         app.close(verbose=False)
         terminal.note("Stopped.")
+
+
+def leave() -> NoReturn:
+    """End the program now that it has stopped, whatever its threads are doing.
+
+    Python would wait for a model that a thread still opens, and native threads abort a process that is taken down below
+    them; nothing of that is worth keeping.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

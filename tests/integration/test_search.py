@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
@@ -316,16 +317,16 @@ def test_a_search_whose_running_trials_are_failed_from_outside_ends_exactly(few:
 @pytest.mark.slow
 def test_a_worker_that_slept_past_its_heartbeats_goes_on(few: TaskData, address: str) -> None:
     request = request_of(few, address, trials=12, workers=2, heartbeat=1, grace=3)
-    asleep: tuple[int, float] | None = None
-    slept = False
+    # Woken from outside: asleep in the middle of a write, it keeps the others out of the file, this process included.
+    alarm: threading.Timer | None = None
     for standing in search(request):
-        if asleep and time.monotonic() > asleep[1]:
-            os.kill(asleep[0], signal.SIGCONT)
-            asleep, slept = None, True
-        elif not slept and not asleep and standing.running == 2:
-            asleep = (worker_of(os.getpid()), time.monotonic() + 12)
-            os.kill(asleep[0], signal.SIGSTOP)
-    assert slept
+        if alarm is None and standing.running == 2:
+            asleep = worker_of(os.getpid())
+            os.kill(asleep, signal.SIGSTOP)
+            alarm = threading.Timer(12, os.kill, (asleep, signal.SIGCONT))
+            alarm.start()
+    assert alarm is not None
+    assert alarm.finished.is_set()
     assert (standing.finished, standing.running) == (12, 0)
 
 

@@ -85,12 +85,13 @@ def test_a_batch_is_ended_told_and_cleaned_within_five_seconds(
             last += json.dumps(message)
         assert begun
         assert "Odzera is being stopped" in last, last[-1000:]
-    assert server.wait(10) == 0
+    code = server.wait(10)
+    printed = (folder / "log").read_text(encoding="utf-8")
+    assert code == 0, printed
     took = time.monotonic() - begun
     assert took < 5, took
     # Gradio has empty folders of its own there.
     assert [one for one in uploads.rglob("*") if one.is_file() or one.name.startswith(("upload-", "batch-"))] == []
-    printed = (folder / "log").read_text(encoding="utf-8")
     assert "Stopping" in printed
     assert "Stopped." in printed
     assert "Traceback" not in printed
