@@ -40,6 +40,9 @@ def started(trained: Places, tmp_path: Path) -> Iterator[tuple[str, "subprocess.
         )
     try:
         wait_for(url, server, log)
+        # It answers a little before it listens for signals to the full.
+        while "Odzera is on" not in log.read_text(encoding="utf-8"):
+            time.sleep(0.1)
         yield url, server, tmp_path
     finally:
         server.kill()
