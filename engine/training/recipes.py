@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import RecipeError
+from engine.models.decoder_config import DecoderConfig
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.models.zero_shot.answerers import Frozen
@@ -219,8 +220,12 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     parts = {"scratch": ("decoder",), "pretrained": ("method", "head"), "frozen": ("frozen",)}
     kept = parts.get(recipe.kind, ())
     fixed = ("name", "summary", "kind", "baseline")
+    every = flatten(recipe)
+    if recipe.kind == "scratch":
+        shape = {one: getattr(DecoderConfig, one) for one in DecoderConfig.__annotations__ if one != "pad_token_id"}
+        every |= {f"decoder.{name}": value for name, value in (shape | dict(recipe.decoder)).items()}
     return {
         name: value
-        for name, value in flatten(recipe).items()
+        for name, value in every.items()
         if name not in fixed and ("." not in name or name.partition(".")[0] in kept)
     }
