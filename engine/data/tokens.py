@@ -230,6 +230,7 @@ class Located:
     """One tokenised input, with what each token covers."""
 
     ids: NDArray[np.int64]
+    """Shape (length,), or (length, features) where a position is a word."""
     type_ids: NDArray[np.int64] | None
     sides: NDArray[np.int64]
     """Which text each token belongs to, shape (length,); -1 for special tokens."""

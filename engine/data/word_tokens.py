@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ class WordTokenizer:
     model_input_names = ("input_ids", "attention_mask")
     pad_token_id, sep_token_id, eos_token_id = PAD_ID, SEP_ID, EOS_ID
     mask_token_id = unk_token_id = None
+    model_max_length = 256
 
     def __init__(self, words: Sequence[str], ngrams: Sequence[str], lowercase: bool = True) -> None:
         """Keep a vocabulary, in the order of its ids."""
@@ -150,7 +152,43 @@ class WordTokenizer:
 
     def save_pretrained(self, folder: Path) -> None:
         """Write it into a folder, as transformers' tokenizers do."""
-        (folder / FILE).write_text(self.to_json(), encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = json.loads(self.to_json()) | {"max_length": self.model_max_length}
+        (folder / FILE).write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
+
+    @staticmethod
+    def from_pretrained(name: str | Path) -> "WordTokenizer":
+        """Read it from a folder, or from a repository of the Hub.
+
+        Raises:
+            OSError: There is none.
+            ValueError: It isn't one.
+        """
+        from transformers.utils import cached_file
+
+        path = cached_file(str(name), FILE)
+        text = Path(str(path)).read_text(encoding="utf-8")
+        tokenizer = WordTokenizer.from_json(text)
+        tokenizer.model_max_length = int(json.loads(text)["max_length"])
+        return tokenizer
+
+    def __call__(self, first: Sequence[str], second: Sequence[str] | None = None, **_: Any) -> dict[str, Any]:
+        """A padded batch for a decoder, as transformers' tokenizers make one.
+
+        Args:
+            first: Texts, or the first ones of pairs.
+            second: The second ones.
+
+        Returns:
+            `input_ids` of shape (batch, longest, features) and `attention_mask` of shape (batch, longest), tensors.
+        """
+        import torch
+
+        inputs = [(text,) for text in first] if second is None else list(zip(first, second, strict=True))
+        ids, offsets = self.encode(inputs, self.model_max_length)
+        rows = [torch.from_numpy(ids[start:end].astype(np.int64)) for start, end in pairwise(offsets)]
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD_ID)
+        return {"input_ids": padded, "attention_mask": (padded != PAD_ID).any(-1).long()}
 
 
 def ngrams_of(word: str) -> list[str]:

@@ -139,7 +139,7 @@ def compute(network: Network, encoded: Encoded, tick: Tick | None = None) -> NDA
     if len(encoded) == 1:
         # One text, as on the page, needs no padding: sorting and packing would take a tenth of a small model's time.
         alone = {"input_ids": encoded.ids[None].astype(np.int64)}
-        alone["attention_mask"] = np.ones_like(alone["input_ids"])
+        alone["attention_mask"] = np.ones((1, len(encoded.ids)), np.int64)
         if encoded.type_ids is not None:
             alone["token_type_ids"] = encoded.type_ids[None].astype(np.int64)
         result = network(alone)
