@@ -127,6 +127,11 @@ class Recipe:
             raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
 
     @property
+    def reads_words(self) -> bool:
+        """Whether a decoder from scratch reads words and their n-grams instead of tokens."""
+        return self.kind == "scratch" and self.decoder.get("input") == "words"
+
+    @property
     def asks_nli(self) -> bool:
         """Whether a trained NLI model stands in the backbone's place."""
         return self.kind == "frozen" and self.frozen.way == "entailment"

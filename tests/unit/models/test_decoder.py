@@ -228,7 +228,7 @@ def test_padding_stays_zero_in_training() -> None:
 
 
 def test_without_a_block_a_text_is_a_bag_of_its_words_and_their_places() -> None:
-    model = decoder(**WORDS, num_hidden_layers=0, final_norm=False)
+    model = decoder(**(WORDS | {"num_hidden_layers": 0, "final_norm": False}))
     with torch.no_grad():
         model.positions.weight.zero_()
     ids = bags()
