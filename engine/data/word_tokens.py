@@ -164,7 +164,7 @@ class WordTokenizer:
             OSError: There is none.
             ValueError: It isn't one.
         """
-        from transformers.utils import cached_file
+        from transformers.utils.hub import cached_file
 
         path = cached_file(str(name), FILE)
         text = Path(str(path)).read_text(encoding="utf-8")
