@@ -19,6 +19,7 @@ from engine.data.folding import hash_keys
 from engine.data.reading import Readings
 from engine.data.sources import TaskData
 from engine.data.tasks import SPLITS, Task
+from engine.data.tokens import own_tokenizer_to_json
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
@@ -31,6 +32,7 @@ from engine.training.checkpoints import (
     EXAMPLES,
     PREDICTIONS,
     SEEN,
+    TOKENIZER,
     VOCABULARY,
     WEIGHTS,
     Checkpoint,
@@ -266,7 +268,7 @@ def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
     weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
     files = {WEIGHTS: save_tensors(weights)}
     if not model.origin:
-        files["tokenizer.json"] = model.tokenizer.backend_tokenizer.to_str().encode()
+        files[TOKENIZER] = own_tokenizer_to_json(model.tokenizer).encode()
     return files, model.origin
 
 
