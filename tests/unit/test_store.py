@@ -59,6 +59,7 @@ def test_a_store_of_version_0_6_opens_without_its_table_of_latencies_and_with_it
     columns = {"run": str, "device": str, "p50_ms": float, "batch_p50_ms": float}
     store.db.table("latencies").create(columns, pk=("run", "device"), foreign_keys=[("run", "runs", "id")])
     store.db.table("latencies").insert({"run": "one", "device": "cpu", "p50_ms": 1.0, "batch_p50_ms": 9.0})
+    store.db.table("predictions").transform(drop={"cluster"})
     store.db.execute("PRAGMA user_version = 3")
     store.db.close()
     again = Store.open(tmp_path / "results.db")
