@@ -67,11 +67,11 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
 
     Returns:
         `{data: {source, fingerprint, rows, licence, labels, absent}, rows: [...], missing: [...], mcnemar: [...],
-        differences: [...], other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot and few-shot recipes
-        that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second, only_first_right,
-        only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the second's, `p` is
-        McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the list. `differences`
-        has the same pairs, see `pairwise_differences`.
+        differences: [...], other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot
+        and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second,
+        only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the
+        second's, `p` is McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the
+        list. `differences` has the same pairs, see `pairwise_differences`.
 
     Raises:
         DataError: No model was trained on such data.

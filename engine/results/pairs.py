@@ -9,7 +9,7 @@ from engine.data.find_rows import bundled
 from engine.data.sources import SAMPLE
 from engine.data.splits import group_keys
 from engine.data.tasks import Task
-from engine.evaluation.differences import measure_differences
+from engine.evaluation.differences import Verdict, measure_differences
 from engine.evaluation.metrics import Ints
 from engine.evaluation.significance import holm, mcnemar
 from engine.store import Predictions, Run
@@ -81,6 +81,19 @@ def pairwise_differences(
         {"first": one["first"], "second": one["second"], "p_holm": one["p_holm"], **found[one["first"], one["second"]]}
         for one in tests
     ]
+
+
+def describe_verdict(pair: Mapping[str, Any], figure: str, quote: str = "") -> str:
+    """`tfidf better`, `equal within a point` or `no clear difference`.
+
+    Args:
+        pair: One of `pairwise_differences`.
+        figure: `accuracy` or `macro_f1`.
+        quote: Stands around a model's name.
+    """
+    verdict = Verdict(pair["figures"][figure]["verdict"])
+    better = {Verdict.FIRST: pair["first"], Verdict.SECOND: pair["second"]}.get(verdict)
+    return f"{quote}{better}{quote} better" if better else str(verdict)
 
 
 def _clusters(task: Task, runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> Ints | None:

@@ -176,7 +176,7 @@ def test_figures_of_folds_with_seeds_are_means_over_folds() -> None:
     systems["b"] = systems["b"][::3]
 
     def mean(predicted: np.ndarray) -> float:
-        return float(np.mean([(LABELS == run)[run != MISSING].mean() for run in predicted]))
+        return float(np.mean([(run == LABELS)[run != MISSING].mean() for run in predicted]))
 
     assert compare(systems).estimate == pytest.approx(mean(systems["a"]) - mean(systems["b"]))
 
