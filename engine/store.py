@@ -121,7 +121,7 @@ class Predictions:
 
     def as_rows(self, run_id: str) -> Iterator[dict[str, Any]]:
         """A row of the table for each test row."""
-        clusters = self.clusters or [None] * len(self.rows)
+        clusters: Sequence[int | None] = self.clusters or [None] * len(self.rows)
         columns = (self.rows, self.labels, self.predicted, self.probabilities, self.languages, clusters)
         for row, label, predicted, probabilities, language, cluster in zip(*columns, strict=True):
             yield {
