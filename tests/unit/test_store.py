@@ -117,6 +117,14 @@ def test_a_run_comes_back_as_it_went_in(store: Store) -> None:
     assert store.runs("slang", "aaaaaaaaaaaa") == [run("one")]
 
 
+def test_predictions_come_back_with_the_clusters_of_their_rows_or_without_any(store: Store) -> None:
+    with_clusters = dataclasses.replace(predictions(), clusters=[0, 4, 0])
+    store.add(run("one"), EPOCHS, with_clusters)
+    store.add(run("two", model="other"), EPOCHS, predictions())
+    assert store.predictions("one") == with_clusters
+    assert store.predictions("two").clusters == []
+
+
 def test_adding_a_run_twice_leaves_the_first(store: Store) -> None:
     store.add(run("one"), EPOCHS, predictions())
     store.add(run("one", model="other"), EPOCHS[:1], predictions(seed=1))

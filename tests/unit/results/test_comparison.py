@@ -117,6 +117,7 @@ def test_differences_are_of_the_pairs_tested_with_the_figures_of_the_table(resul
 def test_differences_of_older_records_draw_the_terms_of_the_data_at_hand(results: Store) -> None:
     before = compare_models(results, SLANG)
     runs = results.runs("slang", before["data"]["fingerprint"])
+    assert all(results.predictions(run.id).clusters for run in runs)
     old, moved = Store.in_memory(), Store.in_memory()
     for run in runs:
         without = dataclasses.replace(results.predictions(run.id), clusters=[])
