@@ -11,6 +11,8 @@ from engine.errors import DataError
 
 EVALUATION_SHARE = 10
 """One part in ten for validation, and one for test."""
+ALONE = "\x1f"
+"""Begins the key of a row that hangs on nothing."""
 MANY_GROUPS = 20_000
 """From here on, a fold for each would take minutes."""
 
@@ -56,22 +58,31 @@ def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
 
 
 def _groups(frame: pd.DataFrame, task: Task) -> pd.Series | None:
-    """What no split may cut: a pair's premise group or premise, a text's slang term; None where nothing holds together.
+    """What no split may cut; None where nothing holds together, or too few terms for three splits.
 
     Raises:
         DataError: There are too few premises for three splits.
     """
+    groups = group_keys(frame, task)
+    if groups is None:
+        return None
+    named = groups[~groups.str.startswith(ALONE)]
+    if named.nunique() < len(SPLITS):
+        if not task.is_pair:
+            return None
+        raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
+    return groups
+
+
+def group_keys(frame: pd.DataFrame, task: Task) -> pd.Series | None:
+    """What each row hangs on: a pair's premise group or premise, a text's slang term; None where no term is named."""
     if task.is_pair:
-        groups = frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
-        if groups.nunique() < len(SPLITS):
-            raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
-        return groups
+        return frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
     if "term" not in frame:
         return None
     terms = _keys(frame["term"].fillna(""))
     # A row without a term stands alone.
-    groups = terms.where(terms != "", "\x1f" + _keys(frame["text"]))
-    return groups if terms[terms != ""].nunique() >= len(SPLITS) else None
+    return terms.where(terms != "", ALONE + _keys(frame["text"]))
 
 
 def _first_of(texts: pd.Series) -> pd.Series:

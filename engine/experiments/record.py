@@ -18,6 +18,7 @@ from engine import __version__
 from engine.data.folding import hash_keys
 from engine.data.reading import Readings
 from engine.data.sources import TaskData
+from engine.data.splits import group_keys
 from engine.data.tasks import SPLITS, Task
 from engine.data.tokens import own_tokenizer_to_json
 from engine.errors import CheckpointError, RecipeError
@@ -248,12 +249,14 @@ def _languages(data: TaskData, split: str) -> list[str] | None:
 
 def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
     test = data.split("test")
+    groups = group_keys(test, data.task)
     return Predictions(
         rows=list(test["id"]),
         labels=[int(label) for label in test["label"]],
         predicted=[int(label) for label in probabilities.argmax(axis=1)],
         probabilities=[[round(float(one), 5) for one in row] for row in probabilities],
         languages=_languages(data, "test") or [""] * len(test),
+        clusters=[] if groups is None else groups.factorize()[0].tolist(),
     )
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from engine import __version__
 from engine.cli import app
+from engine.cli.formats import difference
 from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
@@ -276,6 +277,21 @@ def test_compare_shows_every_model_in_words(home: Path) -> None:
     first = next(one for one in table["mcnemar"] if one["first"] == best)
     assert f"McNemar's test of {best}, p after Holm's correction for all pairs of models, against:" in told
     assert f"{first['second']} p {compared(get_language('en'), first['p_holm'])}" in told
+
+
+def test_the_details_say_by_how_much_the_best_model_is_ahead_of_each_other(home: Path) -> None:
+    result = odzera("compare", "slang", "--details")
+    table = answer("compare", "slang")
+    best, *others = (row["model"] for row in table["rows"])
+    assert f"{best} against each other model, points ahead" in result.stdout
+    shown = {one["second"]: one["figures"] for one in table["differences"] if one["first"] == best}
+    assert list(shown) == others
+    lines = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if " to " in line}
+    for name, figures in shown.items():
+        assert difference(figures["accuracy"]) in lines[name]
+        verdict = figures["macro_f1"]["verdict"].replace("first", best)
+        assert f"{difference(figures['macro_f1'])} {verdict} " in lines[name]
+    assert "of a paired bootstrap, 2,000 resamples of 87 terms" in " ".join(result.stderr.split())
 
 
 def test_results_from_different_data_are_never_in_one_table(own_home: Path, rows_file: Path, slang: TaskData) -> None:
