@@ -5,9 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +17,7 @@ from engine.paths import ROOT, Places
 from engine.search.shipped import SHIPPED
 from engine.search.storage import open_storage
 from gradio_app.tabs.slang import EXAMPLES
-from support.servers import CHROMIUM, free_port
+from support.servers import CHROMIUM, free_port, wait_for
 
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
 SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -83,13 +80,7 @@ def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPa
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(300):
-            assert server.poll() is None, log.read_text(encoding="utf-8")
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
+        wait_for(url, server, log)
         yield url
     finally:
         server.terminate()
