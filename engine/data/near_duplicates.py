@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task, folded: Folded | None
         folded: Their words, where they are folded already.
     """
     folded = folded or fold_frame(frame, task.text_columns)
-    words, hashes = _count_words([folded[column] for column in task.text_columns])
+    words, hashes = _input_words([folded[column] for column in task.text_columns])
     bands = _hash_bands(words, hashes)
     some = np.diff(words.indptr) > 0
     rows = [np.flatnonzero((frame["split"] == split).to_numpy() & some) for split in SPLITS]
@@ -47,43 +47,48 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task, folded: Folded | None
     )
 
 
-def _count_words(folded: Sequence[Sequence[str]]) -> "tuple[csr_array, Hashes]":
+def _input_words(folded: Sequence[Sequence[str]]) -> "tuple[csr_array, Hashes]":
     """Which words each input has, those of a pair's second text apart from the first's.
 
     Returns:
-        Zeros and ones of shape (inputs, words), and a hash of each word.
+        Truth values of shape (inputs, words), and a hash of each word.
     """
     from rensa import RMinHash
     from scipy import sparse
 
-    counted, hashes = [], []
+    found, hashes = [], []
     for place, column in enumerate(folded):
-        words, names = _count_parts(column)
-        counted.append(words)
+        words, names = _find_words(column)
+        found.append(words)
         hashes += RMinHash.hash_token_sets([[f"{place + 1} {name}" for name in names] if place else names])[0]
-    whole = sparse.csr_array(sparse.hstack(counted, format="csr"))
+    whole = found[0] if len(found) == 1 else sparse.csr_array(sparse.hstack(found, format="csr"))
     whole.sort_indices()
-    whole.data[:] = 1
     return whole, np.array(hashes, dtype=np.uint64)
 
 
-def _count_parts(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
-    """How often each text has each word, long ones in threes: shape (texts, words), and the words."""
+def _find_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
+    """Which words each text has, long ones in threes: truth values of shape (texts, words), and the words."""
     import pyarrow as pa
     import pyarrow.compute as pc
+
+    pieces, sizes = [], [np.zeros(1, np.int64)]
+    for at in range(0, len(folded), ROWS_AT_ONCE):
+        words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
+        pieces.append(words.flatten().dictionary_encode())
+        sizes.append(np.diff(words.offsets.to_numpy()))
+    whole = pa.chunked_array(pieces, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    indices = np.concatenate([piece.indices.to_numpy() for piece in whole.chunks])
+    parts = [_part(word) for word in whole.chunk(0).dictionary.to_pylist()]
+    in_texts = _truths(indices, np.concatenate(sizes), len(parts))
+    indices, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
+    return in_texts @ _truths(indices, np.array([0, *map(len, parts)]), len(names)), names.tolist()
+
+
+def _truths(indices: NDArray[Any], sizes: Ints, width: int) -> "csr_array":
+    """True in these columns of each row, of which the sizes, after a zero, say how many are its own."""
     from scipy import sparse
 
-    split = pc.split_pattern(pa.array(folded, pa.large_string()), GAP)
-    coded = split.values.dictionary_encode()
-    parts = [_part(word) for word in coded.dictionary.to_pylist()]
-    places, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
-    ends = np.cumsum([0, *map(len, parts)])
-    in_words = sparse.csr_array((np.ones(len(places), np.int32), places, ends), shape=(len(parts), len(names)))
-    indices = coded.indices.to_numpy()
-    in_texts = sparse.csr_array(
-        (np.ones(len(indices), np.int32), indices, split.offsets.to_numpy()), shape=(len(folded), len(parts))
-    )
-    return in_texts @ in_words, names.tolist()
+    return sparse.csr_array((np.ones(len(indices), bool), indices, np.cumsum(sizes)), shape=(len(sizes) - 1, width))
 
 
 def _part(word: str) -> list[str]:
@@ -128,5 +133,5 @@ def _find_near(words: "csr_array", bands: Hashes, rows: Ints, earlier: Ints) -> 
 
 def _are_near(words: "csr_array", first: Ints, second: Ints) -> NDArray[np.bool_]:
     sizes = np.diff(words.indptr)
-    shared = words[first].multiply(words[second]).sum(axis=1)
+    shared = words[first].multiply(words[second]).sum(axis=1, dtype=np.int64)
     return shared >= SHARE * (sizes[first] + sizes[second] - shared)
