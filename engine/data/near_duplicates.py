@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
 PERMUTATIONS, BANDS = 60, 10
-ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 200_000
+ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 50_000
 """So many signatures are made, and so many pairs are compared, in one go."""
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
@@ -36,6 +36,8 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task, folded: Folded | None
         task: Says which columns are text.
         folded: Their words, where they are folded already.
     """
+    if frame.empty:
+        return 0
     folded = folded or fold_frame(frame, task.text_columns)
     words, hashes = _input_words([folded[column] for column in task.text_columns])
     bands = _hash_bands(words, hashes)
@@ -68,27 +70,34 @@ def _input_words(folded: Sequence[Sequence[str]]) -> "tuple[csr_array, Hashes]":
 
 def _find_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
     """Which words each text has, long ones in threes: truth values of shape (texts, words), and the words."""
+    in_texts, words = _code_words(folded)
+    parts = [_part(word) for word in words]
+    indices, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
+    return in_texts @ _truths(indices, [len(one) for one in parts], len(names)), names.tolist()
+
+
+def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
+    """The same of whole words, an empty one where a text has punctuation alone."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    pieces, sizes = [], [np.zeros(1, np.int64)]
+    coded, sizes = [], []
     for at in range(0, len(folded), ROWS_AT_ONCE):
         words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
-        pieces.append(words.flatten().dictionary_encode())
+        coded.append(words.flatten().dictionary_encode())
         sizes.append(np.diff(words.offsets.to_numpy()))
-    whole = pa.chunked_array(pieces, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-    indices = np.concatenate([piece.indices.to_numpy() for piece in whole.chunks])
-    parts = [_part(word) for word in whole.chunk(0).dictionary.to_pylist()]
-    in_texts = _truths(indices, np.concatenate(sizes), len(parts))
-    indices, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
-    return in_texts @ _truths(indices, np.array([0, *map(len, parts)]), len(names)), names.tolist()
+    whole = pa.chunked_array(coded, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    names = whole.chunk(0).dictionary.to_pylist()
+    indices = [piece.indices.to_numpy() for piece in whole.chunks]
+    return _truths(np.concatenate(indices), np.concatenate(sizes), len(names)), names
 
 
-def _truths(indices: NDArray[Any], sizes: Ints, width: int) -> "csr_array":
-    """True in these columns of each row, of which the sizes, after a zero, say how many are its own."""
+def _truths(indices: NDArray[Any], sizes: "NDArray[Any] | list[int]", width: int) -> "csr_array":
+    """True in the columns of these indices, of which each row has so many."""
     from scipy import sparse
 
-    return sparse.csr_array((np.ones(len(indices), bool), indices, np.cumsum(sizes)), shape=(len(sizes) - 1, width))
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_array((np.ones(len(indices), bool), indices, ends), shape=(len(sizes), width))
 
 
 def _part(word: str) -> list[str]:
