@@ -81,15 +81,15 @@ def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    coded, sizes = [], []
+    numbers: dict[str, int] = {}
+    indices, sizes = [], []
     for at in range(0, len(folded), ROWS_AT_ONCE):
         words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
-        coded.append(words.flatten().dictionary_encode())
+        coded = words.flatten().dictionary_encode()
+        own = [numbers.setdefault(word, len(numbers)) for word in coded.dictionary.to_pylist()]
+        indices.append(np.array(own, np.int32)[coded.indices.to_numpy()])
         sizes.append(np.diff(words.offsets.to_numpy()))
-    whole = pa.chunked_array(coded, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-    names = whole.chunk(0).dictionary.to_pylist()
-    indices = [piece.indices.to_numpy() for piece in whole.chunks]
-    return _truths(np.concatenate(indices), np.concatenate(sizes), len(names)), names
+    return _truths(np.concatenate(indices), np.concatenate(sizes), len(numbers)), list(numbers)
 
 
 def _truths(indices: NDArray[Any], sizes: "NDArray[Any] | list[int]", width: int) -> "csr_array":
