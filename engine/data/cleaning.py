@@ -98,7 +98,7 @@ def input_keys(frame: pd.DataFrame, task: Task) -> pd.Series:
 
 
 def as_objects(texts: Iterable[str], frame: pd.DataFrame | pd.Series) -> pd.Series:
-    """Texts for the rows of a frame or of a column, as Python's own: Arrow's would be made anew whenever one is looked at."""
+    """Texts for the rows of `frame`, as Python's own: Arrow's would be made anew whenever one is looked at."""
     return pd.Series(list(texts), index=frame.index, dtype=object)
 
 

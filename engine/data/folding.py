@@ -29,7 +29,7 @@ _FATE = np.full(0x110000, _UNSEEN, dtype=np.uint8)
 
 
 def fold_words(texts: Sequence[str]) -> list[str]:
-    """The words of each text by their keys, with `GAP` between them; a word of punctuation alone leaves an empty key."""
+    """The words of each text by their keys, with `GAP` between them; one of punctuation alone has an empty key."""
     pieces = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
     return [folded for piece in pieces for folded in _fold_piece(piece)]
 
