@@ -34,6 +34,7 @@ def write_rows(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_hundred_thousand_rows_are_counted_right_in_bounded_time_and_memory(tmp_path: Path) -> None:
     file, out = tmp_path / "large.csv", tmp_path / "out.json"
     write_rows(file)
