@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from engine.data.folding import fold_all
+from engine.data.folding import fold_all, join_columns
 from engine.data.recognise import PART, ROW, FileReport
 from engine.data.tasks import SPLITS, Task
 from engine.messages import Message
@@ -68,10 +68,13 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     gone["too long"] = cleaned.index[long & ~empty].tolist()
     cleaned = cleaned[~(empty | long)]
 
-    key = input_keys(cleaned, task)
+    keys = input_keys(cleaned, task)
+    # Most texts stand once; only the others are looked at.
+    keys = keys[keys.duplicated(keep=False)]
+    several = cleaned.loc[keys.index]
     first_kept = {name: rank for rank, name in enumerate(reversed(SPLITS))}
-    rank = cleaned["split"].map(first_kept).fillna(len(SPLITS))
-    ordered = pd.DataFrame({"key": key, "label": cleaned["label"], "split": cleaned["split"], "rank": rank})
+    rank = several["split"].map(first_kept).fillna(len(SPLITS))
+    ordered = pd.DataFrame({"key": keys, "label": several["label"], "split": several["split"], "rank": rank})
     ordered = ordered.sort_values("rank", kind="stable")
     same_text = ordered.duplicated("key", keep="first")
     same_row = ordered.duplicated(["key", "label"], keep="first")
@@ -91,12 +94,11 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
 
 def input_keys(frame: pd.DataFrame, task: Task) -> pd.Series:
     """The key of each row's whole input."""
-    columns = [fold_all(frame[column].tolist()) for column in task.text_columns]
-    return as_objects(("\x1f".join(row) for row in zip(*columns, strict=True)), frame)
+    return as_objects(join_columns(fold_all(frame[column].tolist()) for column in task.text_columns), frame)
 
 
-def as_objects(texts: Iterable[str], frame: pd.DataFrame) -> pd.Series:
-    """Texts for the rows of a frame, as Python's own: Arrow's would be made anew whenever one is looked at."""
+def as_objects(texts: Iterable[str], frame: pd.DataFrame | pd.Series) -> pd.Series:
+    """Texts for the rows of `frame`, as Python's own: Arrow's would be made anew whenever one is looked at."""
     return pd.Series(list(texts), index=frame.index, dtype=object)
 
 

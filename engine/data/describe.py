@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.data.folding import fold_frame
 from engine.data.near_duplicates import count_near_duplicates
 from engine.data.sources import TaskData
 from engine.data.splits import find_leaks
@@ -24,6 +25,7 @@ def describe(data: TaskData) -> dict[str, Any]:
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
     tokens = count_tokens(data, MOST_ROWS)
+    words = fold_frame(frame, task.text_columns)
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -42,8 +44,8 @@ def describe(data: TaskData) -> dict[str, Any]:
             for column in task.text_columns
         },
         "token_rows": len(tokens[task.text_columns[0]]),
-        "leaks": find_leaks(frame, task),
-        "near_duplicates": count_near_duplicates(frame, task),
+        "leaks": find_leaks(frame, task, words),
+        "near_duplicates": count_near_duplicates(frame, task, words),
         "files": [file.as_dict() for file in data.report.files],
         "cleaning": {
             "read": data.report.read,
@@ -75,7 +77,7 @@ def count_tokens(data: TaskData, most: int | None = None) -> dict[str, pd.Series
         pieces = (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))
         # Encodings are large, so only a piece of them is held at a time.
         counted[column] = pd.Series(
-            [len(one.ids) for piece in pieces for one in tokenizer.encode_batch(piece, add_special_tokens=False)]
+            [len(one) for piece in pieces for one in tokenizer.encode_batch_fast(piece, add_special_tokens=False)]
         )
     return counted
 

@@ -4,65 +4,79 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+GAP = "\t"
+"""What stands between two folded words."""
+AT_ONCE = 10_000
+"""So many texts are folded in one go: they are long enough for it to pay, and short enough to need little memory."""
+
+Folded = Mapping[str, Sequence[str]]
+"""Column of texts → their words, folded."""
+
 _SMILE, _FROWN = "\U0001f642", "\U0001f641"
-# Emoticons are written in punctuation, but say more than it.
-_SMILES = re.compile(r"(?<!\w)[:;=]['’]?-?[)\]dDpP3*]+(?!\w)")
-_FROWNS = re.compile(r"(?<!\w)[:;=]['’]?-?[(\[/\\|]+(?!\w)")
-MOST_WORDS = 50_000
-"""Of the folded words that are remembered."""
+# Emoticons are written in punctuation, but say more than it. What stands before one is looked at after its eyes, which
+# are what a search finds quickly.
+_SMILES = re.compile(r"[:;=](?<!\w.)['’]?-?[)\]dDpP3*]+(?!\w)")
+_FROWNS = re.compile(r"[:;=](?<!\w.)['’]?-?[(\[/\\|]+(?!\w)")
+_LEFT_OUT, _KEPT, _UNSEEN = range(3)
+_FATE = np.full(0x110000, _UNSEEN, dtype=np.uint8)
+"""Code point → what becomes of it, found out when it is first met."""
 
 
-class _Folded(dict[str, str]):
-    """A word → its key, worked out when the word is first met: the words of a language come again and again."""
+def fold_words(texts: Sequence[str]) -> list[str]:
+    """The words of each text by their keys, with `GAP` between them; one of punctuation alone has an empty key."""
+    pieces = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
+    return [folded for piece in pieces for folded in _fold_piece(piece)]
 
-    def __missing__(self, word: str) -> str:
-        if len(self) > MOST_WORDS:
-            self.clear()
-        plain = unicodedata.normalize("NFKC", word).casefold()
-        if not plain.isalnum():
-            plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
-            plain = "".join(char for char in plain if not _is_left_out(char))
-        self[word] = plain
-        return plain
+
+def _fold_piece(texts: Sequence[str]) -> list[str]:
+    # Splitting leaves no white space in a word, so that these two marks stand for nothing else.
+    joined = "\n".join([GAP.join(text.split()) for text in texts])
+    plain = unicodedata.normalize("NFKC", joined).casefold()
+    plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
+    codes = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    for code in np.unique(codes[_FATE[codes] == _UNSEEN]).tolist():
+        _FATE[code] = _LEFT_OUT if _is_left_out(chr(code)) else _KEPT
+    return codes[_FATE[codes] == _KEPT].tobytes().decode("utf-32-le").split("\n")
 
 
 def _is_left_out(char: str) -> bool:
     """Whether a key goes without a character: punctuation, white space, and what nobody sees."""
+    if char in (GAP, "\n"):
+        return False
     return unicodedata.category(char)[0] in "PZC" or char in string.punctuation or "\ufe00" <= char <= "\ufe0f"
 
 
-_WORDS = _Folded()
+def fold_frame(frame: pd.DataFrame, columns: Sequence[str]) -> Folded:
+    """Column → `fold_words` of its texts, for where they are needed several times."""
+    return {column: fold_words(frame[column].tolist()) for column in columns}
 
 
-def fold_words(text: str) -> list[str]:
-    """The keys of a text's words; words of punctuation alone have none."""
-    return [key for key in map(_WORDS.__getitem__, text.split()) if key]
-
-
-def fold(text: str) -> str:
-    """A text without case, punctuation and white space, in Unicode NFKC; itself where nothing else is in it.
+def fold_all(texts: Sequence[str]) -> list[str]:
+    """Each text without case, punctuation and white space, in Unicode NFKC; itself where nothing else is in it.
 
     Accents, marks of vowels and emoji stay, since they tell words and moods apart.
     """
-    return "".join(fold_words(text)) or text.strip()
+    return join_words(fold_words(texts), texts)
 
 
-def fold_all(texts: Iterable[str]) -> list[str]:
-    """The key of each text."""
-    return [fold(text) for text in texts]
+def join_words(folded: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """`fold_all` of texts of which `fold_words` has made these."""
+    return [words.replace(GAP, "") or text.strip() for words, text in zip(folded, texts, strict=True)]
 
 
-def fold_input(texts: Iterable[str]) -> str:
-    """The key of a whole input, a text or a pair."""
-    return "\x1f".join(map(fold, texts))
+def join_columns(keys: Iterable[Sequence[str]]) -> list[str]:
+    """The key of each whole input, a text or a pair, from those of its texts."""
+    return list(map("\x1f".join, zip(*keys, strict=True)))
 
 
 def hash_keys(inputs: Sequence[tuple[str, ...]]) -> NDArray[np.uint64]:
     """Sorted 64-bit hashes of the inputs' keys; texts can't be read back from them."""
-    digests = [hashlib.sha256(fold_input(row).encode()).digest()[:8] for row in inputs]
+    keys = join_columns(map(fold_all, zip(*inputs, strict=True)))
+    digests = [hashlib.sha256(key.encode()).digest()[:8] for key in keys]
     return np.sort(np.frombuffer(b"".join(digests), dtype="<u8"))

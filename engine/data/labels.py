@@ -1,5 +1,6 @@
 """Labels as people and data sets write them: spellings, bare numbers, and rows that have none."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -128,6 +129,19 @@ def read_labels(values: Sequence[str], task: Task, given: Mapping[str, str] | No
     either = AMBIGUOUS.get(task.name, frozenset())
     ambiguous = frozenset(value for value, word in words.items() if word in either)
     return LabelReading(np.maximum(codes, MISSING), unlabelled, unknown, numbers, ambiguous, doubt)
+
+
+def list_unsettled(values: Sequence[str], task: Task) -> list[str]:
+    """Labels of which someone has to say what they mean, each spelling once; numbers in their order come first."""
+    found = read_labels(values, task)
+    spelt: dict[str, str] = {}
+    for value in dict.fromkeys(values[place] for place in found.unknown):
+        spelt.setdefault(fold_label(value), value.strip())
+    if found.doubt:
+        for value in dict.fromkeys(values):
+            if _is_number(word := fold_label(value)):
+                spelt.setdefault(word, value.strip())
+    return [spelt[word] for word in sorted(spelt, key=lambda word: int(word) if _is_number(word) else math.inf)]
 
 
 def read_given(task: Task, given: Mapping[str, str]) -> dict[str, int]:

@@ -1,21 +1,32 @@
 """Near-duplicates across splits: texts that share most of their words, found by MinHash (Broder, 1997) and counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from engine.data.folding import MOST_WORDS, fold_words
+from engine.data.folding import GAP, Folded, fold_frame
 from engine.data.tasks import SPLITS, Task
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
 PERMUTATIONS, BANDS = 60, 10
-AT_ONCE = 10_000
+ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 50_000
+"""So many signatures are made, and so many pairs are compared, in one go."""
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
 
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
 
-def count_near_duplicates(frame: pd.DataFrame, task: Task) -> int:
+
+def count_near_duplicates(frame: pd.DataFrame, task: Task, folded: Folded | None = None) -> int:
     """How many validation and test rows have a near-duplicate in an earlier one of train, validation, test.
 
     Candidates come from MinHash signatures in bands; whether they are near is then counted on their words.
@@ -23,57 +34,113 @@ def count_near_duplicates(frame: pd.DataFrame, task: Task) -> int:
     Args:
         frame: Cleaned rows with `split`, no input twice.
         task: Says which columns are text.
+        folded: Their words, where they are folded already.
     """
-    from rensa import RMinHash, RMinHashLSH
-
-    index = RMinHashLSH(SHARE, PERMUTATIONS, BANDS)
-    # Words are made anew for the few candidates: all of them together would take more memory than the texts.
-    earlier: list[tuple[str, ...]] = []
-    found = 0
-    for split in SPLITS:
-        rows = frame[frame["split"] == split]
-        inputs = list(zip(*(rows[column].tolist() for column in task.text_columns), strict=True))
-        pieces = [inputs[at : at + AT_ONCE] for at in range(0, len(inputs), AT_ONCE)]
-        for piece in pieces if earlier else ():
-            queries = RMinHash.from_token_sets(map(_words, piece), PERMUTATIONS, 0)
-            for own, candidates in zip(piece, index.query_all(queries), strict=True):
-                found += bool(candidates) and _is_near_any(own, (earlier[place] for place in candidates))
-        for piece in pieces if split != SPLITS[-1] else ():
-            index.insert_matrix(
-                RMinHash.digest_matrix_from_token_sets(map(_words, piece), PERMUTATIONS, 0), len(earlier)
-            )
-            earlier += piece
-    return found
+    if frame.empty:
+        return 0
+    folded = folded or fold_frame(frame, task.text_columns)
+    words, hashes = _input_words([folded[column] for column in task.text_columns])
+    bands = _hash_bands(words, hashes)
+    some = np.diff(words.indptr) > 0
+    rows = [np.flatnonzero((frame["split"] == split).to_numpy() & some) for split in SPLITS]
+    return sum(
+        int(_find_near(words, bands, rows[place], np.concatenate(rows[:place])).sum())
+        for place in range(1, len(SPLITS))
+    )
 
 
-def _words(texts: Sequence[str]) -> list[str]:
-    """The words of an input by their keys, those of a pair's second text apart from the first's."""
-    words = [part for word in texts[0].split() for part in _PARTS[word]]
-    for text in texts[1:]:
-        words += [f"2 {part}" for word in text.split() for part in _PARTS[word]]
-    return words
+def _input_words(folded: Sequence[Sequence[str]]) -> "tuple[csr_array, Hashes]":
+    """Which words each input has, those of a pair's second text apart from the first's.
+
+    Returns:
+        Truth values of shape (inputs, words), and a hash of each word.
+    """
+    from rensa import RMinHash
+    from scipy import sparse
+
+    found, hashes = [], []
+    for place, column in enumerate(folded):
+        words, names = _find_words(column)
+        found.append(words)
+        hashes += RMinHash.hash_token_sets([[f"{place + 1} {name}" for name in names] if place else names])[0]
+    whole = found[0] if len(found) == 1 else sparse.csr_array(sparse.hstack(found, format="csr"))
+    whole.sort_indices()
+    return whole, np.array(hashes, dtype=np.uint64)
 
 
-class _Parts(dict[str, tuple[str, ...]]):
-    """A word → its key, or that in threes where it is long; worked out when the word is first met."""
-
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        if len(self) > MOST_WORDS:
-            self.clear()
-        key = "".join(fold_words(word))
-        long = len(key) >= LONG_WORD
-        self[word] = parts = tuple(key[at : at + 3] for at in range(len(key) - 2)) if long else (key,) if key else ()
-        return parts
+def _find_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
+    """Which words each text has, long ones in threes: truth values of shape (texts, words), and the words."""
+    in_texts, words = _code_words(folded)
+    parts = [_part(word) for word in words]
+    indices, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
+    return in_texts @ _truths(indices, [len(one) for one in parts], len(names)), names.tolist()
 
 
-_PARTS = _Parts()
+def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
+    """The same of whole words, an empty one where a text has punctuation alone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers: dict[str, int] = {}
+    indices, sizes = [], []
+    for at in range(0, len(folded), ROWS_AT_ONCE):
+        words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
+        coded = words.flatten().dictionary_encode()
+        own = [numbers.setdefault(word, len(numbers)) for word in coded.dictionary.to_pylist()]
+        indices.append(np.array(own, np.int32)[coded.indices.to_numpy()])
+        sizes.append(np.diff(words.offsets.to_numpy()))
+    return _truths(np.concatenate(indices), np.concatenate(sizes), len(numbers)), list(numbers)
 
 
-def _is_near_any(own: Sequence[str], others: Iterable[Sequence[str]]) -> bool:
-    words = frozenset(_words(own))
-    return any(_are_near(words, frozenset(_words(other))) for other in others)
+def _truths(indices: NDArray[Any], sizes: "NDArray[Any] | list[int]", width: int) -> "csr_array":
+    """True in the columns of these indices, of which each row has so many."""
+    from scipy import sparse
+
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_array((np.ones(len(indices), bool), indices, ends), shape=(len(sizes), width))
 
 
-def _are_near(first: frozenset[str], second: frozenset[str]) -> bool:
-    shared = len(first & second)
-    return shared > 0 and shared >= SHARE * (len(first) + len(second) - shared)
+def _part(word: str) -> list[str]:
+    if len(word) < LONG_WORD:
+        return [word] if word else []
+    return [word[at : at + 3] for at in range(len(word) - 2)]
+
+
+def _hash_bands(words: "csr_array", hashes: Hashes) -> Hashes:
+    """A hash of each band of each row's signature, which rows with the same band share; shape (rows, bands)."""
+    from rensa import RMinHash
+
+    factors = np.random.default_rng(0).integers(2**63, size=PERMUTATIONS // BANDS, dtype=np.uint64) * 2 + 1
+    bands = np.empty((words.shape[0], BANDS), dtype=np.uint64)
+    for at in range(0, len(bands), ROWS_AT_ONCE):
+        ends = words.indptr[at : at + ROWS_AT_ONCE + 1].astype(np.uint64)
+        flat = hashes[words.indices[int(ends[0]) : int(ends[-1])]]
+        signatures = RMinHash.digest_matrix_from_flat_token_hashes(flat, ends - ends[0], PERMUTATIONS, 0).to_rows()
+        values = np.fromiter(chain.from_iterable(signatures), np.uint64, len(signatures) * PERMUTATIONS)
+        bands[at : at + ROWS_AT_ONCE] = (values.reshape(-1, BANDS, PERMUTATIONS // BANDS) * factors).sum(axis=2)
+    return bands
+
+
+def _find_near(words: "csr_array", bands: Hashes, rows: Ints, earlier: Ints) -> NDArray[np.bool_]:
+    """Whether each of some rows has a near-duplicate in an earlier one."""
+    found = np.zeros(len(bands), dtype=bool)
+    for band in bands.T:
+        ordered = earlier[np.argsort(band[earlier], kind="stable")]
+        queries = rows[~found[rows]]
+        first, last = (np.searchsorted(band[ordered], band[queries], side) for side in ("left", "right"))
+        # A few candidates of each row, then more of those that none of them was near to.
+        while len(queries):
+            some = np.minimum(last - first, max(1, PAIRS_AT_ONCE // len(queries)))
+            steps = np.arange(some.sum()) - np.repeat(np.cumsum(some) - some, some)
+            own = np.repeat(queries, some)
+            found[own[_are_near(words, own, ordered[np.repeat(first, some) + steps])]] = True
+            first = first + some
+            open_ = (first < last) & ~found[queries]
+            queries, first, last = queries[open_], first[open_], last[open_]
+    return found[rows]
+
+
+def _are_near(words: "csr_array", first: Ints, second: Ints) -> NDArray[np.bool_]:
+    sizes = np.diff(words.indptr)
+    shared = words[first].multiply(words[second]).sum(axis=1, dtype=np.int64)
+    return shared >= SHARE * (sizes[first] + sizes[second] - shared)

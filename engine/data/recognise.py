@@ -202,5 +202,6 @@ def fill_ids(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     hashed = pd.Series(digests, index=frame.index, dtype=object)
     ids = frame["id"].where(frame["id"].fillna("") != "", hashed) if "id" in frame else hashed
     # The same id may stand for a pair in several languages; results are kept by id, so the later ones get a number.
-    place = ids.groupby(ids).cumcount()
-    return frame.assign(id=ids.where(place == 0, ids + "#" + (place + 1).astype(str)))
+    place = ids.groupby(ids, sort=False).cumcount()
+    later = place[place > 0]
+    return frame.assign(id=ids.mask(place > 0, ids[later.index] + "#" + (later + 1).astype(str)))

@@ -1,9 +1,9 @@
 """Three sources behind one call: the bundled sample, a local file, and the Hugging Face Hub."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring
 from pathlib import Path
 
 import pandas as pd
@@ -165,11 +165,10 @@ def _complete_splits(frame: pd.DataFrame, task: Task, seed: int, notes: list[str
 
 def fingerprint(frame: pd.DataFrame, task: Task) -> str:
     """Hash of texts, labels and splits, independent of the rows' order."""
-    columns = [frame[column].tolist() for column in (*task.text_columns, "label", "split")]
-    rows = sorted(
-        json.dumps([*texts, int(label), split], ensure_ascii=False)
-        for *texts, label, split in zip(*columns, strict=True)
-    )
+    # Each row is written as JSON, a column at a time.
+    columns = [map(encode_basestring, frame[column].tolist()) for column in (*task.text_columns, "split")]
+    columns.insert(-1, map(str, map(int, frame["label"].tolist())))
+    rows = sorted(f"[{', '.join(row)}]" for row in zip(*columns, strict=True))
     digest = hashlib.sha256()
     for place, row in enumerate(rows):
         digest.update(f"\n{row}".encode() if place else row.encode())

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engine.data.cleaning import input_keys
-from engine.data.folding import fold_all
+from engine.data.cleaning import as_objects
+from engine.data.folding import Folded, fold_all, fold_frame, join_columns, join_words
 from engine.data.tasks import SPLITS, Task
 from engine.errors import DataError
 
@@ -129,11 +129,16 @@ def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
     return strata.where(counts >= least, "rare")
 
 
-def find_leaks(frame: pd.DataFrame, task: Task) -> dict[str, int]:
-    """Count what stands on two sides: whole inputs, premises and their groups, slang terms; all by their keys."""
-    keys = {"texts": input_keys(frame, task)}
+def find_leaks(frame: pd.DataFrame, task: Task, words: Folded | None = None) -> dict[str, int]:
+    """Count what stands on two sides: whole inputs, premises and their groups, slang terms; all by their keys.
+
+    `words` are those of the text columns, where they are folded already.
+    """
+    words = words or fold_frame(frame, task.text_columns)
+    own = {column: as_objects(join_words(words[column], frame[column].tolist()), frame) for column in words}
+    keys = {"texts": as_objects(join_columns([own[column].tolist() for column in task.text_columns]), frame)}
     if task.is_pair:
-        keys["premises"] = _keys(frame["premise"])
+        keys["premises"] = own["premise"]
         if "premise_group" in frame:
             keys["premise groups"] = frame["premise_group"]
     elif "term" in frame:
@@ -143,9 +148,10 @@ def find_leaks(frame: pd.DataFrame, task: Task) -> dict[str, int]:
 
 
 def _keys(texts: pd.Series) -> pd.Series:
-    return pd.Series(fold_all(texts.tolist()), index=texts.index, dtype=object)
+    return as_objects(fold_all(texts.tolist()), texts)
 
 
 def _count_on_two_sides(key: pd.Series, split: pd.Series) -> int:
+    key = key[key.duplicated(keep=False)]
     pairs = pd.DataFrame({"key": key, "split": split.loc[key.index]}).drop_duplicates()
     return int((pairs["key"].value_counts() > 1).sum())

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.columns import match_columns, other_labels
-from engine.data.labels import read_labels
+from engine.data.labels import list_unsettled, read_labels
 from engine.data.reading import Readings, join
 from engine.data.recognise import FileReport, compare_labels
 from engine.data.tables import Table, as_string
@@ -199,7 +199,7 @@ def _read_labels(
     if columns.label is None:
         return nothing, [], "", ()
     task, chosen = columns.task, columns.label
-    cells = [cell if type(cell) is str else as_string(cell) for cell in table.column(chosen)]
+    cells = _cells(table, chosen)
     found = read_labels(cells, task, given)
     if found.doubt:
         return nothing, [], found.doubt, ()
@@ -209,6 +209,17 @@ def _read_labels(
     except DataError as error:
         return nothing, [], str(error), ()
     return found.classes, [table.numbers[place] for place in found.unknown], "", notes
+
+
+def _cells(table: Table, name: str) -> list[str]:
+    return [cell if type(cell) is str else as_string(cell) for cell in table.column(name)]
+
+
+def list_unsettled_labels(table: Table, columns: Columns) -> list[str]:
+    """The file's labels that `prepare` knows only where it is told what they mean."""
+    if columns.label is None or columns.label not in table.columns:
+        return []
+    return list_unsettled(_cells(table, columns.label), columns.task)
 
 
 class Paces:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,16 @@ from engine.data.tasks import NLI, SLANG, TASKS, Task
 from engine.errors import DataError, OdzeraError
 from engine.evaluation.agreement import MISSING
 from engine.serving import batch_results as measured
-from engine.serving.batch import Batch, Columns, Outcome, Paces, prepare, recognise_columns, run_batch
+from engine.serving.batch import (
+    Batch,
+    Columns,
+    Outcome,
+    Paces,
+    list_unsettled_labels,
+    prepare,
+    recognise_columns,
+    run_batch,
+)
 from engine.training.checkpoints import Checkpoint
 from gradio_app.context import Context
 from gradio_app.handlers.files import Visit, Visits
@@ -29,6 +38,8 @@ SAMPLES = {SLANG.name: "batch-slang.csv", NLI.name: "batch-nli.jsonl"}
 ASSETS = Path(__file__).parents[1] / "assets"
 DIFFERENCES = 8
 """Rows on which models differ that are shown."""
+MOST_LABELS = 10
+"""Of which a visitor is asked what they mean; a column with more of them holds no labels."""
 
 Choices = list[tuple[str, str]]
 
@@ -52,6 +63,8 @@ class Choice:
     label: str | None = None
     data: str | None = None
     models: Sequence[str] | None = None
+    meanings: Sequence[str] = ()
+    """What labels mean that aren't known, each as `NAME=CLASS`, with no class for no label."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class FileView:
     columns: Choices = field(default_factory=list)
     data: Choices = field(default_factory=list)
     models: Choices = field(default_factory=list)
+    labels: list[tuple[str, Choices]] = field(default_factory=list)
+    """Each label that isn't known, and what it can mean."""
     preview: str = ""
     expected: str = ""
     source: Path | None = None
@@ -118,7 +133,9 @@ def describe(desk: Desk, say: Language, key: str, choice: Choice | None) -> File
     if wanted is None:
         wanted = [one.name for one in models if measured.has_vote(one)] or names
     data = desk.context.data_choices(task.name, say)
-    batch, why_not = _try(say, table, columns)
+    labels = _unsettled(table, columns)
+    meanings = _meanings(labels, task, choice)
+    batch, why_not = _try(say, table, columns, meanings)
     if batch is not None and not models:
         why_not = say("No model is trained for this task yet.")
         batch = None
@@ -134,10 +151,12 @@ def describe(desk: Desk, say: Language, key: str, choice: Choice | None) -> File
             columns.label or "",
             models[0].fingerprint if models else None,
             wanted,
+            [f"{name}={meanings[name]}" if name in meanings else "" for name in labels],
         ),
         columns=[(shorten(name, 60), name) for name in table.columns if name],
         data=data,
         models=[(_with_time(say, desk, one, batch), one.name) for one in models],
+        labels=[(shorten(name, 40), _what_it_can_mean(say, name, task)) for name in labels],
         preview=views.render_preview(say, table, columns),
         expected=_expected(say, desk, models, wanted, batch),
         source=visit.source,
@@ -156,9 +175,26 @@ def _columns(table: Table, task: Task | None, choice: Choice | None) -> Columns:
     return Columns(task, texts, choice.label if choice.label in table.columns else None)
 
 
-def _try(say: Language, table: Table, columns: Columns) -> tuple[Batch | None, str]:
+def _unsettled(table: Table, columns: Columns) -> list[str]:
+    """Labels of which a visitor is asked what they mean."""
+    labels = list_unsettled_labels(table, columns)
+    return labels if len(labels) <= MOST_LABELS else []
+
+
+def _what_it_can_mean(say: Language, name: str, task: Task) -> Choices:
+    classes = [(say(one), f"{name}={one}") for one in task.labels]
+    return [(say("not said yet"), ""), *classes, (say("no label: not scored"), f"{name}=")]
+
+
+def _meanings(labels: Sequence[str], task: Task, choice: Choice | None) -> dict[str, str]:
+    """Label → class, as `prepare` takes them; what is said of another column's labels counts for nothing."""
+    said = () if choice is None else choice.meanings
+    return {name: one for name in labels for one in (*task.labels, "") if f"{name}={one}" in said}
+
+
+def _try(say: Language, table: Table, columns: Columns, meanings: Mapping[str, str]) -> tuple[Batch | None, str]:
     try:
-        return prepare(table, columns), ""
+        return prepare(table, columns, meanings), ""
     except DataError as error:
         return None, say.again(error.args[0])
 
@@ -221,7 +257,8 @@ def _run(desk: Desk, say: Language, visit: Visit, choice: Choice) -> Iterator[Ru
         if not models:
             yield RunView(render_notice(say("Choose at least one model.")))
             return
-        batch = prepare(table, _columns(table, task, choice))
+        columns = _columns(table, task, choice)
+        batch = prepare(table, columns, _meanings(_unsettled(table, columns), task, choice))
         begun = time.monotonic()
         for event in run_batch(desk.context.registry, batch, models, cancelled, desk.paces):
             # Nobody has left while answers come.

@@ -13,7 +13,7 @@ from engine.data.tables import MAX_MEGABYTES, MAX_ROWS
 from engine.data.tasks import NLI, SLANG
 from gradio_app.context import Context
 from gradio_app.handlers import batch as handlers
-from gradio_app.handlers.batch import Choice, Desk, FileView, RunView
+from gradio_app.handlers.batch import MOST_LABELS, Choice, Desk, FileView, RunView
 from gradio_app.handlers.files import Visits
 from gradio_app.languages import Language
 from gradio_app.tabs.fields import QUIET, task_choices
@@ -44,7 +44,9 @@ class Chosen:
 
     panel: gr.Column
     fields: list[Any]
-    """Task, first and second text, label, data, models, in the order of `Choice`."""
+    """Task, first and second text, label, data, models, in the order of `Choice`, and then `MOST_LABELS` meanings."""
+    unsettled: gr.Column
+    """Holds the meanings."""
     preview: gr.HTML
     expected: gr.HTML
     go: gr.Button
@@ -112,13 +114,18 @@ def _create_choice(say: Language) -> Chosen:
             )
             label = gr.Dropdown([], label=say("Column with the labels"), min_width=160, elem_id="batch-label")
             data = gr.Dropdown([], label=say("Models trained on"), visible=False, min_width=160)
+        with gr.Column(visible=False, elem_id="batch-meanings") as unsettled:
+            gr.Markdown(say("Some labels aren't known. Say what they mean, so that their rows can be scored:"))
+            with gr.Row():
+                meanings = [gr.Dropdown([], visible=False, min_width=160) for _ in range(MOST_LABELS)]
         preview = gr.HTML(elem_id="batch-preview")
         models = gr.CheckboxGroup([], label=say("Models to ask, the quickest first"), elem_id="batch-models")
         expected = gr.HTML(elem_id="batch-expected")
         with gr.Row():
             go = gr.Button(say("Answer every row"), variant="primary", interactive=False, elem_id="batch-run")
             stop = gr.Button(say("Cancel"), variant="stop", interactive=False, elem_id="batch-cancel")
-    return Chosen(panel, [task, first, second, label, data, models], preview, expected, go, stop)
+    fields = [task, first, second, label, data, models, *meanings]
+    return Chosen(panel, fields, unsettled, preview, expected, go, stop)
 
 
 def _create_outcome(say: Language) -> Outcome:
@@ -149,14 +156,14 @@ def _wire_file(desk: Desk, say: Language, upload: Upload, chosen: Chosen, outcom
         return _show_new(say, view)
 
     def describe(key: str, *values: Any) -> list[Any]:
-        return _show(say, handlers.describe(desk, say, key, Choice(*values)))
+        return _show(say, handlers.describe(desk, say, key, _choice(*values)))
 
     def change_task(key: str, task: str) -> list[Any]:
         return _show(say, handlers.describe(desk, say, key, Choice(task)))
 
     key, file, task = upload.key, upload.file, chosen.fields[0]
-    shown = [key, upload.about, chosen.panel, *chosen.fields, chosen.preview, chosen.expected, chosen.go, chosen.stop]
-    shown += [outcome.progress, outcome.results, outcome.download]
+    shown = [key, upload.about, chosen.panel, *chosen.fields, chosen.unsettled, chosen.preview, chosen.expected]
+    shown += [chosen.go, chosen.stop, outcome.progress, outcome.results, outcome.download]
     how = {**PLAIN, "concurrency_limit": 4, "concurrency_id": "batch-file"}
     # A wrong file leaves its place free for another one.
     file.upload(receive, [file, key], [file, *shown], **how)
@@ -175,7 +182,7 @@ def _wire_run(desk: Desk, say: Language, key: gr.Textbox, chosen: Chosen, outcom
         return _run(handlers.start(desk, say, key))
 
     def run(key: str, *values: Any) -> Iterator[list[Any]]:
-        for view in handlers.run(desk, say, key, Choice(*values)):
+        for view in handlers.run(desk, say, key, _choice(*values)):
             yield _run(view)
 
     def cancel(key: str) -> tuple[str, Any]:
@@ -210,6 +217,8 @@ def _show(say: Language, view: FileView) -> list[Any]:
         gr.Dropdown(choices=labels, value=choice.label or NOTHING),
         gr.Dropdown(choices=view.data, value=choice.data, visible=len(view.data) > 1),
         gr.CheckboxGroup(choices=view.models, value=list(choice.models or ())),
+        *_meanings(say, view),
+        gr.Column(visible=bool(view.labels)),
         view.preview,
         view.expected,
         gr.Button(interactive=view.ready),
@@ -218,6 +227,22 @@ def _show(say: Language, view: FileView) -> list[Any]:
         "",
         gr.DownloadButton(visible=False),
     ]
+
+
+def _choice(*values: Any) -> Choice:
+    """What the fields hold."""
+    task, first, second, label, data, models = values[:-MOST_LABELS]
+    return Choice(task, first, second, label, data, models, values[-MOST_LABELS:])
+
+
+def _meanings(say: Language, view: FileView) -> list[Any]:
+    """A menu for each label that isn't known."""
+    shown: list[Any] = [
+        gr.Dropdown(choices=choices, value=value, label=say("“{label}” means", label=label), visible=True)
+        for (label, choices), value in zip(view.labels, view.choice.meanings, strict=True)
+    ]
+    hidden = [gr.Dropdown(choices=[], value=None, visible=False) for _ in range(MOST_LABELS - len(shown))]
+    return shown + hidden
 
 
 def _run(view: RunView) -> list[Any]:

@@ -21,6 +21,7 @@ from engine.serving.answers import Answer, classify_all
 from gradio_app.app import build_app, launch
 from gradio_app.context import Context, open_context
 from gradio_app.handlers.batch import (
+    MOST_LABELS,
     Choice,
     Desk,
     FileView,
@@ -82,7 +83,7 @@ def test_a_file_is_recognised_shown_and_ready(desk: Desk) -> None:
     assert view.readable
     assert view.ready
     models = [one.name for one in desk.context.models(SLANG) if one.name != "majority"]
-    assert view.choice == Choice("slang", "tekst", None, "etykieta", view.choice.data, models)
+    assert view.choice == Choice("slang", "tekst", None, "etykieta", view.choice.data, models, [])
     assert set(models) < {name for _, name in view.models}
     assert [name for _, name in view.columns] == ["id", "tekst", "etykieta"]
     assert "3 rows, 3 columns" in view.about
@@ -116,6 +117,37 @@ def test_other_columns_and_another_task_can_be_chosen(desk: Desk) -> None:
     assert not again.ready
     foreign = describe(desk, ENGLISH, view.key, Choice("../../etc", "nothing", "at all", "there", "f" * 12, ["bert"]))
     assert not foreign.ready
+
+
+def test_labels_that_arent_known_are_scored_once_a_visitor_says_what_they_mean(desk: Desk) -> None:
+    view = hand_in(desk, "text,label\nale sztos,fajne\nlipa i tyle,kiepskie\nno dobra,positive\nnuda,a=b\n")
+    assert [name for name, _ in view.labels] == ["fajne", "kiepskie", "a=b"]
+    assert "1 row has a label to score by" in view.about
+    assert [value for _, value in view.labels[0][1]] == ["", *(f"fajne={one}" for one in SLANG.labels), "fajne="]
+    fields = {**vars(view.choice), "meanings": ["fajne=positive", "kiepskie=negative", "a=b=", "positive=negative"]}
+    said = describe(desk, ENGLISH, view.key, Choice(**fields))
+    assert said.choice.meanings == ["fajne=positive", "kiepskie=negative", "a=b="]
+    assert [name for name, _ in said.labels] == ["fajne", "kiepskie", "a=b"]
+    assert "3 rows have a label to score by" in said.about
+    assert "none of" not in said.about
+    assert "Measured against the labels" in finish(desk, said, models=["tfidf"]).results
+    other = describe(desk, ENGLISH, view.key, Choice(**{**fields, "label": ""}))
+    assert (other.labels, other.choice.meanings) == ([], [])
+
+
+def test_bare_numbers_that_dont_cover_the_classes_are_scored_by_a_visitors_word(desk: Desk) -> None:
+    view = hand_in(desk, "text,label\nale sztos,4\nlipa i tyle,1\nsztos nad sztosy,4\nnuda,\n")
+    assert [name for name, _ in view.labels] == ["1", "4"]
+    assert "Nothing is scored" in view.about
+    half = finish(desk, view, models=["tfidf"], meanings=["1=negative", ""]).results
+    assert "Measured against the labels" not in half
+    whole = finish(desk, view, models=["tfidf"], meanings=["1=negative", "4=positive"]).results
+    assert "Measured against the labels" in whole
+
+
+def test_nobody_is_asked_what_a_whole_column_of_texts_means(desk: Desk) -> None:
+    rows = "".join(f"wpis {number},zdanie numer {number}\n" for number in range(MOST_LABELS + 1))
+    assert hand_in(desk, f"text,label\n{rows}").labels == []
 
 
 @pytest.mark.parametrize(
@@ -377,7 +409,7 @@ def test_the_served_page_answers_an_uploaded_file_and_hands_it_to_its_visitor(pa
     assert len(key) >= 32
     assert httpx.get(f"{visitor.api}/file={kept['path']}").content == content
     assert not Path(path).exists(), "it lies in one place, which is the visitor's own"
-    choice = ["slang", "text", None, "label", None, ["tfidf"]]
+    choice = ["slang", "text", None, "label", None, ["tfidf"], *[None] * MOST_LABELS]
     visitor.call(visitor.number("batch-run", "click"), key)
     told = visitor.call(visitor.number("batch-run", "click", then=True), key, *choice)
     assert told["success"], told

@@ -21,6 +21,7 @@ from engine.paths import Places
 from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
+from gradio_app.handlers.batch import MOST_LABELS
 from gradio_app.server.below import Below, path_of, prefix_of, read_root_path
 from gradio_app.server.dashboard import mount_dashboard
 from gradio_app.server.origins import read_names
@@ -194,9 +195,8 @@ def test_everything_is_found_behind_nginx(page: gr.Blocks, address: str) -> None
     assert kept["url"].startswith(f"{address}/gradio_api/file=")
     assert httpx.get(kept["url"]).text == "text\nale cudo\n"
     visitor.call(visitor.number("batch-run", "click"), key)
-    told = visitor.call(
-        visitor.number("batch-run", "click", then=True), key, "slang", "text", None, "", None, ["majority"]
-    )
+    choice = ["slang", "text", None, "", None, ["majority"], *[None] * MOST_LABELS]
+    told = visitor.call(visitor.number("batch-run", "click", then=True), key, *choice)
     made = httpx.get(told["output"]["data"][2]["value"]["url"])
     assert made.text.startswith("text,majority")
     visitor.call(visitor.number("batch-file", "clear"), key)

@@ -443,6 +443,32 @@ def test_a_file_is_answered_row_by_row_and_downloaded(open_page: Opener, tmp_pat
     assert lines[1].startswith("1,ale kozak ten koncert,positive,")
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "phone"])
+def test_labels_that_arent_known_get_their_meaning_from_menus(
+    open_page: Opener, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    page = open_page(size)
+    open_tab(page, "Batch")
+    file = tmp_path / "moods.csv"
+    strange = f"{SCRIPT}".replace('"', "'")
+    rows = [("ale kozak ten koncert", "fajne"), ("ale lipa z tym autobusem", "kiepskie"), ("no i cześć", strange)]
+    file.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows), encoding="utf-8")
+    page.set_input_files("#batch-file input[type=file]", file)
+    expect(page.locator("#batch-about")).to_contain_text("None of the labels is known")
+    expect(page.locator("#batch-meanings input:visible")).to_have_count(3)
+    page.get_by_label("“fajne” means").click()
+    page.get_by_role("option", name="positive").click()
+    expect(page.locator("#batch-about")).to_contain_text("1 row has a label to score by")
+    page.get_by_label("“kiepskie” means").click()
+    page.get_by_role("option", name="negative").click()
+    expect(page.locator("#batch-about")).to_contain_text("2 rows have a label to score by")
+    expect(page.get_by_label("“fajne” means")).to_have_value("positive")
+    assert page.title() != "taken"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.click("#batch-run")
+    expect(page.locator("#batch-results")).to_contain_text("Measured against the labels")
+
+
 def test_a_file_that_is_too_large_is_refused_with_the_limit(open_page: Opener, tmp_path: Path) -> None:
     page = open_page()
     open_tab(page, "Batch")

@@ -17,13 +17,14 @@ import pytest
 from engine.paths import Places
 from gradio_app.app import build_app, launch
 from gradio_app.context import open_context
+from gradio_app.handlers.batch import MOST_LABELS
 from gradio_app.handlers.files import name_upload
 from gradio_app.server import gate, listener
 from support.servers import free_port
 from support.visitors import Visitor, file_data
 
 SAME = f"text,label\nale petarda dzisiaj,2\n{uuid.uuid4().hex} słabo to widzę,0\n".encode()
-CHOICE = ["slang", "text", None, "label", None, ["majority", "tfidf"]]
+CHOICE = ["slang", "text", None, "label", None, ["majority", "tfidf"], *[None] * MOST_LABELS]
 
 
 @pytest.fixture(scope="module")

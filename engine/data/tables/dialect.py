@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 
 from engine.data.labels import looks_like_label
 from engine.errors import DataError
@@ -12,11 +13,11 @@ from engine.messages import Message
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 SAMPLE_CHARACTERS, SAMPLE_RECORDS = 200_000, 200
+PIECE_CHARACTERS = 200_000
 # A cell may be as long as the file: what is too long for a model is set aside by its row later.
 csv.field_size_limit(2**31 - 1)
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?[;,]*\r?\n', re.IGNORECASE)
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _WHOLLY_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -69,8 +70,12 @@ class _QuoteError(csv.Error):
 
 
 def split_lines(text: str) -> Iterator[str]:
-    """Physical lines with their ends, made as they are asked for; a file object would hold the text twice over."""
-    return (found[0] for found in _LINE.finditer(text))
+    """Physical lines with their ends, made as they are asked for; one file object would hold the text twice over."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at + PIECE_CHARACTERS) + 1 or len(text)
+        yield from StringIO(text[at:end], newline="")
+        at = end
 
 
 @dataclass(frozen=True)
@@ -126,19 +131,17 @@ def read_sheet(text: str, name: str, kind: str) -> Sheet:
     raise DataError(first.said)
 
 
-def _dialects(plain: Dialect, text: str) -> list[tuple[Dialect, str]]:
+def _dialects(plain: Dialect, text: str) -> Iterator[tuple[Dialect, str]]:
     """The ways to read quotation marks, the usual one first, each with what is said where it is the one."""
-    ways = [(plain, "")]
+    yield plain, ""
     if '"' not in text:
-        return ways
+        return
     if f'{plain.separator} "' in text:
-        ways.append((replace(plain, spaced=True), ""))
+        yield replace(plain, spaced=True), ""
     if '\\"' in text:
-        ways.append((replace(plain, escape="\\"), Message("quotation marks are escaped by backslashes")))
-    literal = replace(plain, quotes=False)
+        yield replace(plain, escape="\\"), Message("quotation marks are escaped by backslashes")
     if plain.separator == "\t" or not _any_wholly_quoted(text, plain.separator):
-        ways.append((literal, Message("quotation marks are read as part of the texts")))
-    return ways
+        yield replace(plain, quotes=False), Message("quotation marks are read as part of the texts")
 
 
 def _any_wholly_quoted(text: str, separator: str) -> bool:
