@@ -1,5 +1,7 @@
 """Splits: the author's own, or 80/10/10 stratified, with groups that stay together."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,6 +15,13 @@ EVALUATION_SHARE = 10
 """One part in ten for validation, and one for test."""
 MANY_GROUPS = 20_000
 """From here on, a fold for each would take minutes."""
+GROUPED_BY: Mapping[str, str] = {
+    "term": "slang terms",
+    "text": "texts",
+    "premise": "premises",
+    "premise_group": "premise groups",
+}
+"""What stands on one side alone → several of them, in words."""
 
 
 def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
@@ -61,17 +70,33 @@ def _groups(frame: pd.DataFrame, task: Task) -> pd.Series | None:
     Raises:
         DataError: There are too few premises for three splits.
     """
+    groups, by = group_rows(frame, task)
     if task.is_pair:
-        groups = frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
         if groups.nunique() < len(SPLITS):
             raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
         return groups
+    return groups if by == "term" and count_terms(frame) >= len(SPLITS) else None
+
+
+def group_rows(frame: pd.DataFrame, task: Task) -> tuple[pd.Series, str]:
+    """Each row's group, which stands on one side alone, and what a group is: a key of `GROUPED_BY`.
+
+    A row without a term is a group of its own, with those that have its text's key.
+    """
+    if task.is_pair:
+        if "premise_group" in frame:
+            return frame["premise_group"].astype(str), "premise_group"
+        return _first_of(frame["premise"]), "premise"
+    texts = "\x1f" + _keys(frame["text"])
     if "term" not in frame:
-        return None
+        return texts, "text"
     terms = _keys(frame["term"].fillna(""))
-    # A row without a term stands alone.
-    groups = terms.where(terms != "", "\x1f" + _keys(frame["text"]))
-    return groups if terms[terms != ""].nunique() >= len(SPLITS) else None
+    return terms.where(terms != "", texts), "term" if (terms != "").any() else "text"
+
+
+def count_terms(frame: pd.DataFrame) -> int:
+    """Different slang terms, by their keys."""
+    return len(set(_keys(frame["term"].fillna(""))) - {""})
 
 
 def _first_of(texts: pd.Series) -> pd.Series:
@@ -89,7 +114,7 @@ def _split_groups(split: "NDArray[np.object_]", frame: pd.DataFrame, groups: pd.
 
     folds = min(EVALUATION_SHARE, groups.nunique())
     parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed).split(
-        np.zeros(len(frame)), _merge_rare(strata, folds), groups
+        np.zeros(len(frame)), merge_rare(strata, folds), groups
     )
     # Groups of very different sizes may leave a fold without any.
     filled = [rows for _, rows in parts if len(rows)]
@@ -102,7 +127,7 @@ def _split_many(split: "NDArray[np.object_]", strata: pd.Series, groups: pd.Seri
     from sklearn.model_selection import StratifiedShuffleSplit
 
     codes, names = pd.factorize(groups)
-    first = _merge_rare(strata.groupby(codes).first(), 2 * EVALUATION_SHARE).to_numpy()
+    first = merge_rare(strata.groupby(codes).first(), 2 * EVALUATION_SHARE).to_numpy()
     rest = np.arange(len(names))
     size = round(len(names) / EVALUATION_SHARE)
     for name in ("test", "validation"):
@@ -112,7 +137,7 @@ def _split_many(split: "NDArray[np.object_]", strata: pd.Series, groups: pd.Seri
         rest = rest[keep]
 
 
-def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
+def merge_rare(strata: pd.Series, least: int) -> pd.Series:
     """Put strata with fewer than `least` rows into one, since they can't be in every fold."""
     counts = strata.map(strata.value_counts())
     return strata.where(counts >= least, "rare")
