@@ -1,4 +1,4 @@
-"""The store: runs with their epochs and test predictions, and repeated trainings, in one SQLite file; no user's text."""
+"""The store: runs, epochs, predictions and repeated trainings in one SQLite file. It keeps no text of a user."""
 
 import json
 import sqlite3

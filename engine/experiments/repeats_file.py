@@ -156,7 +156,7 @@ def _check(repeats: Repeats) -> None:
 
 
 def list_repeats(folders: Sequence[Path], task: str) -> tuple[list[Repeats], list[str]]:
-    """The task's files in the folders, a name's first winning, those with most folds in front; and what can't be read."""
+    """A task's files, a name's first winning, those with most folds in front; and what can't be read."""
     found: dict[str, Repeats] = {}
     refused = []
     for file in list_files(folders, task):

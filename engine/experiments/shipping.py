@@ -28,7 +28,7 @@ def seconds_of(checkpoint: Checkpoint) -> float:
 
 
 def present_recipes(shipped: Sequence[Checkpoint]) -> tuple[dict[str, Recipe], list[str]]:
-    """Name → recipe, of shipped models, as this version has it; and what differs from how they were made, a line each."""
+    """Name → recipe of shipped models as this version has it, and a line for each that was made otherwise."""
     recipes: dict[str, Recipe] = {}
     notes = []
     for checkpoint in shipped:
@@ -39,8 +39,8 @@ def present_recipes(shipped: Sequence[Checkpoint]) -> tuple[dict[str, Recipe], l
         recipes[name] = RECIPES[name]
         if not _has_settings(checkpoint, RECIPES[name]):
             notes.append(
-                f"{checkpoint.name} was made with other settings than the recipe {name} has now; {checkpoint.folder.name} "
-                "stands for its own."
+                f"{checkpoint.name} was made with other settings than the recipe {name} has now; its own go by "
+                f"{checkpoint.folder.name}."
             )
     return recipes, notes
 
