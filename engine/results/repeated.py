@@ -9,10 +9,12 @@ import numpy as np
 
 from engine.data.splits import GROUPED_BY
 from engine.data.tasks import TASKS, get_task
-from engine.errors import DataError
+from engine.errors import DataError, RecipeError
 from engine.evaluation.repeated import RESAMPLES, average
+from engine.experiments.repeats import digest_settings
 from engine.experiments.repeats_file import Repeats, digits, list_repeats
 from engine.store import Repeat
+from engine.training.checkpoints import Checkpoint
 
 
 def find_repeats(
@@ -37,6 +39,32 @@ def find_repeats(
     there = f" There are some on: {known}." if known else ""
     why = f" {refused[0]}" if refused and not known else ""
     raise DataError(f"There are no such results for {task} yet: odzera results make {task}.{there}{why}")
+
+
+def read_means(folders: Sequence[Path], task: str, models: Sequence[Checkpoint]) -> dict[str, dict[str, Any]]:
+    """Model → its row of `tabulate` without intervals, for models whose settings were measured on their data.
+
+    A model that was trained with other settings than those measured has none, whatever it is called.
+    """
+    if not models:
+        return {}
+    try:
+        repeats, _ = find_repeats(folders, task, models[0].fingerprint)
+    except DataError:
+        return {}
+    rows = {row["model"]: row for row in tabulate(repeats, resamples=0)["rows"]}
+    return {
+        one.name: rows[one.name]
+        for one in models
+        if one.name in rows and _is_made_so(one, rows[one.name]["trained_with"])
+    }
+
+
+def _is_made_so(model: Checkpoint, settings: str) -> bool:
+    try:
+        return digest_settings(model.recipe) == settings
+    except RecipeError:
+        return False
 
 
 def tabulate(repeats: Repeats, resamples: int = RESAMPLES) -> dict[str, Any]:
@@ -104,6 +132,7 @@ def _row(repeats: Repeats, model: str, jobs: Sequence[Repeat], seeds: Sequence[i
         "total_parameters": round(float(np.mean([one["parameters"]["total"] for one in figures]))),
         "trained_parameters": round(float(np.mean([one["parameters"]["trained"] for one in figures]))),
         "version": jobs[-1].version,
+        "made": max(job.created for job in jobs),
         "trained_with": figures[-1]["trained_with"],
         "machines": sorted({str(one["machine"]) for one in figures}),
     }
