@@ -85,11 +85,8 @@ def make(
     if shipped and not data_name:
         # The same rows stand under the same name as before.
         loaded = replace(loaded, source=str(shipped[0].manifest["data"]["source"]))
-    names, notes = [*(only or []), *(models or [])], []
-    if names:
-        recipes = chosen_recipes(names, loaded, [])
-    else:
-        recipes, notes = present_recipes(shipped)
+    names = [*(only or []), *(models or [])]
+    recipes, notes = (chosen_recipes(names, loaded, []), []) if names else present_recipes(shipped)
     if ship:
         require_writable(places.checkpoints)
     store = Store.open(places.store)

@@ -59,8 +59,8 @@ def average(
         figures: dict[str, list[Floats]] = {name: [] for name in FIGURES}
         for answers in predicted[:, rows]:
             cell = (own * classes + labels[rows]) * classes + answers
-            counts = np.bincount(cell, minlength=count * classes * classes).reshape(count, classes * classes)
-            found = _figures((weights @ counts).reshape(-1, classes, classes), present)
+            counts = np.bincount(cell, minlength=count * classes * classes).reshape(count, -1)
+            found = _figures((weights @ counts.astype(np.float64)).reshape(-1, classes, classes), present)
             for name in FIGURES:
                 figures[name].append(found[name])
         for name in FIGURES:

@@ -129,8 +129,9 @@ def read_repeats(file: Path) -> Repeats:
         empty = Repeats(**{**plain, "rows": tuple(plain["rows"]), "groups": tuple(plain["groups"])})
         if len({len(one) for one in (empty.rows, empty.labels, empty.fold_of, empty.groups)}) != 1 or not empty.rows:
             raise ValueError("its rows, labels, folds and groups are not of one number")
-        common = {"task": empty.task, "fingerprint": empty.fingerprint, "design": empty.design}
-        repeats = dataclasses.replace(empty, jobs=tuple(Repeat(**common, **job) for job in jobs))
+        design = empty.design
+        own = [Repeat(task=empty.task, fingerprint=empty.fingerprint, design=design, **job) for job in jobs]
+        repeats = dataclasses.replace(empty, jobs=tuple(own))
         _check(repeats)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{file.name} can't be read as results over seeds and folds: {error}") from error

@@ -215,8 +215,9 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
     if repeated:
         lines.append(
             say(
-                "Mean accuracy and macro F1: the model trained anew over seeds and folds by version {versions} of Odzera, "
-                "± the standard deviation over the seeds. The other figures are of the one model that answers here.",
+                "Mean accuracy and macro F1: the model trained anew over seeds and folds by version {versions} of "
+                "Odzera, ± the standard deviation over the seeds. The other figures are of the one model that answers "
+                "here.",
                 versions=escape(", ".join(dict.fromkeys(one["version"] for one in repeated))),
             )
         )
