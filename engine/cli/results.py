@@ -100,9 +100,11 @@ def make(
         ship_models(recipes, loaded, shipped, store, device, licence, as_json)
     table = tabulate(repeats)
     show_table(table, as_json)
-    if missing:
-        fail(f"{missing} trainings are missing ({failed} failed); the same command goes on where it was.")
+    if failed:
+        fail(f"{failed} trainings failed; the same command tries them again.")
         raise typer.Exit(1)
+    if missing and not as_json:
+        note(f"{missing} trainings are missing{' and nothing was shipped' * ship}; the same command goes on.")
 
 
 def follow_repeats(

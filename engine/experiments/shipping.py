@@ -9,6 +9,7 @@ from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import RecipeError
 from engine.experiments.record import Request
+from engine.experiments.repeats import digest_settings
 from engine.machine import describe_machine
 from engine.training.build import choose_device
 from engine.training.checkpoints import Checkpoint, list_checkpoints
@@ -53,12 +54,13 @@ def is_shipped(request: Request, shipped: Sequence[Checkpoint]) -> bool:
         alike = (record.get("version"), record["machine"]["device_name"]) == (__version__, machine)
         # What another model answers in its place may have been trained anew.
         if one.folder == request.folder and alike and not request.recipe.asks_nli:
-            return _has_settings(one, request.recipe)
+            return _has_settings(one, request.recipe) and one.recipe.seed == request.recipe.seed
     return False
 
 
 def _has_settings(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+    """Whether it was made with the recipe's settings, its seed apart."""
     try:
-        return checkpoint.recipe.identity() == recipe.identity()
+        return digest_settings(checkpoint.recipe) == digest_settings(recipe)
     except RecipeError:
         return False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.data.splits import GROUPED_BY
 from engine.data.tasks import TASKS, get_task
@@ -80,10 +81,10 @@ def tabulate(repeats: Repeats, resamples: int = RESAMPLES) -> dict[str, Any]:
     """
     rows, unfinished = [], {}
     for model in dict.fromkeys(job.model for job in repeats.jobs):
+        seeds, answers = answers_of(repeats, model)
         own = [job for job in repeats.jobs if job.model == model]
-        seeds = [seed for seed in sorted({job.seed for job in own}) if _is_whole(own, seed, repeats.folds)]
         if seeds:
-            rows.append(_row(repeats, model, [job for job in own if job.seed in seeds], seeds, resamples))
+            rows.append(_row(repeats, model, [job for job in own if job.seed in seeds], answers, resamples))
         else:
             unfinished[model] = len(own)
     return {
@@ -103,27 +104,32 @@ def tabulate(repeats: Repeats, resamples: int = RESAMPLES) -> dict[str, Any]:
     }
 
 
-def _is_whole(jobs: Sequence[Repeat], seed: int, folds: int) -> bool:
-    return {job.fold for job in jobs if job.seed == seed} == set(range(folds))
+def answers_of(repeats: Repeats, model: str) -> tuple[list[int], NDArray[np.int64]]:
+    """The seeds of which a model has all folds, and what it answered with each: shape (seeds, rows).
 
-
-def _row(repeats: Repeats, model: str, jobs: Sequence[Repeat], seeds: Sequence[int], resamples: int) -> dict[str, Any]:
+    A model without chance in it has one seed, whatever the others have.
+    """
+    own = {(job.seed, job.fold): job for job in repeats.jobs if job.model == model}
+    folds = range(repeats.folds)
+    seeds = [seed for seed in sorted({seed for seed, _ in own}) if all((seed, fold) in own for fold in folds)]
     answers = np.empty((len(seeds), len(repeats.rows)), dtype=np.int64)
-    for job in jobs:
-        answers[seeds.index(job.seed), repeats.places(job.fold)] = digits(job.predicted)
-    means = average(
-        digits(repeats.labels),
-        digits(repeats.fold_of),
-        np.array(repeats.groups),
-        answers,
-        len(TASKS[repeats.task].labels),
-        resamples,
-    )
+    for fold in folds:
+        places = repeats.places(fold)
+        for place, seed in enumerate(seeds):
+            answers[place, places] = digits(own[seed, fold].predicted)
+    return seeds, answers
+
+
+def _row(
+    repeats: Repeats, model: str, jobs: Sequence[Repeat], answers: NDArray[np.int64], resamples: int
+) -> dict[str, Any]:
+    labels, folds, groups = digits(repeats.labels), digits(repeats.fold_of), np.array(repeats.groups)
+    means = average(labels, folds, groups, answers, len(TASKS[repeats.task].labels), resamples)
     figures = [job.figures for job in jobs]
     return {
         "model": model,
         "recipe": figures[-1]["recipe"],
-        "seeds": len(seeds),
+        "seeds": len(answers),
         "folds": repeats.folds,
         **{name: asdict(mean) for name, mean in means.items()},
         "f1": np.mean([one["f1"] for one in figures], axis=0).round(4).tolist(),
