@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ KIND = "results"
 BEGINNING = f"{KIND}-"
 OF_THE_FILE = ("task", "fingerprint", "design")
 """What all trainings of a file have in common, and the file says once."""
+
+ALWAYS = ("loss", "epochs", "seconds", "wall_seconds")
+SOMETIMES = ("train_accuracy", "best_epoch")
+WORDS = ("recipe", "trained_with", "backbone", "machine")
+"""Figures of a training that are numbers, that are numbers or null, and that are texts; beside those of its test rows,
+which follow from what it answered."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +158,13 @@ def _check(repeats: Repeats) -> None:
             raise ValueError(f"{job.model} didn't answer the rows of its fold")
         if not set(answers) <= set(range(classes)):
             raise ValueError(f"{job.model} answered with an unknown label")
-        numbers = (job.seed, job.figures["seconds"], job.figures["parameters"]["total"])
-        if not all(isinstance(one, int | float) for one in numbers):
+        sizes_of = (job.figures["parameters"][name] for name in ("total", "trained"))
+        numbers = [job.seed, *sizes_of, *job.figures["f1"], *(job.figures[name] for name in ALWAYS)]
+        numbers += [job.figures[name] for name in SOMETIMES if job.figures[name] is not None]
+        if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
             raise ValueError(f"{job.model} has no numbers")
+        if not all(isinstance(job.figures[name], str) for name in WORDS):
+            raise ValueError(f"{job.model} doesn't say how it was made")
 
 
 def list_repeats(folders: Sequence[Path], task: str) -> tuple[list[Repeats], list[str]]:

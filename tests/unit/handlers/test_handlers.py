@@ -12,8 +12,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from engine.data.reading import NOTHING_READ
 from engine.data.folds import make_folds
+from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError

@@ -154,9 +154,20 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, change: dict[str,
         find_repeats([tmp_path], "slang")
 
 
-@pytest.mark.parametrize("predicted", ["001", "0019", "żółw"])
-def test_answers_that_fit_no_rows_are_refused(tmp_path: Path, predicted: str) -> None:
-    write_repeats(tmp_path / "results-slang-x.json", results(training("small", 0, 0, predicted)))
+@pytest.mark.parametrize(
+    "job",
+    [
+        training("small", 0, 0, "001"),
+        training("small", 0, 0, "0019"),
+        training("small", 0, 0, "żółw"),
+        training("small", 2, 0, ""),
+        training("small", 0, 0, "0011", loss=float("nan")),
+        training("small", 0, 0, "0011", seconds="long"),
+        training("small", 0, 0, "0011", machine=3),
+    ],
+)
+def test_trainings_that_no_table_can_be_made_of_are_refused(tmp_path: Path, job: Repeat) -> None:
+    write_repeats(tmp_path / "results-slang-x.json", results(job))
     with pytest.raises(DataError, match="can't be read as results"):
         read_repeats(tmp_path / "results-slang-x.json")
 
