@@ -18,9 +18,9 @@ from engine.data.sources import load
 from engine.data.tasks import SLANG
 from engine.errors import DataError
 from engine.experiments.repeats import Failed, Plan, Progress, depends_on_seed, measure_repeats, plan_repeats
-from engine.experiments.repeats_file import read_repeats
+from engine.experiments.repeats_file import read_repeats, write_repeats
 from engine.paths import ROOT
-from engine.store import Store
+from engine.store import Repeat, Store
 from engine.training.checkpoints import list_checkpoints
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
@@ -55,6 +55,22 @@ def plan(source: Path, folder: Path, seeds: int = 2, folds: int = 1, **models: R
 
 def measured(plan: Plan, folder: Path, store: Store, **options: Any) -> list[Progress]:
     return list(measure_repeats(plan, store, folder / plan.empty.file_name, folder, device="cpu", **options))
+
+
+def answered(plan: Plan) -> list[Repeat]:
+    """Every training of a plan, as if it had been done."""
+    figures = {
+        **{"recipe": "x", "f1": [0.1, 0.1, 0.1], "loss": 1.0, "train_accuracy": None, "best_epoch": None, "epochs": 0},
+        **{"seconds": 1.0, "wall_seconds": 2.0, "parameters": {"total": 3, "trained": 3}, "machine": "a processor"},
+    }
+    empty, found = plan.empty, []
+    for job in plan.jobs:
+        version, settings, backbone = job.made_by
+        own = {**figures, "trained_with": settings, "backbone": backbone}
+        answers = "1" * len(empty.places(job.fold))
+        common = (empty.task, empty.fingerprint, empty.design, job.model, job.fold, job.recipe.seed, version)
+        found.append(Repeat(*common, job.settings, "2026-05-01", own, answers))
+    return found
 
 
 def odzera(*arguments: str) -> Result:
@@ -120,38 +136,46 @@ def test_the_command_measures_shows_and_measures_nothing_twice(source: Path, emp
 
 def test_other_settings_are_trained_anew_and_take_the_place_of_the_old(source: Path, tmp_path: Path) -> None:
     store = Store.in_memory()
-    before = measured(plan(source, tmp_path, tfidf=RECIPES["tfidf"]), tmp_path, store)[-1].repeats
-    plain = dataclasses.replace(RECIPES["tfidf"], class_weights=False)
-    after = measured(plan(source, tmp_path, tfidf=plain), tmp_path, store)
-    assert [one.done for one in after] == [0, 1]
-    made = [{job.figures["trained_with"] for job in one.jobs} for one in (before, after[-1].repeats)]
-    assert all(len(one) == 1 for one in made)
-    assert made[0] != made[1]
-    back = measured(plan(source, tmp_path, tfidf=RECIPES["tfidf"]), tmp_path, store)
-    assert [one.done for one in back] == [1]
-    assert back[-1].repeats.jobs == before.jobs
+    usual = plan(source, tmp_path, scratch=tiny_recipe(), majority=RECIPES["majority"])
+    changed = plan(source, tmp_path, scratch=tiny_recipe(lr=5e-4))
+    store.add_repeats(answered(usual))
+    (first,) = measured(usual, tmp_path, store)
+    assert (first.done, first.of) == (3, 3)
+    (missing,) = measured(changed, tmp_path, store, minutes=0)
+    assert (missing.done, missing.of) == (0, 2)
+    store.add_repeats(answered(changed))
+    (second,) = measured(changed, tmp_path, store)
+    # A row never mixes settings, and another model's stays as it was.
+    assert {job.model: job.figures["trained_with"] for job in second.repeats.jobs} == {
+        "scratch": changed.jobs[0].made_by[1],
+        "majority": usual.jobs[-1].made_by[1],
+    }
+    assert len(second.repeats.jobs) == 3
+    (back,) = measured(usual, tmp_path, store)
+    assert back.repeats.jobs == first.repeats.jobs
 
 
-def test_a_decoder_over_seeds_differs_and_says_what_it_took(source: Path, tmp_path: Path) -> None:
-    wanted = plan(source, tmp_path, 2, 1, scratch=tiny_recipe(epochs=1))
-    *_, last = measured(wanted, tmp_path, Store.in_memory(), usual={"scratch": 3.0})
-    first, second = last.repeats.jobs
-    assert (first.seed, second.seed) == (0, 1)
-    assert first.figures["loss"] != second.figures["loss"]
-    assert (first.figures["best_epoch"], first.figures["epochs"]) == (1, 1)
-    assert first.figures["parameters"]["total"] > 0
-    assert last.seconds_left == 0
+def test_what_another_version_measured_is_trained_anew(source: Path, tmp_path: Path) -> None:
+    store = Store.in_memory()
+    wanted = plan(source, tmp_path)
+    store.add_repeats(dataclasses.replace(one, version="0.0.1") for one in answered(wanted))
+    (only,) = measured(wanted, tmp_path, store, minutes=0)
+    assert (only.done, only.repeats.jobs) == (0, ())
 
 
 def test_a_model_that_cant_be_trained_is_told_and_the_others_go_on(source: Path, tmp_path: Path) -> None:
     wrong = tiny_recipe(decoder={"hidden_size": 33, "num_attention_heads": 2})
-    wanted = plan(source, tmp_path, 1, wrong=wrong, majority=RECIPES["majority"])
-    events = measured(wanted, tmp_path, Store.in_memory())
-    failed = [one.last for one in events if isinstance(one.last, Failed)]
-    assert [one.job.model for one in failed] == ["wrong"]
-    assert "\n" not in failed[0].reason
-    assert (events[-1].done, events[-1].of) == (1, 2)
-    assert {job.model for job in events[-1].repeats.jobs} == {"majority"}
+    wanted = plan(source, tmp_path, 1, wrong=wrong, scratch=tiny_recipe(epochs=1))
+    events = measured(wanted, tmp_path, Store.in_memory(), usual={"scratch": 3.0})
+    (failed,) = [one.last for one in events if isinstance(one.last, Failed)]
+    assert failed.job.model == "wrong"
+    assert "\n" not in failed.reason
+    assert [one.done for one in events] == [0, 0, 1]
+    assert events[0].seconds_left > events[1].seconds_left > events[2].seconds_left == 0
+    (job,) = events[-1].repeats.jobs
+    assert (job.model, job.figures["best_epoch"], job.figures["epochs"]) == ("scratch", 1, 1)
+    assert job.figures["parameters"]["total"] > 0
+    assert read_repeats(tmp_path / wanted.empty.file_name) == events[-1].repeats
 
 
 def test_no_training_begins_after_the_minutes(source: Path, tmp_path: Path) -> None:
@@ -168,7 +192,7 @@ def test_one_process_measures_at_a_time_and_other_folds_are_left_alone(source: P
         pytest.raises(DataError, match=r"^results-slang-\S+ is being measured by another process\.$"),
     ):
         measured(wanted, tmp_path, Store.in_memory())
-    measured(wanted, tmp_path, Store.in_memory())
+    write_repeats(file, wanted.empty)
     before = file.read_bytes()
     other = dataclasses.replace(wanted, empty=dataclasses.replace(wanted.empty, groups=(0,) * len(wanted.empty.rows)))
     with pytest.raises(DataError, match=r"holds results on other folds; move it elsewhere to measure anew\.$"):
