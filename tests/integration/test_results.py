@@ -148,7 +148,7 @@ def test_other_settings_are_trained_anew_and_take_the_place_of_the_old(source: P
     # A row never mixes settings, and another model's stays as it was.
     assert {job.model: job.figures["trained_with"] for job in second.repeats.jobs} == {
         "scratch": changed.jobs[0].made_by[1],
-        "majority": usual.jobs[-1].made_by[1],
+        "majority": usual.jobs[1].made_by[1],
     }
     assert len(second.repeats.jobs) == 3
     (back,) = measured(usual, tmp_path, store)
