@@ -28,6 +28,9 @@ types: setup
 contract: setup
 	$(BIN)/lint-imports
 
+# Modules are compiled once then, and not by each of the hundred processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
 
 pytest: setup

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ def _keep_train_accuracy(db: Database) -> None:
     db.table("epochs").add_column("train_accuracy", float)
 
 
+def _keep_clusters(db: Database) -> None:
+    db.table("predictions").add_column("cluster", int)
+
+
 def _keep_repeats(db: Database) -> None:
     columns = {
         **{name: str for name in ("task", "fingerprint", "design", "model", "version", "settings", "created")},
@@ -79,6 +83,7 @@ MIGRATIONS: Sequence[Callable[[Database], None]] = (
     _drop_latencies,
     _keep_train_accuracy,
     _drop_latencies,
+    _keep_clusters,
     _keep_repeats,
 )
 """Schema changes in order; the database's `user_version` says how many it has seen."""
@@ -142,11 +147,15 @@ class Predictions:
     predicted: list[int]
     probabilities: list[list[float]]
     languages: list[str]
+    clusters: list[int] = field(default_factory=list)
+    """A number for each row, the same for rows of one term or premise; empty where the data names none, and in older
+    records."""
 
     def as_rows(self, run_id: str) -> Iterator[dict[str, Any]]:
         """A row of the table for each test row."""
-        columns = (self.rows, self.labels, self.predicted, self.probabilities, self.languages)
-        for row, label, predicted, probabilities, language in zip(*columns, strict=True):
+        clusters: Sequence[int | None] = self.clusters or [None] * len(self.rows)
+        columns = (self.rows, self.labels, self.predicted, self.probabilities, self.languages, clusters)
+        for row, label, predicted, probabilities, language, cluster in zip(*columns, strict=True):
             yield {
                 "run": run_id,
                 "row": row,
@@ -154,6 +163,7 @@ class Predictions:
                 "predicted": predicted,
                 "probabilities": json.dumps(probabilities),
                 "language": language,
+                "cluster": cluster,
             }
 
 
@@ -280,6 +290,7 @@ class Store:
             predicted=[row["predicted"] for row in rows],
             probabilities=[json.loads(row["probabilities"]) for row in rows],
             languages=[row["language"] for row in rows],
+            clusters=[row["cluster"] for row in rows if row["cluster"] is not None],
         )
 
     def add_repeats(self, repeats: Iterable[Repeat]) -> None:

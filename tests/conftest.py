@@ -1,5 +1,6 @@
 """Shared fixtures: small real data, small real models, real databases; no mocks."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from support.tiny_repos import slang_set, tiny_models
 def _one_thread() -> None:
     # Models this small gain nothing from a second one, and wait for it where tests run side by side.
     torch.set_num_threads(1)
+    # The same for the processes that tests start.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,8 @@ def benchmark_answers(request: PipelineBenchmark, tick: Tick | None = None) -> d
     for recipe in request.recipes:
         if recipe.kind in ("baseline", "frozen"):
             raise RecipeError(f"{recipe.name} has no network to measure; name a scratch or pretrained recipe.")
+        if recipe.reads_words:
+            raise RecipeError(f"{recipe.name} reads words, which transformers' pipeline can't; name scratch-bpe.")
     record = BenchRecord(request.command, request.data)
     roofline = call_apart(measure_machine, request.threads)
     rows: list[dict[str, Any]] = []

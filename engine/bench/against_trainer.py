@@ -56,6 +56,10 @@ def benchmark_training(request: TrainerBenchmark, tick: Tick | None = None) -> d
     for recipe in request.recipes:
         if recipe.kind in ("baseline", "frozen"):
             raise RecipeError(f"{recipe.name} has no training loop to measure; name a scratch or pretrained recipe.")
+        if recipe.reads_words or recipe.r_drop:
+            raise RecipeError(
+                f"{recipe.name} reads words or is trained with R-Drop, which the Trainer can't do; name scratch-bpe."
+            )
     record = BenchRecord(request.command, request.data)
     recipes = {recipe.name: recipe for recipe in request.recipes}
 

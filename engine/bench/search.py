@@ -162,11 +162,15 @@ def _summarise(found: Turns[str, _Round], system: str, trials: int) -> dict[str,
 
 
 def draw_settings(count: int, seed: int) -> list[dict[str, Any]]:
-    """Settings that every system tries: the first ones of a search, then points drawn at random."""
+    """Settings that every system can try: a search's first ones of tokens, then such points drawn at random.
+
+    The Trainer pads tokens alone, and its loss has no R-Drop.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=RandomSampler(seed=seed))
     drawn = [study.ask(fixed_distributions=dict(SPACE)).params for _ in range(count)]
-    return [*starting_points(), *drawn][:count]
+    first = [one for one in starting_points() if one["input"] == "tokens"]
+    return [*first, *(one | {"input": "tokens", "r_drop": 0.0} for one in drawn)][:count]
 
 
 def _cut(data: TaskData, rows: int) -> TaskData:

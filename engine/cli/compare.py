@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
-from engine.cli.formats import count, duration, figure, milliseconds, p_value, percent, scored
+from engine.cli.formats import count, difference, duration, figure, milliseconds, p_value, percent, scored
 from engine.cli.source import Given, reads_data
 from engine.errors import DataError
 from engine.paths import default_places
@@ -23,7 +23,8 @@ def compare(
     given: Given | None = None,
     data: Annotated[str | None, typer.Option(help="Compare on the data with this fingerprint.")] = None,
     details: Annotated[
-        bool, typer.Option("--details", help="Accuracy by language and confusion matrices, too.")
+        bool,
+        typer.Option("--details", help="Differences from the best model, accuracy by language, confusion matrices."),
     ] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table in Markdown, or write it where --into says.")
@@ -130,11 +131,40 @@ def _remarks(comparison: Mapping[str, Any]) -> Iterator[str]:
 
 
 def show_details(comparison: Mapping[str, Any], labels: tuple[str, ...]) -> None:
-    """Languages against models, then each model's confusion matrix, row-normalised."""
+    """The best model against the others, languages against models, each model's confusion matrix, row-normalised."""
     rows = comparison["rows"]
+    _show_differences(comparison)
     if any(row["per_language"] for row in rows):
         _show_languages(rows)
     _show_confusions(rows, labels)
+
+
+def _show_differences(comparison: Mapping[str, Any]) -> None:
+    from engine.data.tasks import get_task
+    from engine.results.pairs import describe_verdict
+
+    best = comparison["rows"][0]["model"]
+    against = [one for one in comparison["differences"] if one["first"] == best]
+    if not against:
+        return
+    one = against[0]
+    kind = "premises" if get_task(comparison["task"]).is_pair else "terms"
+    drawn = f"{count(one['rows'])} test rows" if one["clusters"] is None else f"{count(one['clusters'])} {kind}"
+    title = f"{escape(best)} against each other model, points ahead"
+    columns = ("against", "accuracy", "in accuracy", "macro F1", "in macro F1", "Holm's p")
+    table = make_table(*columns, left=("in accuracy", "in macro F1"), title=title)
+    for one in against:
+        cells = (
+            cell
+            for name in ("accuracy", "macro_f1")
+            for cell in (difference(one["figures"][name]), escape(describe_verdict(one, name)))
+        )
+        table.add_row(escape(one["second"]), *cells, p_value(one["p_holm"]))
+    out.print(table)
+    note(
+        f"Points ahead: 95 % intervals of a paired bootstrap, {count(one['resamples'])} resamples of {drawn}, each for "
+        "its pair alone, while Holm's p counts all pairs; one training run of each model, so another seed may differ."
+    )
 
 
 def _show_languages(rows: list[Mapping[str, Any]]) -> None:

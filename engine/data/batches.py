@@ -18,8 +18,8 @@ POOL = 50
 class Batch:
     """One padded batch.
 
-    `input_ids`, `attention_mask` and `token_type_ids` have shape (batch, longest); `labels` has shape (batch,);
-    `rows` says which inputs these are.
+    `input_ids`, `attention_mask` and `token_type_ids` have shape (batch, longest), `input_ids` (batch, longest,
+    features) where a position is a word; `labels` has shape (batch,); `rows` says which inputs these are.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -95,8 +95,14 @@ class Batches:
         places = np.arange(lengths.max(initial=1))
         real = places < lengths[:, None]
         positions = np.where(real, starts[:, None] + places, 0)
+        ids = encoded.ids[positions]
+        if ids.ndim == 3:
+            # Only as many features as the word with most of them has.
+            used = (ids != encoded.pad_id).any(axis=(0, 1))
+            ids = ids[:, :, : len(used) - int(used[::-1].argmax())]
+        shown = real if ids.ndim == 2 else real[:, :, None]
         inputs = {
-            "input_ids": torch.from_numpy(np.where(real, encoded.ids[positions], encoded.pad_id).astype(np.int64)),
+            "input_ids": torch.from_numpy(np.where(shown, ids, encoded.pad_id).astype(np.int64)),
             "attention_mask": torch.from_numpy(real.astype(np.int64)),
         }
         if encoded.type_ids is not None:

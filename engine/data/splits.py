@@ -13,6 +13,8 @@ from engine.errors import DataError
 
 EVALUATION_SHARE = 10
 """One part in ten for validation, and one for test."""
+ALONE = "\x1f"
+"""Begins the key of a row that hangs on nothing."""
 MANY_GROUPS = 20_000
 """From here on, a fold for each would take minutes."""
 GROUPED_BY: Mapping[str, str] = {
@@ -65,33 +67,44 @@ def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
 
 
 def _groups(frame: pd.DataFrame, task: Task) -> pd.Series | None:
-    """What no split may cut: a pair's premise group or premise, a text's slang term; None where nothing holds together.
+    """What no split may cut; None where nothing holds together, or too few terms for three splits.
 
     Raises:
         DataError: There are too few premises for three splits.
     """
-    groups, by = group_rows(frame, task)
+    groups = group_keys(frame, task)
+    if groups is None:
+        return None
+    named = groups[~groups.str.startswith(ALONE)]
+    if named.nunique() < len(SPLITS):
+        if not task.is_pair:
+            return None
+        raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
+    return groups
+
+
+def group_keys(frame: pd.DataFrame, task: Task) -> pd.Series | None:
+    """What each row hangs on: a pair's premise group or premise, a text's slang term; None where no term is named."""
     if task.is_pair:
-        if groups.nunique() < len(SPLITS):
-            raise DataError(f"{groups.nunique()} different premises are too few for three splits.")
-        return groups
-    return groups if by == "term" and count_terms(frame) >= len(SPLITS) else None
+        return frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
+    if "term" not in frame:
+        return None
+    terms = _keys(frame["term"].fillna(""))
+    # A row without a term stands alone.
+    return terms.where(terms != "", ALONE + _keys(frame["text"]))
 
 
 def group_rows(frame: pd.DataFrame, task: Task) -> tuple[pd.Series, str]:
     """Each row's group, which stands on one side alone, and what a group is: a key of `GROUPED_BY`.
 
-    A row without a term is a group of its own, with those that have its text's key.
+    A text without a term is a group with those that have its key.
     """
+    groups = group_keys(frame, task)
+    if groups is None:
+        return ALONE + _keys(frame["text"]), "text"
     if task.is_pair:
-        if "premise_group" in frame:
-            return frame["premise_group"].astype(str), "premise_group"
-        return _first_of(frame["premise"]), "premise"
-    texts = "\x1f" + _keys(frame["text"])
-    if "term" not in frame:
-        return texts, "text"
-    terms = _keys(frame["term"].fillna(""))
-    return terms.where(terms != "", texts), "term" if (terms != "").any() else "text"
+        return groups, "premise_group" if "premise_group" in frame else "premise"
+    return groups, "text" if groups.str.startswith(ALONE).all() else "term"
 
 
 def count_terms(frame: pd.DataFrame) -> int:

@@ -1,6 +1,6 @@
 """Tokens: a byte-level BPE tokenizer trained on the train split alone, and inputs encoded once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from engine.data.reading import Readings
 from engine.data.tasks import Task
+from engine.data.word_tokens import WordTokenizer, train_words
 from engine.errors import TextError
 from engine.messages import Message
 
@@ -25,6 +26,7 @@ class Encoded:
     """
 
     ids: NDArray[np.int32]
+    """Shape (tokens,), or (tokens, features) where a position is a word with its n-grams, padded with `pad_id`."""
     type_ids: NDArray[np.int32] | None
     """0 for the first text of a pair and 1 for the second, for models that tell them apart."""
     offsets: NDArray[np.int64]
@@ -50,10 +52,14 @@ def train_tokenizer(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase
     Returns:
         A `PreTrainedTokenizerFast` that ends every input with `<eos>` and joins pairs with `<sep>`.
     """
+    return _wrap(train_bpe(texts, vocab_size, lowercase))
+
+
+def _wrap(tokenizer: Tokenizer) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
-        tokenizer_object=train_bpe(texts, vocab_size, lowercase),
+        tokenizer_object=tokenizer,
         pad_token=PAD,
         sep_token=SEP,
         eos_token=EOS,
@@ -82,8 +88,38 @@ def train_bpe(texts: Iterable[tuple[str, ...]], vocab_size: int, lowercase: bool
     return tokenizer
 
 
+def train_own_tokenizer(texts: Iterable[tuple[str, ...]], shape: Mapping[str, Any], lowercase: bool) -> Any:
+    """The tokenizer of a decoder from scratch.
+
+    Args:
+        texts: Inputs of the train split, and of no other.
+        shape: Arguments of `engine.models.decoder_config.DecoderConfig`: `input` and `vocab_size` are read.
+        lowercase: Fold case first.
+    """
+    train = train_words if shape.get("input") == "words" else train_tokenizer
+    return train(texts, shape["vocab_size"], lowercase)
+
+
+def own_tokenizer_to_json(tokenizer: Any) -> str:
+    """What `own_tokenizer_from_json` makes the same tokenizer of."""
+    found = tokenizer.to_json() if isinstance(tokenizer, WordTokenizer) else tokenizer.backend_tokenizer.to_str()
+    return str(found)
+
+
+def own_tokenizer_from_json(text: str, shape: Mapping[str, Any]) -> Any:
+    """A tokenizer that `train_own_tokenizer` trained for a decoder of this shape.
+
+    Raises:
+        ValueError: It isn't one.
+    """
+    return WordTokenizer.from_json(text) if shape.get("input") == "words" else _wrap(Tokenizer.from_str(text))
+
+
 def encode(tokenizer: Any, inputs: Sequence[tuple[str, ...]], task: Task, max_length: int) -> Encoded:
     """Tokenise `inputs`, cutting each at `max_length` tokens (the longer text of a pair first)."""
+    if isinstance(tokenizer, WordTokenizer):
+        ids, offsets = tokenizer.encode(inputs, max_length)
+        return Encoded(ids, None, offsets, tokenizer.pad_token_id)
     wants_types = task.is_pair and "token_type_ids" in tokenizer.model_input_names
     rows: list[list[int]]
     types: list[list[int]]
@@ -148,6 +184,8 @@ def count_read(
 
     Only inputs that fill `max_length` may have been cut, so only they are tokenised once more, without a limit.
     """
+    if isinstance(tokenizer, WordTokenizer):
+        return tokenizer.count_read(inputs, max_length)
     lengths = encoded.lengths
     read = lengths - int(tokenizer.num_special_tokens_to_add(task.is_pair))
     given = read
@@ -192,6 +230,7 @@ class Located:
     """One tokenised input, with what each token covers."""
 
     ids: NDArray[np.int64]
+    """Shape (length,), or (length, features) where a position is a word."""
     type_ids: NDArray[np.int64] | None
     sides: NDArray[np.int64]
     """Which text each token belongs to, shape (length,); -1 for special tokens."""
@@ -205,6 +244,9 @@ def locate_tokens(tokenizer: Any, texts: tuple[str, ...], task: Task, max_length
     Raises:
         TextError: The tokenizer is a slow one, which doesn't say.
     """
+    if isinstance(tokenizer, WordTokenizer):
+        ids, _ = tokenizer.encode([texts], max_length)
+        return Located(ids.astype(np.int64), None, *tokenizer.locate(texts, max_length))
     if not tokenizer.is_fast:
         raise TextError(Message("Its tokenizer doesn't tell which letters a token covers."))
     found = _set_limits(tokenizer, max_length).encode(*texts)

@@ -43,14 +43,14 @@ def bootstrap_intervals(
     samples = _from_confusion(matrices, np.unique(labels)) | {"loss": loss}
     ends = {name: _ends(values) for name, values in samples.items()}
     ends["calibration_error"] = calibration_interval(labels, probabilities, seed, resamples)
-    if _is_flat(ends["accuracy"]):
+    if is_flat(ends["accuracy"]):
         ends["accuracy"] = wilson_interval(int((predicted == labels).sum()), n)
     return with_width(ends)
 
 
 def with_width(intervals: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
     """The intervals that say something: rows that are all alike, or one alone, give none but their own value."""
-    return {name: (ends[0], ends[1]) for name, ends in intervals.items() if not _is_flat(ends)}
+    return {name: (ends[0], ends[1]) for name, ends in intervals.items() if not is_flat(ends)}
 
 
 def calibration_interval(
@@ -93,7 +93,7 @@ def class_f1_intervals(
     drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=resamples)
     matrices = drawn.reshape(resamples, *counts.shape).astype(np.float64)
     ends = [_ends(column) for column in _class_f1(matrices).T]
-    return [_wilson_f1(counts, place) if _is_flat(both) else both for place, both in enumerate(ends)]
+    return [_wilson_f1(counts, place) if is_flat(both) else both for place, both in enumerate(ends)]
 
 
 def _wilson_f1(counts: NDArray[np.float64], place: int) -> tuple[float, float]:
@@ -112,7 +112,7 @@ def wilson_interval(hits: int, rows: int) -> tuple[float, float]:
     return float(ends.low), float(ends.high)
 
 
-def _is_flat(ends: Sequence[float]) -> bool:
+def is_flat(ends: Sequence[float]) -> bool:
     """Whether an interval has no width but for rounding."""
     return ends[1] - ends[0] < 1e-9
 

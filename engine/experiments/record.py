@@ -18,7 +18,9 @@ from engine import __version__
 from engine.data.folding import hash_keys
 from engine.data.reading import Readings
 from engine.data.sources import TaskData
+from engine.data.splits import group_keys
 from engine.data.tasks import SPLITS, Task
+from engine.data.tokens import own_tokenizer_to_json
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.latency import measure_latency
 from engine.evaluation.metrics import Floats, Scores, score
@@ -31,6 +33,7 @@ from engine.training.checkpoints import (
     EXAMPLES,
     PREDICTIONS,
     SEEN,
+    TOKENIZER,
     VOCABULARY,
     WEIGHTS,
     Checkpoint,
@@ -246,12 +249,14 @@ def _languages(data: TaskData, split: str) -> list[str] | None:
 
 def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
     test = data.split("test")
+    groups = group_keys(test, data.task)
     return Predictions(
         rows=list(test["id"]),
         labels=[int(label) for label in test["label"]],
         predicted=[int(label) for label in probabilities.argmax(axis=1)],
         probabilities=[[round(float(one), 5) for one in row] for row in probabilities],
         languages=_languages(data, "test") or [""] * len(test),
+        clusters=[] if groups is None else groups.factorize()[0].tolist(),
     )
 
 
@@ -266,7 +271,7 @@ def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
     weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
     files = {WEIGHTS: save_tensors(weights)}
     if not model.origin:
-        files["tokenizer.json"] = model.tokenizer.backend_tokenizer.to_str().encode()
+        files[TOKENIZER] = own_tokenizer_to_json(model.tokenizer).encode()
     return files, model.origin
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from engine.data.tokens import Located
+from engine.data.word_tokens import WordTokenizer
 from engine.errors import CheckpointError
 from engine.evaluation.attribution import Completeness, rollout
 from engine.evaluation.metrics import Floats
@@ -55,7 +56,7 @@ class Blank(nn.Module):
             self.register_buffer("mean", mean * weights.norm(dim=1).mean() / mean.norm().clamp(min=1e-9))
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Shape (batch, length) → (batch, length, width)."""
+        """Shape (batch, length), or (batch, length, features), → (batch, length, width)."""
         empty = ids == self.EMPTY
         found: torch.Tensor = self.table(ids.masked_fill(empty, self.stand_in or 0))
         return found if self.stand_in is not None else torch.where(empty[..., None], self.get_buffer("mean"), found)
@@ -63,6 +64,9 @@ class Blank(nn.Module):
 
 def stand_in_for_words(tokenizer: Any) -> int | None:
     """The id that stands for any word: the mask, or the unknown word; None where there is neither."""
+    if isinstance(tokenizer, WordTokenizer):
+        # A word of which nothing is known has no features, which is what padding has.
+        return tokenizer.pad_token_id
     found = tokenizer.unk_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id
     # Where the unknown word is a name for the end, it is no word.
     return None if found in (None, tokenizer.eos_token_id, tokenizer.pad_token_id) else int(found)
@@ -137,7 +141,8 @@ def integrated_gradients(
 
     blank = Blank(_inside(model)[1].get_input_embeddings(), stand_in)
     ids = torch.from_numpy(located.ids)[None]
-    empty = torch.where(torch.from_numpy(located.sides)[None] >= 0, Blank.EMPTY, ids)
+    of_text = torch.from_numpy(located.sides)[None] >= 0
+    empty = torch.where(of_text if ids.ndim == 2 else of_text[..., None], Blank.EMPTY, ids)
 
     def centred(tokens: torch.Tensor) -> torch.Tensor:
         logits = model(inputs_embeds=blank(tokens), **_arguments(located, len(tokens))).logits.float()

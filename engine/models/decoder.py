@@ -33,6 +33,14 @@ class Dropout(nn.Dropout):
         return input * (draws >= dropped).to(input.dtype).mul_(256 / (256 - dropped))
 
 
+class FeatureEmbedding(nn.Embedding):
+    """The sum of the vectors of a position's features; padding has none."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Ids of shape (…, features) → vectors of shape (…, width)."""
+        return super().forward(input).sum(-2)
+
+
 class Block(nn.Module):
     """Causal self-attention and a feed-forward layer, each with its norm before it and a residual around it."""
 
@@ -90,24 +98,31 @@ class Decoder(PreTrainedModel):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__(config)
         width, classes = config.hidden_size, int(config.num_labels or 0)
-        self.tokens = nn.Embedding(config.vocab_size, width)
+        self.tokens: nn.Module
+        if config.input == "words":
+            self.tokens = FeatureEmbedding(config.vocab_size, width, padding_idx=config.pad_token_id)
+        else:
+            self.tokens = nn.Embedding(config.vocab_size, width)
         self.positions = nn.Embedding(config.max_position_embeddings, width)
         self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(width) if config.final_norm else nn.Identity()
         self.score: nn.Module
+        pooled = 2 * width if config.pooling == "max+sum" else width
         if config.head == "mlp":
             self.score = nn.Sequential(
-                nn.Linear(width, width), nn.GELU(), Dropout(config.dropout), nn.Linear(width, classes)
+                nn.Linear(pooled, width), nn.GELU(), Dropout(config.dropout), nn.Linear(width, classes)
             )
         else:
-            self.score = nn.Linear(width, classes)
+            self.score = nn.Linear(pooled, classes)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
         """GPT-2's initialisation: normal with deviation 0.02, biases zero."""
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, FeatureEmbedding) and module.padding_idx is not None:
+            nn.init.zeros_(module.weight[module.padding_idx])
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.LayerNorm):
@@ -148,8 +163,8 @@ class Decoder(PreTrainedModel):
         """Classify a batch.
 
         Args:
-            input_ids: Shape (batch, length), padded on either side.
-            attention_mask: Same shape, 1 for real tokens; all are real when it is missing.
+            input_ids: Shape (batch, length), padded on either side; (batch, length, features) where the input is words.
+            attention_mask: Shape (batch, length), 1 for real positions; all are real when it is missing.
             inputs_embeds: Shape (batch, length, width), instead of `input_ids`.
             labels: Shape (batch,); the loss is computed when they are given.
 
@@ -189,20 +204,35 @@ class Decoder(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits, attentions=tuple(attentions) or None)
 
     def pool(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """One vector a text, shape (batch, width), from hidden states of shape (batch, length, width)."""
+        """One vector a text, shape (batch, width), or twice as wide, from hidden states (batch, length, width)."""
         if self.config.pooling == "mean":
             weights = attention_mask[:, :, None].to(hidden.dtype)
             return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        if self.config.pooling == "max":
-            return hidden.masked_fill(attention_mask[:, :, None] == 0, -torch.inf).amax(1)
+        if self.config.pooling in ("max", "max+sum"):
+            highest = hidden.masked_fill(attention_mask[:, :, None] == 0, -torch.inf).amax(1)
+            if self.config.pooling == "max":
+                return highest
+            total = (hidden * attention_mask[:, :, None].to(hidden.dtype)).sum(1)
+            return torch.cat([highest, total], dim=-1)
         places = torch.arange(hidden.shape[1], device=hidden.device)
         last = (places * attention_mask).argmax(1)
         return hidden[torch.arange(len(hidden), device=hidden.device), last]
 
 
-def make_decoder(shape: Mapping[str, Any], num_labels: int, pad_token_id: int = 0) -> Decoder:
-    """A freshly initialised decoder of `shape`, the arguments of `DecoderConfig`."""
-    arguments: dict[str, Any] = {**shape, "num_labels": num_labels, "pad_token_id": pad_token_id}
+def make_decoder(shape: Mapping[str, Any], num_labels: int, tokenizer: Any = None) -> Decoder:
+    """A freshly initialised decoder.
+
+    Args:
+        shape: Arguments of `DecoderConfig`.
+        num_labels: Classes.
+        tokenizer: What its ids come from. For words, `vocab_size` is the most that it may have, and the decoder has no
+            vectors beyond those it has.
+    """
+    arguments: dict[str, Any] = {**shape, "num_labels": num_labels, "pad_token_id": 0}
+    if tokenizer is not None:
+        arguments["pad_token_id"] = tokenizer.pad_token_id
+        if shape.get("input") == "words":
+            arguments["vocab_size"] = len(tokenizer)
     return Decoder(DecoderConfig(**arguments))
 
 

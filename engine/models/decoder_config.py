@@ -2,7 +2,8 @@
 
 from transformers import PreTrainedConfig
 
-POOLINGS = ("last", "mean", "max")
+INPUTS = ("tokens", "words")
+POOLINGS = ("last", "mean", "max", "max+sum")
 HEADS = ("linear", "mlp")
 
 
@@ -11,9 +12,13 @@ class DecoderConfig(PreTrainedConfig):
 
     model_type = "odzera-decoder"
 
+    input: str = "tokens"
+    """`tokens`: a position is a token. `words`: a position is a word, and its vector the sum of its own and those of
+    its character n-grams (Bojanowski et al., 2017)."""
     vocab_size: int = 4096
     hidden_size: int = 128
     num_hidden_layers: int = 2
+    """Blocks; with none, a text is a bag of its positions: the control that says what attention gives."""
     num_attention_heads: int = 4
     intermediate_size: int = 512
     max_position_embeddings: int = 256
@@ -26,7 +31,7 @@ class DecoderConfig(PreTrainedConfig):
     """Biases in the four projections of attention; everywhere else there always are some."""
     final_norm: bool = True
     pooling: str = "last"
-    """`last`: the last real token; `mean` and `max`: over real tokens."""
+    """`last`: the last real token; `mean` and `max`: over real tokens; `max+sum`: both, one after the other."""
     head: str = "linear"
     """`linear`, or `mlp`: Linear-GELU-Dropout-Linear."""
     pad_token_id: int | None = 0
@@ -38,15 +43,16 @@ class DecoderConfig(PreTrainedConfig):
             ValueError: A shape doesn't divide, or an option is unknown.
         """
         super().__post_init__(**kwargs)
-        sizes = (self.hidden_size, self.num_hidden_layers, self.num_attention_heads, self.intermediate_size)
-        if min(*sizes, self.max_position_embeddings) < 1:
-            raise ValueError("Widths, blocks, heads and positions are at least 1.")
+        sizes = (self.hidden_size, self.num_attention_heads, self.intermediate_size, self.max_position_embeddings)
+        if min(sizes) < 1 or self.num_hidden_layers < 0:
+            raise ValueError("Widths, heads and positions are at least 1, and blocks at least 0.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(f"{self.num_attention_heads} heads don't divide a width of {self.hidden_size}.")
-        if self.pooling not in POOLINGS or self.head not in HEADS:
-            raise ValueError(f"pooling is one of {', '.join(POOLINGS)} and head one of {', '.join(HEADS)}.")
+        for name, allowed in (("input", INPUTS), ("pooling", POOLINGS), ("head", HEADS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(allowed)}.")
         if not (0 <= self.dropout < 1 and 0 <= self.embedding_dropout < 1):
             raise ValueError("dropout and embedding_dropout are from 0 to below 1.")
         # 256 bytes and three special tokens: with fewer, some input would be unknown.
-        if self.vocab_size < 259:
+        if self.input == "tokens" and self.vocab_size < 259:
             raise ValueError(f"A vocabulary of {self.vocab_size} can't hold all bytes; it needs at least 259.")

@@ -19,6 +19,10 @@ BATCH_TOKENS = 512
 and a decoder of 3.4M weights took 1.6 to 2.8 times as long, in every runtime."""
 
 
+PROBED_FEATURES = 6
+"""Features of a word on which runtimes are compared."""
+
+
 class Network(Protocol):
     """Computes one array from named ones."""
 
@@ -40,14 +44,16 @@ class Reader(nn.Module):
     def probe(self, lengths: Sequence[int], generator: np.random.Generator) -> dict[str, NDArray[np.int64]]:
         """Inputs of random tokens with these lengths, padded on the right, to compare runtimes on."""
         ends = np.concatenate([[0], np.cumsum(lengths)])
-        ids = generator.integers(0, self.model.config.vocab_size, ends[-1], dtype=np.int32)
+        config = self.model.config
+        features = (PROBED_FEATURES,) if getattr(config, "input", "") == "words" else ()
+        ids = generator.integers(0, config.vocab_size, (ends[-1], *features), dtype=np.int32)
         # The second half of a pair's tokens is its second text.
         types = [np.arange(length) >= length // 2 for length in lengths] if self.pairs else []
         encoded = Encoded(
             ids,
             np.concatenate(types).astype(np.int32) if types else None,
             ends,
-            int(self.model.config.pad_token_id or 0),
+            int(config.pad_token_id or 0),
         )
         return arrays_of(Batches(encoded, np.zeros(len(lengths), np.int64), len(lengths)).pack(np.arange(len(lengths))))
 
@@ -133,7 +139,7 @@ def compute(network: Network, encoded: Encoded, tick: Tick | None = None) -> NDA
     if len(encoded) == 1:
         # One text, as on the page, needs no padding: sorting and packing would take a tenth of a small model's time.
         alone = {"input_ids": encoded.ids[None].astype(np.int64)}
-        alone["attention_mask"] = np.ones_like(alone["input_ids"])
+        alone["attention_mask"] = np.ones((1, len(encoded.ids)), np.int64)
         if encoded.type_ids is not None:
             alone["token_type_ids"] = encoded.type_ids[None].astype(np.int64)
         result = network(alone)

@@ -9,10 +9,11 @@ from engine.data.sources import TaskData
 from engine.data.tasks import TASKS, Task
 from engine.errors import DataError, StoreError
 from engine.evaluation.metrics import absent_classes
-from engine.evaluation.significance import calibration_interval, holm, mcnemar, with_width
+from engine.evaluation.significance import calibration_interval, with_width
 from engine.experiments.foundations import as_plain, of_record
 from engine.experiments.record import adopt_checkpoints, score_with_intervals
 from engine.paths import Places
+from engine.results.pairs import pairwise_differences, pairwise_tests
 from engine.store import DataSet, Predictions, Run, Store
 from engine.training.checkpoints import Checkpoint
 from engine.training.classifiers import Classifier
@@ -66,10 +67,11 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
 
     Returns:
         `{data: {source, fingerprint, rows, licence, labels, absent}, rows: [...], missing: [...], mcnemar: [...],
-        other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot and few-shot recipes
-        that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second, only_first_right,
-        only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the second's, `p` is
-        McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the list.
+        differences: [...], other_data: [...]}`; `absent` are classes without test rows; `missing` names the zero-shot
+        and few-shot recipes that a fine-tuned row lacks beside it. Each of `mcnemar` is `{first, second,
+        only_first_right, only_second_right, difference, p, p_holm}`: `difference` is the first's accuracy less the
+        second's, `p` is McNemar's for this pair alone, and `p_holm` the one to go by: corrected for all pairs in the
+        list. `differences` has the same pairs, see `pairwise_differences`.
 
     Raises:
         DataError: No model was trained on such data.
@@ -83,6 +85,8 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
         reverse=True,
     )
     order = {row["model"]: place for place, row in enumerate(rows)}
+    best_first = sorted(runs, key=lambda run: order[run.model])
+    tests = pairwise_tests(best_first, predictions)
     return {
         "task": task.name,
         "data": {
@@ -96,7 +100,8 @@ def compare_models(store: Store, task: Task, fingerprint: str | None = None) -> 
         },
         "rows": rows,
         "missing": missing_untrained(task, runs),
-        "mcnemar": pairwise_tests(sorted(runs, key=lambda run: order[run.model]), predictions),
+        "mcnemar": tests,
+        "differences": pairwise_differences(task, best_first, predictions, tests),
         "other_data": [{"source": one.source, "fingerprint": one.fingerprint, "models": one.models} for one in others],
     }
 
@@ -233,29 +238,6 @@ def _with_calibration(row: dict[str, Any], predictions: Predictions) -> dict[str
     ends = calibration_interval(np.array(predictions.labels), np.array(predictions.probabilities))
     own = {name: list(both) for name, both in with_width({"calibration_error": ends}).items()}
     return row | {"intervals": {**row["intervals"], **own}}
-
-
-def pairwise_tests(runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> list[dict[str, Any]]:
-    """McNemar's test between every two runs that predicted the same rows; `predictions` are by the run's id."""
-    tests: list[dict[str, Any]] = []
-    for place, first in enumerate(runs):
-        for second in runs[place + 1 :]:
-            one, two = predictions[first.id], predictions[second.id]
-            if one.rows != two.rows or not one.rows:
-                continue
-            result = mcnemar(np.array(one.labels), np.array(one.predicted), np.array(two.predicted))
-            tests.append(
-                {
-                    "first": first.model,
-                    "second": second.model,
-                    "only_first_right": result.only_first_right,
-                    "only_second_right": result.only_second_right,
-                    "difference": (result.only_first_right - result.only_second_right) / len(one.rows),
-                    "p": result.p_value,
-                }
-            )
-    corrected = holm([float(test["p"]) for test in tests])
-    return [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)]
 
 
 def evaluate_model(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from engine.data.sources import SAMPLE, load
+from engine.data.find_rows import bundled
 from engine.data.tasks import Task, get_task
 from engine.errors import OdzeraError
 from engine.evaluation.significance import class_f1_intervals, wilson_interval
@@ -127,7 +127,7 @@ def find_texts(task: Task, fingerprint: str) -> Mapping[str, tuple[str, ...]] | 
 def _sample_texts(task_name: str) -> tuple[str, Mapping[str, tuple[str, ...]]]:
     """Fingerprint and test texts of the data that comes with the product."""
     try:
-        data = load(get_task(task_name), SAMPLE)
+        data = bundled(get_task(task_name))
     except OdzeraError:
         return "", {}
     return data.fingerprint, dict(zip(data.split("test")["id"], data.texts("test"), strict=True))

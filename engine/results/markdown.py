@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import DataError
 from engine.evaluation.metrics import interval_of
+from engine.results.pairs import describe_verdict
 from engine.results.repeated import describe_table
 
 FAMILIES: Mapping[str, str] = {
@@ -114,7 +115,7 @@ def _best_of_families(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, A
 
 
 def _verdict(comparison: Mapping[str, Any], best: Mapping[str, Mapping[str, Any]]) -> str:
-    """One sentence on the question of the product, from McNemar's test with Holm's correction."""
+    """The answer to the product's question from the paired bootstrap, with McNemar's p after Holm's correction."""
     data = comparison["data"]
     where = f"{data['test_rows']:,} test rows of {data['rows']:,} ({data['source']}, `{data['fingerprint']}`)"
     if not {"scratch", "pretrained"} <= best.keys():
@@ -123,12 +124,22 @@ def _verdict(comparison: Mapping[str, Any], best: Mapping[str, Mapping[str, Any]
     test = next((one for one in comparison["mcnemar"] if {one["first"], one["second"]} == names), None)
     if test is None:
         return f"On {where}."
-    better, sign = test["first"], 1
-    if test["difference"] < 0:
-        better, sign = test["second"], -1
-    points = f"{100 * sign * test['difference']:.1f} points of accuracy, McNemar's p = {test['p_holm']:.2g} after Holm"
-    difference = f"`{better}` is ahead ({points})" if test["p_holm"] < 0.05 else f"no clear difference ({points})"
-    return f"Scratch against adapted: {difference}. On {where}."
+    pair = next(one for one in comparison["differences"] if {one["first"], one["second"]} == names)
+    accuracy, macro_f1 = (describe_verdict(pair, figure, quote="`") for figure in ("accuracy", "macro_f1"))
+    verdict = accuracy if accuracy == macro_f1 else f"{accuracy} in accuracy, {macro_f1} in macro F1"
+    return (
+        f"Scratch against adapted: {verdict}. `{pair['first']}` less `{pair['second']}`: {_ahead(pair, 'accuracy')} "
+        f"points of accuracy, {_ahead(pair, 'macro_f1')} of macro F1; McNemar's p = {test['p_holm']:.2g} after Holm. "
+        f"On {where}."
+    )
+
+
+def _ahead(pair: Mapping[str, Any], figure: str) -> str:
+    """`+2.7 (-3.0 to +8.8)`, with the 95 % interval of a paired bootstrap."""
+    measured = pair["figures"][figure]
+    # Nothing is added, which makes zero of minus zero.
+    value, low, high = (f"{round(100 * measured[name], 1) + 0.0:+.1f}" for name in ("difference", "low", "high"))
+    return f"{value} ({'zero width' if measured['is_flat'] else f'{low} to {high}'})"
 
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:

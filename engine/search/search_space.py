@@ -16,24 +16,28 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
+from engine.models.decoder_config import DecoderConfig
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 
-MAX_PARAMETERS = 10_000_000
+MAX_PARAMETERS = 14_000_000
 
 SPACE: Mapping[str, BaseDistribution] = MappingProxyType(
     {
+        # Tokens of byte-level BPE, or words with their character n-grams.
+        "input": CategoricalDistribution(("tokens", "words")),
         # A handful of sizes rather than a range: trials share tokenizers, which are trained once each.
         "vocab_size": CategoricalDistribution((512, 1024, 2048, 4096, 8192, 16384, 32000, 51200)),
-        # With at most 8 blocks of width 128 even the largest vocabulary stays below MAX_PARAMETERS, so no corner of the
+        # With at most 8 blocks of width 192 even the largest vocabulary stays below MAX_PARAMETERS, so no corner of the
         # space has to be cut off; every number of heads divides every width.
-        "hidden_size": IntDistribution(32, 128, step=32),
+        "hidden_size": IntDistribution(32, 192, step=32),
         "num_attention_heads": CategoricalDistribution((1, 2, 4, 8)),
         "num_hidden_layers": IntDistribution(1, 8, log=True),
         "feed_forward_ratio": CategoricalDistribution((1, 2, 4)),
         "dropout": FloatDistribution(0.0, 0.6, step=0.05),
         "embedding_dropout": FloatDistribution(0.0, 0.6, step=0.05),
-        "pooling": CategoricalDistribution(("last", "mean", "max")),
+        "pooling": CategoricalDistribution(("last", "mean", "max", "max+sum")),
+        "final_norm": CategoricalDistribution((True, False)),
         "head": CategoricalDistribution(("linear", "mlp")),
         "lr": FloatDistribution(1e-5, 5e-3, log=True),
         "weight_decay": FloatDistribution(1e-3, 0.5, log=True),
@@ -41,12 +45,14 @@ SPACE: Mapping[str, BaseDistribution] = MappingProxyType(
         "schedule": CategoricalDistribution(("linear", "cosine", "constant")),
         "batch_size": CategoricalDistribution((32, 64)),
         "label_smoothing": FloatDistribution(0.0, 0.2, step=0.05),
+        "r_drop": CategoricalDistribution((0.0, 1.0, 2.0)),
         "class_weights": CategoricalDistribution((False, True)),
-        "epochs": IntDistribution(4, 24),
+        "epochs": IntDistribution(2, 24),
     }
 )
 
 _IN_THE_DECODER = (
+    "input",
     "vocab_size",
     "hidden_size",
     "num_attention_heads",
@@ -54,6 +60,7 @@ _IN_THE_DECODER = (
     "dropout",
     "embedding_dropout",
     "pooling",
+    "final_norm",
     "head",
 )
 PATIENCE = 3
@@ -77,6 +84,7 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
         schedule=settings["schedule"],
         batch_size=settings["batch_size"],
         label_smoothing=settings["label_smoothing"],
+        r_drop=settings["r_drop"],
         class_weights=settings["class_weights"],
         epochs=settings["epochs"],
         patience=PATIENCE,
@@ -85,11 +93,11 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
 
 
 def starting_points() -> list[dict[str, Any]]:
-    """A sensible small model, then both published decoders, as near as the space holds them.
+    """A sensible small model of each input, then both published decoders, as near as the space holds them.
 
-    What lies outside it is moved to its edge (140 epochs become 24); their biases and final norm are ours.
+    What lies outside it is moved to its edge (140 epochs become 24); their biases are ours.
     """
-    return [_settings_of(RECIPES[name]) for name in ("scratch", "scratch-3m4", "scratch-5m7")]
+    return [_settings_of(RECIPES[name]) for name in ("scratch", "scratch-bpe", "scratch-3m4", "scratch-5m7")]
 
 
 def grid() -> dict[str, list[Any]]:
@@ -103,7 +111,7 @@ def grid() -> dict[str, list[Any]]:
         "pooling": ["last", "mean"],
         "lr": [1e-4, 3e-4, 1e-3, 3e-3],
     }
-    small = starting_points()[0]
+    small = starting_points()[1]
     return {name: varied.get(name, [small[name]]) for name in SPACE}
 
 
@@ -115,10 +123,6 @@ def describe_space() -> dict[str, Any]:
 def space_digest() -> str:
     """Eight hexadecimal digits that change when the space or what a point of it means does."""
     plain = make_recipe(starting_points()[0]).identity()
-    # Settings of pretrained models that came later; studies that began without them are of the same space.
-    for part, names in (("", ("random_weights",)), ("head", ("pooling",)), ("method", ("prompt_tokens",))):
-        for name in names:
-            del (plain[part] if part else plain)[name]
     meaning = json.dumps([describe_space(), plain], sort_keys=True)
     return hashlib.sha256(meaning.encode()).hexdigest()[:8]
 
@@ -126,14 +130,10 @@ def space_digest() -> str:
 def _settings_of(recipe: Recipe) -> dict[str, Any]:
     shape = recipe.decoder
     wanted = {
-        **{name: shape.get(name) for name in _IN_THE_DECODER},
+        **{name: shape.get(name, getattr(DecoderConfig, name)) for name in _IN_THE_DECODER},
         "feed_forward_ratio": shape["intermediate_size"] // shape["hidden_size"],
-        "dropout": shape.get("dropout", 0.1),
-        "embedding_dropout": shape.get("embedding_dropout", 0.0),
-        "pooling": shape.get("pooling", "last"),
-        "head": shape.get("head", "linear"),
         **{name: getattr(recipe, name) for name in ("lr", "weight_decay", "warmup", "schedule", "batch_size")},
-        **{name: getattr(recipe, name) for name in ("label_smoothing", "class_weights", "epochs")},
+        **{name: getattr(recipe, name) for name in ("label_smoothing", "r_drop", "class_weights", "epochs")},
     }
     return {name: _nearest(one, wanted[name]) for name, one in SPACE.items()}
 

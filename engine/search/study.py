@@ -19,7 +19,7 @@ from engine import __version__
 from engine.data.sources import TaskData
 from engine.errors import SearchError
 from engine.machine import describe_machine
-from engine.search.search_space import SPACE, grid, space_digest, starting_points
+from engine.search.search_space import MAX_PARAMETERS, SPACE, grid, space_digest, starting_points
 from engine.search.storage import (
     GRACE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -259,7 +259,7 @@ def describe_machine_of(device: str) -> str:
 
 
 TRIAL_CODE = (
-    *(f"data/{name}.py" for name in ("batches", "cleaning", "sources", "splits", "tasks", "tokens")),
+    *(f"data/{name}.py" for name in ("batches", "cleaning", "sources", "splits", "tasks", "tokens", "word_tokens")),
     "evaluation/metrics.py",
     *(f"models/{name}.py" for name in ("decoder", "decoder_config")),
     *(f"search/{name}.py" for name in ("objective", "search_space")),
@@ -288,7 +288,7 @@ nats, lower is better) after every epoch. The test split is not read by any tria
 
 - **Data**: {request.data.source}, fingerprint `{attributes["fingerprint"]}`, {rows["train"]:,} train and
   {rows["validation"]:,} validation rows
-- **Space**: {len(SPACE)} settings, digest `{attributes["space"]}`, at most 10M parameters
+- **Space**: {len(SPACE)} settings, digest `{attributes["space"]}`, at most {MAX_PARAMETERS / 1e6:.0f}M parameters
 - **Sampler**: {request.sampler}; **pruner**: {request.pruner}; seed {request.seed}
 - **Code**: Odzera {versions["odzera"]} (`{attributes["code"]}`), Optuna {versions["optuna"]}, torch {versions["torch"]}
 - **Machine**: {attributes["machine"]} ({request.device})

@@ -8,6 +8,8 @@ from threading import Lock
 import numpy as np
 
 from engine.data.tasks import get_task
+from engine.data.word_tokens import FILE as WORD_TOKENIZER
+from engine.data.word_tokens import WordTokenizer
 from engine.errors import ExportError
 from engine.models.methods import ParameterCount
 from engine.models.networks import Network
@@ -114,8 +116,10 @@ def _open_tokenizer(folder: Path) -> object:
     from transformers import AutoTokenizer
 
     try:
+        if (folder / WORD_TOKENIZER).is_file():
+            return WordTokenizer.from_pretrained(folder)
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ExportError("its tokenizer can't be opened") from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.data.tasks import Task, get_task
+from engine.data.word_tokens import FILE as WORD_TOKENIZER
 from engine.evaluation.metrics import interval_of
 from engine.experiments.foundations import of_checkpoint
 from engine.sharing.model_folder import BASE, Base, ModelFolder, hub_backbone
@@ -156,12 +157,17 @@ def snippet(task: Task, repo_id: str, made: ModelFolder) -> list[str]:
             imports.append("from huggingface_hub import snapshot_download")
         imports.append("from peft import PeftModel")
         opening = _open_adapter(repo_id, made)
+    tokenizer = "AutoTokenizer"
+    if WORD_TOKENIZER in made.files:
+        tokenizer = "WordTokenizer"
+        names.remove("AutoTokenizer")
+        imports.insert(1, "from engine.data.word_tokens import WordTokenizer")
     imports.append(f"from transformers import {', '.join(sorted(names))}")
     texts = [json.dumps(list(column), ensure_ascii=False) for column in EXAMPLES[task.name]]
     return [
         *imports,
         "",
-        f'tokenizer = AutoTokenizer.from_pretrained("{repo_id}")',
+        f'tokenizer = {tokenizer}.from_pretrained("{repo_id}")',
         *opening,
         "",
         *(f"{_plural(name)} = {text}" for name, text in zip(task.text_columns, texts, strict=True)),

@@ -19,6 +19,7 @@ from transformers.utils import logging
 
 from engine import __version__
 from engine.data.tasks import Task, get_task
+from engine.data.word_tokens import WordTokenizer
 from engine.errors import ExportError, HubError
 from engine.hub import client
 from engine.hub.cache import is_commit
@@ -141,6 +142,9 @@ def _save_baseline(checkpoint: Checkpoint, task: Task, folder: Path) -> None:
 
 def _save_tokenizer(tokenizer: Any, max_length: int, folder: Path) -> None:
     tokenizer.model_max_length = max_length
+    if isinstance(tokenizer, WordTokenizer):
+        tokenizer.save_pretrained(folder)
+        return
     # A text that spells "<sep>" is a text, here as in training.
     tokenizer.split_special_tokens = True
     tokenizer.init_kwargs["split_special_tokens"] = True

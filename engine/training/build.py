@@ -9,7 +9,7 @@ import torch
 
 from engine.data.batches import Batches, oversampled
 from engine.data.sources import TaskData
-from engine.data.tokens import Encoded, encode, train_tokenizer
+from engine.data.tokens import Encoded, encode, train_own_tokenizer
 from engine.errors import DataError, RecipeError
 from engine.machine import one_thread
 from engine.models.backbones import get_backbone
@@ -70,10 +70,10 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
             opened = dataclasses.replace(opened, model=_prepare(opened.model, recipe))
         else:
             if tokenizer is None:
-                tokenizer = train_tokenizer(data.texts("train"), recipe.decoder["vocab_size"], recipe.lowercase)
+                tokenizer = train_own_tokenizer(data.texts("train"), recipe.decoder, recipe.lowercase)
             from engine.models.decoder import make_decoder
 
-            opened = Opened(make_decoder(recipe.decoder, labels, tokenizer.pad_token_id), tokenizer)
+            opened = Opened(make_decoder(recipe.decoder, labels, tokenizer), tokenizer)
     except ValueError as error:
         raise RecipeError(f"{recipe.name} can't be built: {error}") from error
     return NeuralModel(opened, data.task, recipe.max_length)
@@ -167,7 +167,7 @@ class TokenisedData:
     def __init__(self, data: TaskData) -> None:
         self.data = data
         self._labels = {split: labels_of(data, split) for split in ("train", "validation")}
-        self._made: dict[tuple[int, bool, int], tuple[Any, dict[str, Encoded]]] = {}
+        self._made: dict[tuple[Any, ...], tuple[Any, dict[str, Encoded]]] = {}
 
     def tokenizer(self, recipe: Recipe) -> Any:
         """The tokenizer of a `scratch` recipe."""
@@ -179,9 +179,9 @@ class TokenisedData:
         return Batches(encoded, self._labels[split], recipe.batch_size, recipe.oversample and split == "train")
 
     def _make(self, recipe: Recipe) -> tuple[Any, dict[str, Encoded]]:
-        key = (recipe.decoder["vocab_size"], recipe.lowercase, recipe.max_length)
+        key = (recipe.decoder.get("input"), recipe.decoder["vocab_size"], recipe.lowercase, recipe.max_length)
         if key not in self._made:
-            tokenizer = train_tokenizer(self.data.texts("train"), key[0], recipe.lowercase)
+            tokenizer = train_own_tokenizer(self.data.texts("train"), recipe.decoder, recipe.lowercase)
             encoded = {
                 split: encode(tokenizer, self.data.texts(split), self.data.task, recipe.max_length)
                 for split in self._labels

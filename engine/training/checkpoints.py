@@ -20,6 +20,8 @@ from engine.training.recipe import Recipe
 FORMAT = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+TOKENIZER = "tokenizer.json"
+"""What a decoder from scratch keeps beside its weights."""
 VOCABULARY = "vocabulary.json"
 """What a baseline keeps beside its arrays."""
 EXAMPLES = "examples.json"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file as load_tensors
 
 from engine.data.reading import Readings
 from engine.data.tasks import Task, get_task
-from engine.data.tokens import EOS, PAD, SEP, count_read, encode
+from engine.data.tokens import count_read, encode, own_tokenizer_from_json
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.metrics import Floats, softmax
 from engine.evaluation.thresholds import weigh
@@ -22,7 +22,7 @@ from engine.models.baselines import Baseline, make_baseline
 from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.networks import Logits, Network, TorchNetwork, compute
 from engine.models.pretrained import OPENING, Opened, open_backbone
-from engine.training.checkpoints import EXAMPLES, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
+from engine.training.checkpoints import EXAMPLES, TOKENIZER, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
 from engine.training.few_shot import Nli, restore_frozen
 from engine.training.loop import Tick, trainable
 from engine.training.recipe import Recipe
@@ -218,21 +218,9 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
         return NeuralModel(
             Opened(adapt(opened.model, recipe.method), opened.tokenizer, opened.origin), task, recipe.max_length
         )
-    tokenizer = _open_tokenizer(checkpoint)
+    stored = checkpoint.path(TOKENIZER).read_text(encoding="utf-8")
+    tokenizer = own_tokenizer_from_json(stored, recipe.decoder)
     from engine.models.decoder import make_decoder
 
-    model = make_decoder(recipe.decoder, len(task.labels), tokenizer.pad_token_id)
+    model = make_decoder(recipe.decoder, len(task.labels), tokenizer)
     return NeuralModel(Opened(model, tokenizer), task, recipe.max_length)
-
-
-def _open_tokenizer(checkpoint: Checkpoint) -> Any:
-    from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(checkpoint.path("tokenizer.json").read_text(encoding="utf-8")),
-        pad_token=PAD,
-        sep_token=SEP,
-        eos_token=EOS,
-        model_input_names=["input_ids", "attention_mask"],
-    )

@@ -163,6 +163,13 @@ def one_epoch(
         share = group.share(rows, of_class[training.labels[rows]])
         batch = training.pack(share.rows)
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
+        labels = batch.labels.to(device)
+        if recipe.r_drop:
+            # Every input twice: dropout makes two models of one.
+            inputs, labels = (
+                {name: tensor.repeat_interleave(2, 0) for name, tensor in inputs.items()},
+                labels.repeat_interleave(2),
+            )
         # The last window of an epoch may hold fewer batches than the others.
         window = min(recipe.accumulation, total - index // recipe.accumulation * recipe.accumulation)
         is_last = (index + 1) % recipe.accumulation == 0 or index + 1 == total
@@ -170,10 +177,11 @@ def one_epoch(
         with nullcontext() if is_last else accelerator.no_sync(model):
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
                 logits = model(**inputs).logits
-            labels = batch.labels.to(device)
             loss = share.part * functional.cross_entropy(
                 logits.float(), labels, weight=class_weights, label_smoothing=recipe.label_smoothing
             )
+            if recipe.r_drop:
+                loss = loss + share.part * recipe.r_drop * disagreement(logits.float())
             # The mean over the processes is taken of their gradients, where their sum is wanted.
             accelerator.backward(loss / (window / group.size))
         # Summed on the device: reading the loss at every step would make a GPU wait.
@@ -192,6 +200,21 @@ def one_epoch(
         if deadline < math.inf and group.from_main(time.perf_counter() > deadline):
             return *_over_all(group, losses, right, seen, index + 1), False
     return *_over_all(group, losses, right, seen, total), True
+
+
+def disagreement(logits: torch.Tensor) -> torch.Tensor:
+    """How far two answers to the same input are apart: the mean of both Kullback-Leibler divergences.
+
+    R-Drop (Wu et al., 2021) adds it to the loss, so that what dropout leaves out matters less.
+
+    Args:
+        logits: Shape (2 n, classes); the answers to an input follow each other.
+
+    Returns:
+        Their mean over the inputs, in nats.
+    """
+    one, other = torch.log_softmax(logits, -1).unflatten(0, (-1, 2)).unbind(1)
+    return ((one.exp() - other.exp()) * (one - other)).sum(-1).mean() / 2
 
 
 def _over_all(group: Group, losses: torch.Tensor, right: torch.Tensor, seen: int, batches: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LATER: Mapping[str, tuple[str, ...]] = {
-    "": ("tune_thresholds", "gradient_checkpointing", "frozen"),
+    "": ("tune_thresholds", "gradient_checkpointing", "frozen", "r_drop"),
     "method": ("targets",),
 }
 """Settings that came after 0.3.0, by part."""
@@ -61,6 +61,8 @@ class Recipe:
     clip: float = 1.0
     """Largest norm of the gradient."""
     label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    """Weight of the disagreement of two passes over an input, each with its own dropout; see `loop.disagreement`."""
     class_weights: bool = False
     """Whether the loss weighs classes by the inverse of their frequency."""
     oversample: bool = False
@@ -103,6 +105,7 @@ class Recipe:
             "weight_decay": 0 <= self.weight_decay < 1,
             "warmup": 0 <= self.warmup < 1,
             "clip": self.clip > 0,
+            "r_drop": 0 <= self.r_drop <= 100,
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "select_on": self.select_on in ("", *BETTER),
             "max_minutes": self.max_minutes is None or self.max_minutes > 0,
@@ -122,6 +125,11 @@ class Recipe:
         positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)
         if self.kind == "scratch" and self.max_length > positions:
             raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a decoder from scratch reads words and their n-grams instead of tokens."""
+        return self.kind == "scratch" and self.decoder.get("input") == "words"
 
     @property
     def asks_nli(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.data.tasks import Task
 from engine.errors import RecipeError
+from engine.models.decoder_config import DecoderConfig
 from engine.models.heads import Head
 from engine.models.methods import Method
 from engine.models.zero_shot.answerers import Frozen
@@ -16,7 +17,36 @@ from engine.training.settings import change_settings, flatten
 
 _SCRATCH = Recipe(
     name="scratch",
-    summary="Our decoder from scratch: byte-level BPE of the train split, mean pooling, strong dropout",
+    summary="Our decoder from scratch: words with their character n-grams, one causal block, R-Drop",
+    kind="scratch",
+    decoder={
+        "input": "words",
+        "vocab_size": 51200,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "dropout": 0.3,
+        "embedding_dropout": 0.2,
+        "pooling": "max+sum",
+        # The sum is what one block's states add to the words' own vectors: a norm would take their lengths away.
+        "final_norm": False,
+    },
+    lowercase=True,
+    epochs=8,
+    batch_size=32,
+    lr=3e-3,
+    weight_decay=0.1,
+    schedule="cosine",
+    label_smoothing=0.05,
+    r_drop=1.0,
+    patience=4,
+    precision="float32",
+)
+
+_BPE = Recipe(
+    name="scratch-bpe",
+    summary="A decoder from scratch of tokens: byte-level BPE of the train split, mean pooling, strong dropout",
     kind="scratch",
     decoder={
         "vocab_size": 4096,
@@ -157,6 +187,13 @@ _ALL = (
         class_weights=True,
     ),
     _SCRATCH,
+    dataclasses.replace(
+        _SCRATCH,
+        name="scratch-bag",
+        summary="The control of our decoder from scratch: its words and n-grams without a block, so without attention",
+        decoder={**_SCRATCH.decoder, "num_hidden_layers": 0},
+    ),
+    _BPE,
     *PUBLISHED_FROM_SCRATCH,
     *_ADAPTED,
     *PUBLISHED_PRETRAINED,
@@ -219,8 +256,12 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     parts = {"scratch": ("decoder",), "pretrained": ("method", "head"), "frozen": ("frozen",)}
     kept = parts.get(recipe.kind, ())
     fixed = ("name", "summary", "kind", "baseline")
+    every = flatten(recipe)
+    if recipe.kind == "scratch":
+        shape = {one: getattr(DecoderConfig, one) for one in DecoderConfig.__annotations__ if one != "pad_token_id"}
+        every |= {f"decoder.{name}": value for name, value in (shape | dict(recipe.decoder)).items()}
     return {
         name: value
-        for name, value in flatten(recipe).items()
+        for name, value in every.items()
         if name not in fixed and ("." not in name or name.partition(".")[0] in kept)
     }

@@ -9,7 +9,7 @@ from engine.results import inspection
 from engine.serving.runtime import served_latency
 from gradio_app.context import Context
 from gradio_app.languages import Language, message
-from gradio_app.views import mistakes, significance, tables
+from gradio_app.views import differences, mistakes, significance, tables
 from gradio_app.views.charts import breakdown, confusion, scatter
 from gradio_app.views.names import FIGURES
 from gradio_app.views.parts import render_notice
@@ -151,10 +151,11 @@ def show_confusions(context: Context, say: Language, task_name: str | None, fing
 
 
 def show_significance(context: Context, say: Language, task_name: str | None, fingerprint: str | None) -> str:
-    """McNemar's test of every two models."""
+    """By how much the best model is ahead, and McNemar's test of every two."""
 
     def draw(task: Task, comparison: Comparison) -> str:
-        return significance.render_significance(say, comparison["rows"], comparison["mcnemar"])
+        tests = significance.render_significance(say, comparison["rows"], comparison["mcnemar"])
+        return differences.render_differences(say, comparison) + tests
 
     return _show(context, say, task_name, fingerprint, "significance", draw)
 

@@ -106,6 +106,8 @@ def wire(context: Context, asking: Asking, triggers: Sequence[Any], after: Any) 
         "outputs": list(asking.outputs),
         "js": f"(...asked) => window.odzera.keep({given}, asked)",
         **QUIET,
+        # Pressed while the answers before it still come in, or just after, the button asks once they are all there.
+        "trigger_mode": "always_last",
         "concurrency_limit": AT_ONCE,
         "concurrency_id": task.name,
     }

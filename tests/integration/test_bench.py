@@ -51,7 +51,11 @@ def answer(system: str, recipe: Recipe, data: TaskData, folder: Path, number: in
 
 @pytest.mark.parametrize(
     ("name", "task"),
-    [("scratch", "slang"), ("scratch", "nli"), pytest.param("minilm-full", "nli", marks=pytest.mark.slow)],
+    [
+        ("scratch", "nli"),
+        pytest.param("scratch", "slang", marks=pytest.mark.slow),
+        pytest.param("minilm-full", "nli", marks=pytest.mark.slow),
+    ],
 )
 def test_the_pipeline_has_the_same_weights_and_says_the_same(
     name: str, task: str, small: TaskData, pairs: TaskData, tmp_path: Path
@@ -114,7 +118,7 @@ def test_a_benchmark_has_a_row_for_every_system(small: TaskData) -> None:
     assert rows["fp32"]["same_labels"] == rows["torch"]["same_labels"] == 1
 
 
-@pytest.mark.parametrize("system", ["trainer", "trainer-256"])
+@pytest.mark.parametrize("system", ["trainer", pytest.param("trainer-256", marks=pytest.mark.slow)])
 def test_both_loops_end_with_about_the_same_loss(system: str, small: TaskData) -> None:
     recipe = dataclasses.replace(tiny_recipe(), epochs=3, lr=3e-3, head_lr=3e-3, patience=3)
     ours, theirs = train_once("ours", recipe, small), train_once(system, recipe, small)

@@ -34,7 +34,7 @@ def server(trained: Places) -> Iterator[Server]:
 
 
 def test_eight_visitors_at_once_are_all_answered(server: Server) -> None:
-    result = benchmark_page(lambda: nullcontext(server), Load(users=8, seconds=3, think=0))
+    result = benchmark_page(lambda: nullcontext(server), Load(users=8, seconds=1.5, think=0))
     assert result["errors"] == {}
     assert result["answered"] >= 16
     assert result["by_task"].keys() == BOXES.keys()
@@ -137,7 +137,7 @@ def test_impossible_loads_are_refused(option: list[str]) -> None:
 
 
 def test_the_command_measures_a_page_that_is_running(server: Server) -> None:
-    options = ["--url", server.url, "--users", "2", "--seconds", "1", "--think", "0", "--runs", "2"]
+    options = ["--url", server.url, "--users", "2", "--seconds", "0.4", "--think", "0", "--runs", "2"]
     shown = CliRunner().invoke(commands, ["bench", "app", *options, "--json"])
     assert shown.exit_code == 0, shown.output
     result = json.loads(shown.stdout)
@@ -146,7 +146,7 @@ def test_the_command_measures_a_page_that_is_running(server: Server) -> None:
     assert result["others_cpu_share"] is None
     assert len(result["runs"]) == 2
     assert result["answered"] == sum(run["answered"] for run in result["runs"]) / 2
-    assert result["command"] == f"odzera bench app --users 2 --seconds 1.0 --think 0.0 --url {server.url} --runs 2"
+    assert result["command"] == f"odzera bench app --users 2 --seconds 0.4 --think 0.0 --url {server.url} --runs 2"
     assert result["goals"]["memory_mb"]["met"] is None
     table = CliRunner().invoke(commands, ["bench", "app", *options])
     assert "every model's, nli" in table.stdout

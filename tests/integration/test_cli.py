@@ -16,7 +16,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from engine import __version__
+from engine.bench.step_profile import profile_step
 from engine.cli import app
+from engine.cli.formats import difference
 from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
@@ -95,10 +97,41 @@ def rows_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_every_command_has_an_example_and_imports_nothing_heavy(command: str) -> None:
+HELP = """
+import json, sys
+from typer.testing import CliRunner
+from engine.cli import app
+said = {}
+for command in json.load(sys.stdin):
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    said[command] = [shown.exit_code, shown.stdout, sorted(sys.modules)]
+print(json.dumps(said))
+"""
+
+
+def test_help_of_every_command_has_an_example_and_imports_nothing_heavy() -> None:
     result = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "engine", *command.split(), "--help"],
+        [sys.executable, "-c", HELP],
+        cwd=ROOT,
+        input=json.dumps(list(COMMANDS)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert set(said) == set(COMMANDS)
+    for command, (code, shown, imported) in said.items():
+        assert code == 0, command
+        assert "Example:" in shown, command
+        assert "engine.cli" in imported
+        assert not HEAVY.intersection(imported), command
+
+
+def test_help_of_the_program_itself_imports_nothing_heavy() -> None:
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "engine", "train", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -229,10 +262,7 @@ def test_the_program_prints_json_alone_where_a_script_asks_for_it(home: Path) ->
 
 
 def test_recipes_list_every_published_system_with_its_parameters() -> None:
-    result = program("recipes", "--json")
-    assert result.returncode == 0
-    assert result.stderr == ""
-    rows = json.loads(result.stdout)
+    rows = answer("recipes")
     counted = {(row["name"], row["task"]): (row["total_parameters"], row["trained_parameters"]) for row in rows}
     assert len(counted) == len(rows)
     for key, published in PUBLISHED.items():
@@ -276,6 +306,21 @@ def test_compare_shows_every_model_in_words(home: Path) -> None:
     first = next(one for one in table["mcnemar"] if one["first"] == best)
     assert f"McNemar's test of {best}, p after Holm's correction for all pairs of models, against:" in told
     assert f"{first['second']} p {compared(get_language('en'), first['p_holm'])}" in told
+
+
+def test_the_details_say_by_how_much_the_best_model_is_ahead_of_each_other(home: Path) -> None:
+    result = odzera("compare", "slang", "--details")
+    table = answer("compare", "slang")
+    best, *others = (row["model"] for row in table["rows"])
+    assert f"{best} against each other model, points ahead" in result.stdout
+    shown = {one["second"]: one["figures"] for one in table["differences"] if one["first"] == best}
+    assert list(shown) == others
+    lines = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if " to " in line}
+    for name, figures in shown.items():
+        assert difference(figures["accuracy"]) in lines[name]
+        verdict = figures["macro_f1"]["verdict"].replace("first", best)
+        assert f"{difference(figures['macro_f1'])} {verdict} " in lines[name]
+    assert "of a paired bootstrap, 2,000 resamples of 87 terms" in " ".join(result.stderr.split())
 
 
 def test_results_from_different_data_are_never_in_one_table(own_home: Path, rows_file: Path, slang: TaskData) -> None:
@@ -454,12 +499,22 @@ def test_studies_of_an_empty_place_say_how_to_make_one(tmp_path: Path) -> None:
     assert answer("studies", "--storage", str(tmp_path / "none.db")) == []
 
 
-def test_a_training_step_is_taken_apart(few: TaskData, tmp_path: Path) -> None:
-    few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
-    result = answer("bench", "step", "--source", str(tmp_path / "rows.csv"))
-    assert result["command"] == "odzera bench step --source rows.csv"
-    whole, *operators = result["rows"]
+def assert_taken_apart(rows: list[dict[str, Any]]) -> None:
+    """A whole step, and the ten operators that take most of it."""
+    whole, *operators = rows
     assert whole["ms"] > 0
     assert len(operators) == 10
     assert sum(one["share"] for one in operators) <= 1.001
     assert any("mm" in one["operator"] for one in operators)
+
+
+def test_a_training_step_is_taken_apart(few: TaskData) -> None:
+    assert_taken_apart(profile_step(few, 3))
+
+
+@pytest.mark.slow
+def test_the_command_takes_a_training_step_apart(few: TaskData, tmp_path: Path) -> None:
+    few.frame[["text", "label", "split"]].to_csv(tmp_path / "rows.csv", index=False)
+    result = answer("bench", "step", "--source", str(tmp_path / "rows.csv"))
+    assert result["command"] == "odzera bench step --source rows.csv"
+    assert_taken_apart(result["rows"])

@@ -165,18 +165,21 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, rows_file: Path) -> Stoppe
     return Stopped(home, said)
 
 
+@pytest.mark.slow
 def test_an_error_ends_all_processes_with_one_line(stopped: Stopped) -> None:
     assert stopped.said.returncode != 0
     lines = [line for line in stopped.said.stderr.splitlines() if line.startswith("odzera:")]
     assert lines == ["odzera: mini-last1 is being trained on this data by another process."]
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_one_stopped(stopped: Stopped) -> None:
     epochs = [line for line in stopped.said.stderr.splitlines() if line.startswith("scratch epoch")]
     assert len(epochs) == 3
     assert ["trained before" in line for line in epochs] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_baselines_are_fitted_once(stopped: Stopped) -> None:
     assert stopped.said.stdout.count("majority on") == 1
     checkpoints, _ = list_checkpoints(stopped.home / "checkpoints", "slang")

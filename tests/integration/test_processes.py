@@ -14,18 +14,12 @@ import pytest
 from engine.errors import DataError, OdzeraError
 from engine.messages import Message
 from engine.processes import Child, call_apart, describe_end, run_all, run_program
+from engine.processes.others import read_clocks
 
 
 def square(number: int) -> dict[str, int]:
     """Something to do."""
     return {"square": number * number, "process": os.getpid()}
-
-
-def refuse(number: int) -> int:
-    """Something that can't be done for 1."""
-    if number == 1:
-        raise DataError("One can't be done.")
-    return number
 
 
 def die(number: int) -> int:
@@ -52,17 +46,12 @@ def big(number: int) -> bytes:
 def test_every_call_is_made_in_another_process() -> None:
     results = dict(run_all(square, [(1,), (2,), (3,)], workers=2))
     assert {place: result["square"] for place, result in results.items()} == {0: 1, 1: 4, 2: 9}
-    assert os.getpid() not in {result["process"] for result in results.values()}
+    assert len({os.getpid(), *(result["process"] for result in results.values())}) == 4
 
 
 def test_a_large_result_comes_whole() -> None:
     ((_, result),) = run_all(big, [(5_000_000,)], workers=1)
     assert len(result) == 5_000_000
-
-
-def test_an_error_comes_back_as_its_line() -> None:
-    with pytest.raises(OdzeraError, match=r"^One can't be done\.$"):
-        list(run_all(refuse, [(1,)], workers=1))
 
 
 def test_a_process_that_dies_says_so() -> None:
@@ -85,7 +74,7 @@ def refuse_in_words(name: str) -> None:
     raise DataError(Message("{name} can't be done.", name=name))
 
 
-def test_an_error_keeps_the_template_it_was_made_from() -> None:
+def test_an_error_comes_back_as_its_line_and_the_template_it_was_made_from() -> None:
     with pytest.raises(OdzeraError) as raised:
         call_apart(refuse_in_words, "{Two}")
     assert str(raised.value) == "{Two} can't be done."
@@ -211,3 +200,36 @@ def test_a_program_that_does_not_end_when_asked_is_killed(monkeypatch: pytest.Mo
         while running.last_line() != "deaf":
             time.sleep(0.02)
     assert running.process.returncode == -signal.SIGKILL
+
+
+def name_process(system: str, turn: int) -> tuple[str, int, int]:
+    """What is measured, and where."""
+    if system == "dies":
+        os._exit(3)
+    return system, turn, os.getpid()
+
+
+def test_each_measurement_is_made_in_a_process_of_its_own() -> None:
+    # Imported here: the processes import this file.
+    from engine.bench.turns import measure_apart
+
+    found = measure_apart(name_process, ("a", "dies"), 1, lambda system, turn: (system, turn))
+    assert found.failures == {"dies": "The process ended by itself with exit code 3."}
+    assert [one[:2] for one in found.results["a"]] == [("a", 0)]
+    assert found.results["a"][0][2] != os.getpid()
+
+
+def spin(seconds: float) -> None:
+    """Compute for so many seconds of a core."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_our_own_work_is_that_of_this_process_and_of_the_children_it_waited_for() -> None:
+    before = read_clocks()
+    spin(0.3)
+    call_apart(spin, 0.3)
+    after = read_clocks()
+    assert after.own - before.own >= 0.58
+    assert after.every - before.every > 0

@@ -303,6 +303,7 @@ def served(
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_copied_folder_serves_every_model_by_its_own_app(served: tuple[Client, Path, dict[str, str]]) -> None:
     client, _, _ = served
     answers = client.predict("ale kozak, serio", api_name="/classify_slang")
@@ -312,6 +313,7 @@ def test_the_copied_folder_serves_every_model_by_its_own_app(served: tuple[Clien
     assert {one["model"] for one in pairs} == NAMES
 
 
+@pytest.mark.slow
 def test_serving_changes_none_of_its_files(served: tuple[Client, Path, dict[str, str]]) -> None:
     _, folder, before = served
     after = {name: hashlib.sha256(content).hexdigest() for name, content in files_of(folder).items()}
@@ -319,6 +321,7 @@ def test_serving_changes_none_of_its_files(served: tuple[Client, Path, dict[str,
     assert {name: one for name, one in after.items() if ".exports" not in name} == before
 
 
+@pytest.mark.slow
 def test_checkpoints_and_studies_are_not_handed_out(served: tuple[Client, Path, dict[str, str]]) -> None:
     client, folder, before = served
     for name in (next(name for name in before if name.endswith(MANIFEST)), "studies/slang-sample.db"):

@@ -77,7 +77,15 @@ def test_the_environment_has_the_pytorch_of_its_hardware(python: Path, hardware:
 
 
 def test_the_browser_tests_of_the_main_page_pass_against_it(address: str) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "page" / "test_browser.py")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(ROOT / "tests" / "page" / "test_browser.py"),
+    ]
     environment = os.environ | {"ODZERA_TEST_ADDRESS": address}
     done = subprocess.run(
         [*command, "-k", MAIN_PAGE], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

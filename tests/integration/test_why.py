@@ -374,8 +374,9 @@ def test_the_bundled_small_decoder_is_explained_within_two_seconds(bundled: Regi
     explainer = Explainer(bundled)
     # Opening isn't part of it.
     list(explain_all(explainer, SLANG, (text,), [model], way))
-    start = time.perf_counter()
+    # Computing time, which another program's work doesn't lengthen.
+    start = time.process_time()
     (one,) = explain_all(explainer, SLANG, (text,), [model], way)
     assert isinstance(one, Explanation)
     assert sum(map(len, one.passage.named())) >= 25
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

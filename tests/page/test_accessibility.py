@@ -107,7 +107,7 @@ def test_no_tab_has_a_serious_fault(
     assert not faults, "\n".join(dict.fromkeys(faults))
 
 
-@pytest.mark.parametrize("code", list(NAMES))
+@pytest.mark.parametrize("code", ["en", *(pytest.param(one, marks=pytest.mark.slow) for one in NAMES if one != "en")])
 def test_a_browser_can_install_the_page(browser: Browser, address: str, code: str) -> None:
     page = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
     page.set_default_timeout(30_000)

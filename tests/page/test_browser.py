@@ -5,9 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,12 +17,14 @@ from engine.paths import ROOT, Places
 from engine.search.shipped import SHIPPED
 from engine.search.storage import open_storage
 from gradio_app.tabs.slang import EXAMPLES
-from support.servers import CHROMIUM, free_port
+from support.servers import CHROMIUM, free_port, wait_for
 
 NAMES = {"majority", "tfidf", "scratch", "scratch-b"}
 SCRIPT = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LIVE = "a search under way"
 WIDE, NARROW = (1280, 900), (390, 844)
+NARROW_FIRST = [pytest.param(NARROW, id="narrow"), pytest.param(WIDE, id="wide", marks=pytest.mark.slow)]
+"""Where there is little room something sticks out sooner."""
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -81,13 +80,7 @@ def address(trained: Places, studies_file: Path, tmp_path_factory: pytest.TempPa
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(300):
-            assert server.poll() is None, log.read_text(encoding="utf-8")
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
+        wait_for(url, server, log)
         yield url
     finally:
         server.terminate()
@@ -224,6 +217,31 @@ def test_an_example_fills_the_box_and_a_second_question_replaces_the_answers(ope
     assert page.locator("#slang-answers .oz-card").count() == 0
     ask_slang(page, "no i lipa")
     assert page.locator("#slang-answers .oz-card[data-label]").count() == 4
+
+
+PRESS_AT_ONCE = """question => new Promise(pressed => {
+  const [text, button, answers] = ["#slang-text textarea", "#slang-ask", "#slang-answers"].map(
+    one => document.querySelector(one));
+  new MutationObserver((_, observer) => {
+    if (!answers.querySelector("[data-done=true]")) return;
+    observer.disconnect();
+    text.value = question;
+    text.dispatchEvent(new Event("input", {bubbles: true}));
+    button.click();
+    pressed();
+  }).observe(answers, {attributes: true, childList: true, subtree: true});
+  button.click();
+})"""
+"""Ask, and ask something else the moment that the last answer stands there, before Gradio has closed its event."""
+
+
+def test_a_question_that_follows_the_last_answer_at_once_is_answered_too(open_page: Opener) -> None:
+    page = open_page()
+    page.fill("#slang-text textarea", "ale kozak")
+    page.evaluate(PRESS_AT_ONCE, "no i lipa")
+    page.wait_for_function("decodeURIComponent(location.hash).includes('no+i+lipa')")
+    page.wait_for_selector("#slang-answers .oz-answers[data-done=true]")
+    expect(page.locator("#slang-answers .oz-card[data-label]")).to_have_count(4)
 
 
 def test_ctrl_enter_asks_and_the_address_brings_the_question_back(open_page: Opener) -> None:
@@ -457,7 +475,7 @@ def test_the_study_tab_shows_the_shipped_search(open_page: Opener) -> None:
     assert page.locator("#study-view a").get_attribute("href") == "/dashboard/studies/1"
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", NARROW_FIRST)
 def test_the_study_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
     open_tab(page, "Study")
@@ -539,7 +557,7 @@ def test_the_training_tab_shows_how_models_learned_and_fits_the_window(
     expect(page.locator("#training-plan")).to_contain_text("Dropout is a number from 0 to below 1")
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", NARROW_FIRST)
 def test_the_data_tab_shows_the_shipped_curves_and_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
     open_tab(page, "Data")
@@ -573,7 +591,7 @@ def test_rows_are_leafed_through_and_another_data_set_brings_its_own(open_page: 
     assert page.evaluate(STICKING_OUT) == []
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", NARROW_FIRST)
 def test_the_about_tab_fits_the_window(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
     open_tab(page, "About")

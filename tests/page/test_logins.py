@@ -105,10 +105,11 @@ def test_a_user_who_is_not_there_takes_as_long_as_one_who_is() -> None:
     def seconds(user: str) -> float:
         best = 1.0
         for _ in range(7):
-            start = time.perf_counter()
+            # Of this process alone, however busy the machine is.
+            start = time.process_time()
             for _ in range(300):
                 passwords(user, "guess")
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert 0.5 < seconds(USER) / seconds("nobody") < 2

@@ -27,7 +27,7 @@ TINY_DECODER = {
 
 def tiny_recipe(**changes: object) -> Recipe:
     """A decoder that trains in a second or two."""
-    base = dataclasses.replace(RECIPES["scratch"], decoder=TINY_DECODER, epochs=2, batch_size=64, precision="float32")
+    base = dataclasses.replace(RECIPES["scratch-bpe"], name="scratch", decoder=TINY_DECODER, epochs=2, batch_size=64)
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 

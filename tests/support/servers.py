@@ -27,7 +27,7 @@ def has_index() -> bool:
     return "from versions: none" not in done.stderr and "from versions:" in done.stderr
 
 
-def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path, seconds: float = 120) -> None:
+def wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path, seconds: float = 240) -> None:
     """Return when the page answers."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

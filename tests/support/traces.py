@@ -1,8 +1,10 @@
-"""Graphs of small networks, each traced once: what a trace writes depends on the network alone, and takes seconds."""
+"""Graphs of small networks, each traced once a run: a trace depends on the network alone, and takes seconds."""
 
 import hashlib
 import shutil
 from pathlib import Path
+
+from filelock import FileLock
 
 from engine.models.networks import Reader
 from engine.models.onnx_graphs import trace
@@ -12,14 +14,17 @@ class Traces:
     """A stand-in for `engine.models.onnx_graphs.trace` that remembers what it wrote."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the graphs in a folder."""
+        """Keep the graphs in a folder, which several processes may share."""
         self.folder = folder
 
     def __call__(self, reader: Reader, file: Path) -> None:
         """Write a network's graph to a file."""
         kept = self.folder / f"{_digest(reader)}.onnx"
-        if not kept.exists():
-            trace(reader, kept)
+        with FileLock(kept.with_suffix(".lock")):
+            if not kept.exists():
+                unfinished = kept.with_name(f"unfinished-{kept.name}")
+                trace(reader, unfinished)
+                unfinished.rename(kept)
         shutil.copy(kept, file)
 
 

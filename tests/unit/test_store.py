@@ -59,6 +59,7 @@ def test_a_store_of_version_0_6_opens_without_its_table_of_latencies_and_with_it
     columns = {"run": str, "device": str, "p50_ms": float, "batch_p50_ms": float}
     store.db.table("latencies").create(columns, pk=("run", "device"), foreign_keys=[("run", "runs", "id")])
     store.db.table("latencies").insert({"run": "one", "device": "cpu", "p50_ms": 1.0, "batch_p50_ms": 9.0})
+    store.db.table("predictions").transform(drop={"cluster"})
     store.db.execute("PRAGMA user_version = 3")
     store.db.close()
     again = Store.open(tmp_path / "results.db")
@@ -114,6 +115,14 @@ def test_runs_are_stored_while_a_page_reads(tmp_path: Path, monkeypatch: pytest.
 def test_a_run_comes_back_as_it_went_in(store: Store) -> None:
     store.add(run("one"), EPOCHS, predictions())
     assert store.runs("slang", "aaaaaaaaaaaa") == [run("one")]
+
+
+def test_predictions_come_back_with_the_clusters_of_their_rows_or_without_any(store: Store) -> None:
+    with_clusters = dataclasses.replace(predictions(), clusters=[0, 4, 0])
+    store.add(run("one"), EPOCHS, with_clusters)
+    store.add(run("two", model="other"), EPOCHS, predictions())
+    assert store.predictions("one") == with_clusters
+    assert store.predictions("two").clusters == []
 
 
 def test_adding_a_run_twice_leaves_the_first(store: Store) -> None:

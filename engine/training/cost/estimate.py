@@ -57,7 +57,8 @@ def estimate(
             4 * count_parameters(whole).total / 2**20 + PROGRAM_MB,
         )
     option = get_option("grouped")
-    reader = (recipe.decoder["vocab_size"], recipe.lowercase) if recipe.kind == "scratch" else (recipe.backbone,)
+    own = (recipe.reads_words, recipe.decoder.get("vocab_size"), recipe.lowercase)
+    reader = own if recipe.kind == "scratch" else (recipe.backbone,)
     key = (*reader, recipe.max_length)
     if key not in workloads:
         workloads[key] = make_workload(recipe, data)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from engine.data.batches import Batch, Batches, oversampled
 from engine.data.sources import TaskData
-from engine.data.tokens import Encoded, encode, train_tokenizer
+from engine.data.tokens import Encoded, encode, train_own_tokenizer, train_tokenizer
 from engine.errors import HubError
 from engine.models.backbone_files import locate
 from engine.models.backbones import Backbone, get_backbone
@@ -23,6 +23,10 @@ words of a small train split, and its texts would seem shorter than they are."""
 
 Window = list[NDArray[np.int64]]
 """The rows of each batch of one optimizer step."""
+
+
+FEATURES = 22
+"""Of a word, itself and its n-grams, where a decoder reads words: Polish words have 21 on average, known ones fewer."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Workload:
         pad_id = int(config.pad_token_id or 0)
         generator = np.random.default_rng(0)
         # Any token but the one for padding, by which some models find where a text ends.
-        ids = generator.integers(1, config.vocab_size, int(self.lengths.sum()), dtype=np.int32)
+        shape = (int(self.lengths.sum()), *((FEATURES,) if getattr(config, "input", "") == "words" else ()))
+        ids = generator.integers(1, config.vocab_size, shape, dtype=np.int32)
         offsets = np.concatenate([[0], np.cumsum(self.lengths)])
         types = None
         if self.second is not None and getattr(config, "type_vocab_size", 0) > 1:
@@ -73,7 +78,7 @@ def find_tokenizer(recipe: Recipe, data: TaskData) -> tuple[Any, str]:
     """A tokenizer for a recipe without downloading one, and whose it is; it has a token to pad with."""
     texts = data.texts("train")
     if recipe.kind == "scratch":
-        return train_tokenizer(texts, recipe.decoder["vocab_size"], recipe.lowercase), "its own"
+        return train_own_tokenizer(texts, recipe.decoder, recipe.lowercase), "its own"
     own = _tokenizer_here(get_backbone(recipe.backbone))
     if own is not None:
         return own, "its own"
@@ -100,7 +105,9 @@ def _second_texts(encoded: Encoded, tokenizer: Any) -> NDArray[np.int64]:
     if encoded.type_ids is not None:
         return np.add.reduceat(encoded.type_ids.astype(np.int64), starts)
     places = np.arange(len(encoded.ids))
-    marks = np.where(encoded.ids == tokenizer.sep_token_id, places, len(places))
+    # A word's features begin with its own id.
+    first = encoded.ids if encoded.ids.ndim == 1 else encoded.ids[:, 0]
+    marks = np.where(first == tokenizer.sep_token_id, places, len(places))
     return np.maximum(encoded.offsets[1:] - np.minimum.reduceat(marks, starts) - 1, 0)
 
 

@@ -1,17 +1,15 @@
 """Measurements in turns: their order, their failures, their ratios, and the record beside them."""
 
 import json
-import os
 import time
 
 import pytest
 
-from engine.bench.turns import BenchRecord, measure_apart
+from engine.bench.turns import BenchRecord
 from engine.data.sources import TaskData
 from engine.errors import OdzeraError, RecipeError
 from engine.evaluation.turns import Turns, order_turns, take_turns, time_calls
-from engine.processes import call_apart
-from engine.processes.others import Clocks, read_clocks, share_of_others
+from engine.processes.others import Clocks, share_of_others
 
 
 class Fake:
@@ -91,20 +89,6 @@ def test_calls_are_timed_one_after_the_other_and_the_first_of_each_is_not() -> N
     assert 20 <= slept.minimum("nap", float) <= slept.median("nap", float)
 
 
-def name_process(system: str, turn: int) -> tuple[str, int, int]:
-    """What is measured, and where."""
-    if system == "dies":
-        os._exit(3)
-    return system, turn, os.getpid()
-
-
-def test_each_measurement_is_a_process_of_its_own() -> None:
-    found = measure_apart(name_process, ("a", "dies"), 2, lambda system, turn: (system, turn))
-    assert found.failures == {"dies": "The process ended by itself with exit code 3."}
-    assert [one[:2] for one in found.results["a"]] == [("a", 0), ("a", 1)]
-    assert len({os.getpid(), *(one[2] for one in found.results["a"])}) == 3
-
-
 def test_a_record_says_where_when_and_how_it_was_measured(slang: TaskData) -> None:
     found = BenchRecord("odzera bench nothing", slang).close(threads=1, rounds=2, rows=[])
     assert found["task"] == "slang"
@@ -125,19 +109,3 @@ def test_others_have_the_busy_time_that_is_not_our_own() -> None:
     assert share_of_others(before, Clocks(every=120, busy=52, own=10)) == pytest.approx(7 / 20)
     assert share_of_others(before, Clocks(every=120, busy=44, own=10)) == 0, "clocks tick at different moments"
     assert share_of_others(before, before) == 0
-
-
-def spin(seconds: float) -> None:
-    """Compute for so many seconds of a core."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
-
-
-def test_our_own_work_is_that_of_this_process_and_of_the_children_it_waited_for() -> None:
-    before = read_clocks()
-    spin(0.3)
-    call_apart(spin, 0.3)
-    after = read_clocks()
-    assert after.own - before.own >= 0.58
-    assert after.every - before.every > 0

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from engine.data.word_tokens import train_words
 from engine.models.decoder import Decoder, make_decoder
 from engine.models.decoder_config import DecoderConfig
 from engine.training.recipes import RECIPES
@@ -176,7 +177,7 @@ def test_no_input_at_all_is_refused() -> None:
         ({"num_attention_heads": 5}, "5 heads don't divide a width of 32"),
         ({"num_attention_heads": 0}, "heads"),
         ({"pooling": "first"}, "pooling is one of"),
-        ({"head": "conv"}, "head one of"),
+        ({"head": "conv"}, "head is one of"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"vocab_size": 258}, "at least 259"),
     ],
@@ -184,3 +185,64 @@ def test_no_input_at_all_is_refused() -> None:
 def test_a_shape_that_cannot_be_is_refused(option: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         DecoderConfig(**{**TINY_DECODER, **option})
+
+
+WORDS = {**TINY_DECODER, "input": "words", "pooling": "max+sum"}
+
+
+def bags(seed: int = 0) -> torch.Tensor:
+    """Two texts of four words with up to five features each, the second one a word shorter."""
+    ids = torch.randint(3, TINY_DECODER["vocab_size"], (2, 4, 5), generator=torch.Generator().manual_seed(seed))  # type: ignore[call-overload]
+    ids[:, 1, 3:] = 0
+    ids[1, 3] = 0
+    return ids
+
+
+MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+
+
+def test_a_word_is_the_sum_of_its_features_in_any_order() -> None:
+    model = decoder(**WORDS)
+    ids = bags()
+    vectors = model.get_input_embeddings()(ids)
+    assert vectors.shape == (2, 4, TINY_DECODER["hidden_size"])
+    by_hand = torch.nn.Embedding.forward(model.tokens, ids[0, 0]).sum(0)  # type: ignore[arg-type]
+    assert torch.allclose(vectors[0, 0], by_hand, atol=1e-5)
+    shuffled = ids[:, :, torch.tensor([4, 2, 0, 1, 3])]
+    assert torch.allclose(model(shuffled, MASK).logits, model(ids, MASK).logits, atol=1e-5)
+
+
+def test_padding_adds_nothing_to_a_word_or_a_text() -> None:
+    torch.manual_seed(0)
+    model = make_decoder(WORDS, num_labels=3).eval()
+    wider = torch.cat([bags(), torch.zeros(2, 4, 3, dtype=torch.long)], dim=2)
+    assert torch.allclose(model(wider, MASK).logits, model(bags(), MASK).logits, atol=1e-6)
+    assert torch.allclose(model(bags()[1:, :3], MASK[1:, :3]).logits, model(bags(), MASK).logits[1:], atol=1e-6)
+
+
+def test_padding_stays_zero_in_training() -> None:
+    model = make_decoder(WORDS, num_labels=3)
+    model(bags(), MASK, labels=torch.tensor([0, 1])).loss.backward()
+    gradient = model.get_input_embeddings().weight.grad
+    assert gradient[0].abs().max() == 0 < gradient[3:].abs().max()
+
+
+def test_without_a_block_a_text_is_a_bag_of_its_words_and_their_places() -> None:
+    model = decoder(**(WORDS | {"num_hidden_layers": 0, "final_norm": False}))
+    with torch.no_grad():
+        model.positions.weight.zero_()
+    ids = bags()
+    assert torch.allclose(model(ids[:, [1, 0, 2, 3]], MASK).logits, model(ids, MASK).logits, atol=1e-5)
+
+
+def test_the_largest_and_the_sum_are_read_side_by_side() -> None:
+    hidden = torch.tensor([[[1.0, -2.0], [3.0, -4.0], [9.0, 9.0]]])
+    pooled = make_decoder({**WORDS, "hidden_size": 2, "num_attention_heads": 1}, 3).pool(
+        hidden, torch.tensor([[1, 1, 0]])
+    )
+    assert pooled.tolist() == [[3.0, -2.0, 4.0, -6.0]]
+
+
+def test_a_decoder_of_words_has_as_many_vectors_as_its_tokenizer_ids() -> None:
+    tokenizer = train_words([("kot śpi",), ("kot je",)], 600)
+    assert make_decoder(WORDS, 3, tokenizer).config.vocab_size == len(tokenizer) < 600

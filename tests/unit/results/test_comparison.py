@@ -1,5 +1,6 @@
 """Tables as plain values: models on the same data, a model on any file, the recipes."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,44 @@ def test_mcnemar_counts_the_rows_that_only_one_gets_right(results: Store) -> Non
     for one in comparison["mcnemar"]:
         gained = (rows[one["first"]]["accuracy"] - rows[one["second"]]["accuracy"]) * total
         assert one["only_first_right"] - one["only_second_right"] == pytest.approx(gained)
+
+
+def test_differences_are_of_the_pairs_tested_with_the_figures_of_the_table(results: Store, task: Task) -> None:
+    comparison = compare_models(results, task)
+    rows = {row["model"]: row for row in comparison["rows"]}
+    tests = [(one["first"], one["second"], one["p_holm"]) for one in comparison["mcnemar"]]
+    assert [(one["first"], one["second"], one["p_holm"]) for one in comparison["differences"]] == tests
+    for one in comparison["differences"]:
+        assert one["clusters"] < one["rows"] == comparison["data"]["test_rows"]
+        for name, measured in one["figures"].items():
+            expected = rows[one["first"]][name] - rows[one["second"]][name]
+            assert measured["difference"] == pytest.approx(expected)
+            assert measured["low"] <= measured["difference"] <= measured["high"]
+            assert measured["verdict"] == (
+                "first better"
+                if measured["low"] > 0
+                else "second better"
+                if measured["high"] < 0
+                else "no clear difference"
+            )
+
+
+def test_differences_of_older_records_draw_the_terms_of_the_data_at_hand(results: Store) -> None:
+    before = compare_models(results, SLANG)
+    runs = results.runs("slang", before["data"]["fingerprint"])
+    assert all(results.predictions(run.id).clusters for run in runs)
+    old, moved = Store.in_memory(), Store.in_memory()
+    for run in runs:
+        without = dataclasses.replace(results.predictions(run.id), clusters=[])
+        old.add(run, [], without)
+        moved.add(dataclasses.replace(run, source="mine.csv"), [], without)
+    assert compare_models(old, SLANG)["differences"] == before["differences"]
+    # The rows of another file aren't at hand, and each stands for itself.
+    other = compare_models(moved, SLANG)["differences"]
+    assert {one["clusters"] for one in other} == {None}
+    assert (
+        other[0]["figures"]["accuracy"]["difference"] == before["differences"][0]["figures"]["accuracy"]["difference"]
+    )
 
 
 def test_results_on_different_data_are_never_in_one_table(trained: Places, tmp_path: Path) -> None:

@@ -32,12 +32,21 @@ def row(model: str, family: str, accuracy: float, trained: int = 5_000) -> dict[
     }
 
 
-def comparison(difference: float = 0.1, p: float = 0.01) -> dict[str, Any]:
+def measured(difference: float, low: float, high: float, verdict: str, is_flat: bool = False) -> dict[str, Any]:
+    return {"difference": difference, "low": low, "high": high, "verdict": verdict, "is_flat": is_flat}
+
+
+CLEAR, UNCLEAR = measured(0.1, 0.021, 0.18, "first better"), measured(-0.0002, -0.03, 0.029, "no clear difference")
+
+
+def comparison(accuracy: dict[str, Any] = CLEAR, macro_f1: dict[str, Any] = CLEAR) -> dict[str, Any]:
+    pair = {"first": "high", "second": "low", "p_holm": 0.034}
     return {
         "task": "slang",
         "data": {"source": "mine.csv", "fingerprint": "abc", "rows": 1_000, "test_rows": 100},
         "rows": [row("low", "scratch", 0.5), row("high", "pretrained", 0.6, 0), row("other", "scratch", 0.4)],
-        "mcnemar": [{"first": "high", "second": "low", "difference": difference, "p": p / 3, "p_holm": p}],
+        "mcnemar": [{**pair, "difference": 0.1, "p": 0.01}],
+        "differences": [{**pair, "figures": {"accuracy": accuracy, "macro_f1": macro_f1}}],
     }
 
 
@@ -50,15 +59,26 @@ def test_models_stand_best_first_with_what_they_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "p", "says"),
+    ("accuracy", "macro_f1", "says"),
     [
-        (0.1, 0.01, "`high` is ahead (10.0 points of accuracy, McNemar's p = 0.01 after Holm)"),
-        (-0.1, 0.01, "`low` is ahead (10.0 points"),
-        (0.1, 0.2, "no clear difference (10.0 points"),
+        (
+            CLEAR,
+            CLEAR,
+            "adapted: `high` better. `high` less `low`: +10.0 (+2.1 to +18.0) points of accuracy, +10.0 (+2.1 to "
+            "+18.0) of macro F1; McNemar's p = 0.034 after Holm. On",
+        ),
+        (measured(-0.1, -0.2, -0.05, "second better"),) * 2
+        + ("adapted: `low` better. `high` less `low`: -10.0 (-20.0",),
+        (UNCLEAR, UNCLEAR, "adapted: no clear difference. `high` less `low`: +0.0 (-3.0 to +2.9) points"),
+        (UNCLEAR, CLEAR, "adapted: no clear difference in accuracy, `high` better in macro F1. `high` less `low`"),
+        (measured(0, 0, 0, "equal within a point", True), UNCLEAR, "equal within a point in accuracy"),
+        (measured(0, 0, 0, "equal within a point", True), UNCLEAR, "+0.0 (zero width) points of accuracy"),
     ],
 )
-def test_the_answer_names_the_best_of_each_kind_and_whether_they_differ(difference: float, p: float, says: str) -> None:
-    table = answer_table(comparison(difference, p))
+def test_the_answer_names_the_best_of_each_kind_and_by_how_much_they_differ(
+    accuracy: dict[str, Any], macro_f1: dict[str, Any], says: str
+) -> None:
+    table = answer_table(comparison(accuracy, macro_f1))
     assert "| trained from scratch | `low` |" in table
     assert "`other`" not in table
     assert says in table

@@ -1,4 +1,4 @@
-"""The search space: one pure function, every point of it a decoder of at most 10M parameters."""
+"""The search space: one pure function, every point of it a decoder of at most 14M parameters."""
 
 import itertools
 import json
@@ -66,15 +66,15 @@ def test_the_same_trial_gives_the_same_recipe() -> None:
     assert suggest(trial) == suggest(trial) == make_recipe(trial.params)
 
 
-def test_every_corner_of_the_space_has_at_most_ten_million_parameters() -> None:
-    names = ("vocab_size", "hidden_size", "num_hidden_layers", "feed_forward_ratio", "head")
+def test_every_corner_of_the_space_has_at_most_fourteen_million_parameters() -> None:
+    names = ("input", "vocab_size", "hidden_size", "num_hidden_layers", "feed_forward_ratio", "head")
     largest = 0
     for corner in itertools.product(*(ends(name) for name in names)):
         settings = starting_points()[0] | dict(zip(names, corner, strict=True))
         counted = count_recipe(make_recipe(settings))
         assert counted is not None
         largest = max(largest, counted.total)
-    assert 8_000_000 < largest <= MAX_PARAMETERS
+    assert 13_000_000 < largest <= MAX_PARAMETERS
 
 
 def test_every_number_of_heads_divides_every_width() -> None:
@@ -108,10 +108,12 @@ def test_the_recipe_of_a_point_survives_json() -> None:
     assert Recipe.from_dict(json.loads(json.dumps(recipe.as_dict()))) == recipe
 
 
-def test_the_first_points_are_a_small_model_and_the_two_published_ones() -> None:
-    small, first, second = (make_recipe(settings) for settings in starting_points())
-    assert small.decoder["hidden_size"] == RECIPES["scratch"].decoder["hidden_size"]
-    assert small.lr == RECIPES["scratch"].lr
+def test_the_first_points_are_a_small_model_of_each_input_and_the_two_published_ones() -> None:
+    words, tokens, first, second = (make_recipe(settings) for settings in starting_points())
+    for recipe, name in ((words, "scratch"), (tokens, "scratch-bpe")):
+        assert {key: recipe.decoder[key] for key in RECIPES[name].decoder} == RECIPES[name].decoder
+        assert (recipe.lr, recipe.r_drop) == (RECIPES[name].lr, RECIPES[name].r_drop)
+    assert (words.decoder["input"], tokens.decoder["input"]) == ("words", "tokens")
     for recipe, name in ((first, "scratch-3m4"), (second, "scratch-5m7")):
         published = RECIPES[name]
         for key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
@@ -119,7 +121,7 @@ def test_the_first_points_are_a_small_model_and_the_two_published_ones() -> None
         assert (recipe.lr, recipe.weight_decay) == (published.lr, published.weight_decay)
 
 
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("place", range(4))
 def test_the_first_points_lie_in_the_space(place: int) -> None:
     for name, value in starting_points()[place].items():
         assert SPACE[name]._contains(SPACE[name].to_internal_repr(value)), name

@@ -67,7 +67,7 @@ def test_no_more_is_queued_than_is_asked_for(request_of) -> None:
 def test_a_failed_first_setting_is_queued_again_by_the_next_call(request_of) -> None:
     study = open_study(request_of())
     study.tell(study.ask(), state=TrialState.FAIL)
-    assert len(open_study(request_of()).get_trials(states=(TrialState.WAITING,))) == 3
+    assert len(open_study(request_of()).get_trials(states=(TrialState.WAITING,))) == 4
 
 
 def test_the_name_is_the_same_for_the_same_data_and_sampler(request_of) -> None:

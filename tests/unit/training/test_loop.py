@@ -24,7 +24,7 @@ from engine.errors import OdzeraError, RecipeError
 from engine.models.decoder import make_decoder
 from engine.paths import ROOT
 from engine.store import Store
-from engine.training.loop import Epoch, balanced_weights, make_optimizer, rate_factor, train
+from engine.training.loop import Epoch, balanced_weights, disagreement, make_optimizer, rate_factor, train
 from engine.training.recipe import Recipe
 from support.models import TINY_DECODER, tiny_recipe
 
@@ -384,3 +384,28 @@ def test_a_setting_that_would_break_the_loop_is_refused_by_name(setting: dict[st
     (name,) = setting
     with pytest.raises(RecipeError, match=f"{name} can't be"):
         tiny_recipe(**setting)
+
+
+def test_equal_answers_agree_and_others_disagree_by_their_divergence() -> None:
+    same_twice = torch.tensor([[1.0, 0.0, 0.0]]).repeat(4, 1)
+    assert float(disagreement(same_twice)) == pytest.approx(0)
+    one, other = torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1])
+    by_hand = ((one * (one / other).log()).sum() + (other * (other / one).log()).sum()) / 2
+    assert float(disagreement(torch.stack([one.log(), other.log()]))) == pytest.approx(float(by_hand), abs=1e-6)
+
+
+def test_r_drop_makes_answers_agree_more_under_dropout() -> None:
+    def apart(model: nn.Module) -> float:
+        torch.manual_seed(0)
+        model.train()
+        batch = next(iter(TRAINING.training(0, 1)))
+        twice = {name: tensor.repeat_interleave(2, 0) for name, tensor in batch.inputs.items()}
+        with torch.no_grad():
+            return float(disagreement(model(**twice).logits))
+
+    found = {}
+    for weight in (0.0, 5.0):
+        model = fresh(dropout=0.4)
+        follow(model, tiny_recipe(epochs=4, lr=1e-2, r_drop=weight))
+        found[weight] = apart(model)
+    assert found[5.0] < found[0.0] / 2

@@ -11,7 +11,7 @@ from engine.results.inspection import Figure, Mistake
 from gradio_app.context import Context, open_context
 from gradio_app.handlers import models
 from gradio_app.languages import get_language
-from gradio_app.views import mistakes, significance
+from gradio_app.views import differences, mistakes, significance
 from gradio_app.views.charts import breakdown, confusion, scatter
 from support.html import drawings
 
@@ -23,6 +23,18 @@ SCRIPT = "<script>alert('x')</script>"
 def context(trained: Places) -> Context:
     """The page's models and results."""
     return open_context(trained)
+
+
+def compared(first: str, second: str, **accuracy: Any) -> dict[str, Any]:
+    """A table of two models that differ in accuracy as given, and not at all in macro F1."""
+    figures = {
+        "accuracy": {"difference": 0.081, "low": 0.02, "high": 0.14, "verdict": "first better", "is_flat": False}
+        | accuracy,
+        "macro_f1": {"difference": 0.0, "low": 0.0, "high": 0.0, "verdict": "equal within a point", "is_flat": True},
+    }
+    pair = {"first": first, "second": second, "figures": figures, "p_holm": 0.0004}
+    drawn = {"resamples": 2000, "rows": 329, "clusters": 87}
+    return {"task": "slang", "rows": [{"model": first}, {"model": second}], "differences": [pair | drawn]}
 
 
 def test_names_from_outside_are_escaped_in_every_drawing() -> None:
@@ -45,6 +57,8 @@ def test_names_from_outside_are_escaped_in_every_drawing() -> None:
         scatter.draw_scatter(ENGLISH, [point], "ms", "accuracy", None, [SCRIPT]),
         confusion.draw_confusions(ENGLISH, [row], SLANG.labels),
         significance.render_significance(ENGLISH, [row, {"model": "b"}], tests),
+        differences.render_differences(ENGLISH, compared(SCRIPT, "b")),
+        differences.render_differences(ENGLISH, compared("b", SCRIPT, verdict="second better")),
         breakdown.draw_classes(
             ENGLISH, {SCRIPT: {name: [figure] * 3 for name in breakdown.CLASS_FIGURES}}, SLANG.labels, "f1"
         ),
@@ -81,6 +95,39 @@ def test_a_clear_difference_has_a_sign_seen_from_both_sides_and_an_unclear_one_n
     assert "1 of 3 pairs differ" in html
     assert "b alone is right on 10 test rows, a alone on 30" in html
     assert "At least two models" in significance.render_significance(ENGLISH, rows[:1], [])
+
+
+@pytest.mark.parametrize(
+    ("measured", "says"),
+    [
+        ({}, ["▲", "+8.1", "+2.0 to +14", "tfidf better"]),
+        ({"difference": -0.05, "low": -0.09, "high": -0.01, "verdict": "second better"}, ["▼", "−5", "scratch better"]),
+        (
+            {"low": -0.004, "high": 0.005, "verdict": "equal within a point"},
+            [">=<", "−0.40 to +0.50", "equal within a point"],
+        ),
+        ({"low": -0.03, "verdict": "no clear difference"}, ["oz-unclear", "no clear difference"]),
+    ],
+)
+def test_a_difference_from_the_best_model_stands_with_its_interval_and_its_verdict(
+    measured: dict[str, Any], says: list[str]
+) -> None:
+    html = differences.render_differences(ENGLISH, compared("tfidf", "scratch", **measured))
+    accuracy, macro_f1, p = re.findall(r"<td.*?</td>", html)
+    for words in says:
+        assert words in accuracy
+    assert "zero width" in macro_f1
+    assert "equal within a point" in macro_f1
+    assert "&lt; 0.001" in p
+    assert "2,000 times: 87 groups of messages with one term" in html
+
+
+def test_differences_are_said_in_the_page_s_language_and_left_out_without_any() -> None:
+    shown = compared("tfidf", "scratch")
+    html = differences.render_differences(POLISH, shown)
+    assert "lepszy tfidf" in html
+    assert "od +2,0 do +14" in html
+    assert differences.render_differences(ENGLISH, shown | {"differences": []}) == ""
 
 
 def test_a_mistake_shows_its_text_its_truth_and_how_sure_the_model_was() -> None:
