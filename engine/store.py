@@ -1,8 +1,8 @@
-"""The store: runs, epochs and test predictions in one SQLite file. It keeps ids and numbers, never a user's text."""
+"""The store: runs, epochs, predictions and repeated trainings in one SQLite file. It keeps no text of a user."""
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,6 +68,15 @@ def _keep_clusters(db: Database) -> None:
     db.table("predictions").add_column("cluster", int)
 
 
+def _keep_repeats(db: Database) -> None:
+    columns = {
+        **{name: str for name in ("task", "fingerprint", "design", "model", "version", "settings", "created")},
+        **{"fold": int, "seed": int, "figures": str, "predicted": str},
+    }
+    key = ("task", "design", "model", "fold", "seed", "version", "settings")
+    db.table("repeats").create(columns, pk=key, if_not_exists=True)
+
+
 MIGRATIONS: Sequence[Callable[[Database], None]] = (
     _create_first_tables,
     # Once added columns to this table, which repeated the runs' records and was never read.
@@ -75,6 +84,7 @@ MIGRATIONS: Sequence[Callable[[Database], None]] = (
     _keep_train_accuracy,
     _drop_latencies,
     _keep_clusters,
+    _keep_repeats,
 )
 """Schema changes in order; the database's `user_version` says how many it has seen."""
 
@@ -92,6 +102,28 @@ class Run:
     """UTC, ISO 8601."""
     record: Mapping[str, Any]
     """`recipe`, `rows`, `scores` (`test`, `validation`), `cost`, `latency`, `machine`, `parameters`, …"""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One of the trainings that repeat a model over seeds and folds: what it got, and what it answered."""
+
+    task: str
+    fingerprint: str
+    """Of the source's data, whatever the fold."""
+    design: str
+    """Digest of which rows are tested in which fold."""
+    model: str
+    fold: int
+    seed: int
+    version: str
+    settings: str
+    """Digest of everything that it was trained with, the fold's rows among it."""
+    created: str
+    """UTC, ISO 8601."""
+    figures: Mapping[str, Any]
+    predicted: str
+    """Class number of each row of the fold, a digit a row."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +292,28 @@ class Store:
             languages=[row["language"] for row in rows],
             clusters=[row["cluster"] for row in rows if row["cluster"] is not None],
         )
+
+    def add_repeats(self, repeats: Iterable[Repeat]) -> None:
+        """Store repeated trainings; those that are there already stay as they are.
+
+        Raises:
+            StoreError: They can't be written.
+        """
+        rows = (asdict(one) | {"figures": json.dumps(one.figures, ensure_ascii=False)} for one in repeats)
+        with _explained("The results can't be written"), self.db.atomic():
+            self._table("repeats").insert_all(rows, ignore=True)
+
+    def repeats(self, task: str, design: str) -> list[Repeat]:
+        """Every repeated training on these rows and folds, oldest first.
+
+        Raises:
+            StoreError: The results can't be read.
+        """
+        with _explained("The results can't be read"):
+            rows = list(
+                self._table("repeats").rows_where("task = ? and design = ?", [task, design], order_by="created, rowid")
+            )
+        return [Repeat(**{**row, "figures": json.loads(row["figures"])}) for row in rows]
 
     def _table(self, name: str) -> Table:
         return self.db.table(name)

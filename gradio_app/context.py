@@ -16,11 +16,13 @@ from engine.data.tasks import TASKS, Task
 from engine.errors import OdzeraError
 from engine.experiments.background import TrainingRuns
 from engine.experiments.curves import AXES, Curve, list_curves
+from engine.experiments.repeats_file import list_files
 from engine.explain.why import Explainer
 from engine.machine import serve_on_one_thread
 from engine.paths import ROOT, Places
 from engine.results.comparison import open_results
 from engine.results.inspection import find_texts
+from engine.results.repeated import read_means
 from engine.results.scaling import read_growth
 from engine.search.report import Studies, StudyView
 from engine.search.summaries import StudySummary
@@ -47,7 +49,7 @@ class Context:
     dashboard: str = ""
     """Where the dashboard is mounted, for links; none are shown without it."""
     curves: tuple[Path, ...] = ()
-    """Folders with curves; a name in the first hides the same in the next."""
+    """Folders with curves and results over seeds; a name in the first hides the same in the next."""
     _views: "_Views" = field(default_factory=lambda: _Views())
     results: Results = field(default_factory=Results)
     """Comparisons looked at lately."""
@@ -94,6 +96,14 @@ class Context:
         with suppress(OdzeraError):
             return self.results.comparison(self.store, task, fingerprint if fingerprint in sets else sets[0])
         return None
+
+    def means(self, task: Task, fingerprint: str | None = None) -> dict[str, dict[str, Any]]:
+        """Model → its means over seeds and folds, where they were measured."""
+        models = self.models(task, fingerprint)
+        files = [(str(file), file.stat().st_mtime_ns) for file in list_files(self.curves, task.name) if file.is_file()]
+        mark = (tuple(files), tuple(one.manifest["run"]["id"] for one in models))
+        key = ("means", task.name, models[0].fingerprint if models else "")
+        return self.results.remember(key, mark, lambda: read_means(self.curves, task.name, models))
 
     def study_choices(self, say: Language, fresh: bool = False) -> list[tuple[str, str]]:
         """Studies as (words, name), the one made last first; none where they can't be read."""

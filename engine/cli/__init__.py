@@ -12,7 +12,7 @@ from engine.cli.base import app
 # Each module registers its commands; help lists them in the order of these lines, so it isn't the alphabet's.
 from engine.cli import page, data, recipes, train, evaluate, ask, batch, compare, export, doctor  # noqa: F401
 from engine.cli import pretraining, reproduction, ablation, forgetting, sharing, search, studies  # noqa: F401
-from engine.cli import bench, curves  # noqa: F401
+from engine.cli import bench, curves, results  # noqa: F401
 
 __all__ = ["app", "main"]
 

@@ -35,6 +35,7 @@ GOES_ON = {
     "examples": " The same command measures what is missing.",
     "tokens": " The same command measures what is missing.",
     "ablate": " The same command measures what is missing.",
+    "make": " The same command goes on where it was.",
     "reproduce": " The same command goes on where it was.",
     "search": " The same command goes on; no trial is lost.",
 }

@@ -65,16 +65,12 @@ def write_markdown(comparison: Mapping[str, Any], into: Path | None) -> None:
     Raises:
         DataError: The document can't be read, or has no mark for it.
     """
-    from engine.results.markdown import comparison_table, fill_tables
+    from engine.results.markdown import comparison_table, fill_file
 
     if into is None:
         print(comparison_table(comparison), end="")
         return
-    try:
-        document = into.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{into} can't be read as a document: {error}.") from error
-    into.write_text(fill_tables(document, comparison), encoding="utf-8")
+    fill_file(into, comparison)
     note(f"written into {into}")
 
 

@@ -1,5 +1,7 @@
 """Splits: the author's own, or 80/10/10 stratified, with groups that stay together."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,6 +17,13 @@ ALONE = "\x1f"
 """Begins the key of a row that hangs on nothing."""
 MANY_GROUPS = 20_000
 """From here on, a fold for each would take minutes."""
+GROUPED_BY: Mapping[str, str] = {
+    "term": "slang terms",
+    "text": "texts",
+    "premise": "premises",
+    "premise_group": "premise groups",
+}
+"""What stands on one side alone → several of them, in words."""
 
 
 def split_rows(frame: pd.DataFrame, task: Task, seed: int = 0) -> pd.DataFrame:
@@ -85,6 +94,24 @@ def group_keys(frame: pd.DataFrame, task: Task) -> pd.Series | None:
     return terms.where(terms != "", ALONE + _keys(frame["text"]))
 
 
+def group_rows(frame: pd.DataFrame, task: Task) -> tuple[pd.Series, str]:
+    """Each row's group, which stands on one side alone, and what a group is: a key of `GROUPED_BY`.
+
+    A text without a term is a group with those that have its key.
+    """
+    groups = group_keys(frame, task)
+    if groups is None:
+        return ALONE + _keys(frame["text"]), "text"
+    if task.is_pair:
+        return groups, "premise_group" if "premise_group" in frame else "premise"
+    return groups, "text" if groups.str.startswith(ALONE).all() else "term"
+
+
+def count_terms(frame: pd.DataFrame) -> int:
+    """Different slang terms, by their keys."""
+    return len(set(_keys(frame["term"].fillna(""))) - {""})
+
+
 def _first_of(texts: pd.Series) -> pd.Series:
     """For each text the first with its key, so that all of them are one group."""
     return texts.groupby(_keys(texts)).transform("first")
@@ -100,7 +127,7 @@ def _split_groups(split: "NDArray[np.object_]", frame: pd.DataFrame, groups: pd.
 
     folds = min(EVALUATION_SHARE, groups.nunique())
     parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed).split(
-        np.zeros(len(frame)), _merge_rare(strata, folds), groups
+        np.zeros(len(frame)), merge_rare(strata, folds), groups
     )
     # Groups of very different sizes may leave a fold without any.
     filled = [rows for _, rows in parts if len(rows)]
@@ -113,7 +140,7 @@ def _split_many(split: "NDArray[np.object_]", strata: pd.Series, groups: pd.Seri
     from sklearn.model_selection import StratifiedShuffleSplit
 
     codes, names = pd.factorize(groups)
-    first = _merge_rare(strata.groupby(codes).first(), 2 * EVALUATION_SHARE).to_numpy()
+    first = merge_rare(strata.groupby(codes).first(), 2 * EVALUATION_SHARE).to_numpy()
     rest = np.arange(len(names))
     size = round(len(names) / EVALUATION_SHARE)
     for name in ("test", "validation"):
@@ -123,7 +150,7 @@ def _split_many(split: "NDArray[np.object_]", strata: pd.Series, groups: pd.Seri
         rest = rest[keep]
 
 
-def _merge_rare(strata: pd.Series, least: int) -> pd.Series:
+def merge_rare(strata: pd.Series, least: int) -> pd.Series:
     """Put strata with fewer than `least` rows into one, since they can't be in every fold."""
     counts = strata.map(strata.value_counts())
     return strata.where(counts >= least, "rare")

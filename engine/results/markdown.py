@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError
 from engine.evaluation.metrics import interval_of
 from engine.results.pairs import describe_verdict
+from engine.results.repeated import describe_table
 
 FAMILIES: Mapping[str, str] = {
     "scratch": "trained from scratch",
@@ -44,23 +46,62 @@ RENDERED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"all": comparison_
 """A table's kind → what writes it."""
 
 
-def fill_tables(document: str, comparison: Mapping[str, Any]) -> str:
-    """A document with the tables of a comparison's task written anew between their marks.
+def repeated_table(table: Mapping[str, Any]) -> str:
+    """Every model's mean over seeds and folds, the best first, and below how to read it.
 
-    A mark is `<!-- table TASK-KIND: COMMAND -->`, with a key of `RENDERED` for KIND, and ends at `<!-- end -->`.
+    Args:
+        table: What `engine.results.repeated.tabulate` returns.
+    """
+    head = ("model", "accuracy", "macro F1", "train accuracy", "weights (trained)", "training", "seeds")
+    folds = ("folds, accuracy",) if table["folds"] > 1 else ()
+    rows = []
+    for row in table["rows"]:
+        train = "" if row["train_accuracy"] is None else f"{row['train_accuracy']:.3f}"
+        means = (_mean(row["accuracy"]), _mean(row["macro_f1"]))
+        own = (f"`{row['model']}`", *means, train, _weights(row), f"{row['seconds']:.0f} s", str(row["seeds"]))
+        spread = (f"{row['accuracy']['lowest']:.3f}-{row['accuracy']['highest']:.3f}",) if folds else ()
+        rows.append((*own, *spread))
+    return f"{_table((*head, *folds), rows)}\n{' '.join(describe_table(table))}\n"
+
+
+REPEATED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"repeated": repeated_table}
+"""The same for what `engine.results.repeated.tabulate` returns."""
+
+
+def fill_tables(
+    document: str, values: Mapping[str, Any], rendered: Mapping[str, Callable[[Mapping[str, Any]], str]] = RENDERED
+) -> str:
+    """A document with the tables of a task written anew between their marks.
+
+    A mark is `<!-- table TASK-KIND: COMMAND -->`, with a key of `rendered` for KIND, and ends at `<!-- end -->`.
 
     Raises:
         DataError: The document has no mark for this task.
     """
-    names = {f"{comparison['task']}-{kind}": render for kind, render in RENDERED.items()}
+    names = {f"{values['task']}-{kind}": render for kind, render in rendered.items()}
     if not any(match["name"] in names for match in MARKED.finditer(document)):
-        raise DataError(f"There is no mark for a table of {comparison['task']}: <!-- table {next(iter(names))}: … -->")
+        raise DataError(f"There is no mark for a table of {values['task']}: <!-- table {next(iter(names))}: … -->")
 
     def write(match: re.Match[str]) -> str:
         render = names.get(match["name"])
-        return match[0] if render is None else f"{match['begin']}\n{render(comparison)}\n{match['end']}"
+        return match[0] if render is None else f"{match['begin']}\n{render(values)}\n{match['end']}"
 
     return MARKED.sub(write, document)
+
+
+def fill_file(
+    path: Path, values: Mapping[str, Any], rendered: Mapping[str, Callable[[Mapping[str, Any]], str]] = RENDERED
+) -> None:
+    """`fill_tables` in a file.
+
+    Raises:
+        DataError: It can't be read as a document, or has no mark for this task.
+    """
+    try:
+        document = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} can't be read as a document: {error}.") from error
+    path.write_text(fill_tables(document, values, rendered), encoding="utf-8")
 
 
 def _best_first(comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -102,18 +143,26 @@ def _ahead(pair: Mapping[str, Any], figure: str) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    total, trained = row["total_parameters"], row["trained_parameters"]
-    part = "" if total == trained else f" ({_short(trained) if trained else 'none'})"
     return (
         f"`{row['model']}`",
         _with_interval(row, "accuracy"),
         _with_interval(row, "macro_f1"),
         f"{row['mcc']:.3f}",
-        f"{_short(total)}{part}",
+        _weights(row),
         f"{row['size_bytes'] / 1e6:.1f}",
         f"{row['training_seconds']:.0f} s",
         f"{row['p50_ms']:.2f}",
     )
+
+
+def _weights(row: Mapping[str, Any]) -> str:
+    total, trained = row["total_parameters"], row["trained_parameters"]
+    return _short(total) + ("" if total == trained else f" ({_short(trained) if trained else 'none'})")
+
+
+def _mean(figure: Mapping[str, Any]) -> str:
+    around = "" if figure["deviation"] is None else f" ± {figure['deviation']:.3f}"
+    return f"{figure['mean']:.3f}{around} ({figure['low']:.3f}-{figure['high']:.3f})"
 
 
 def _with_interval(row: Mapping[str, Any], figure: str) -> str:

@@ -34,6 +34,7 @@ FILES: Mapping[str, tuple[Message, str]] = {
 KINDS: Mapping[str, tuple[Message, str]] = {
     "examples": (Message("Quality by the number of training examples"), "odzera curve examples {task} --source FILE"),
     "tokens": (Message("Quality by the tokens seen in pretraining"), "odzera curve tokens {task} --source FILE"),
+    "results": (Message("Means over seeds and folds"), "odzera results make {task} --source FILE"),
     "imbalance": (Message("What remedies against unequal classes are worth"), "odzera ablate {task} --source FILE"),
 }
 """Kind of a curve or an ablation → the same."""

@@ -49,7 +49,8 @@ def ask(
     if not asked:
         yield render_notice(say("Choose at least one model to ask."))
         return
-    facts = [cards.facts_of(say, one) for one in asked if isinstance(one, Checkpoint)]
+    means = context.means(task, fingerprint)
+    facts = [cards.facts_of(say, one, means.get(one.name)) for one in asked if isinstance(one, Checkpoint)]
     if before:
         untouched = context.registry.untouched([one for one in asked if isinstance(one, Checkpoint)])
         asked += untouched

@@ -80,11 +80,14 @@ def show_models(context: Context, say: Language, task_name: str | None, fingerpr
     if str(task_name) not in TASKS:
         return render_notice(say("There is no such task."))
     served = served_times(context, task_name, fingerprint)
+    found = find(context, task_name, fingerprint)
+    means = context.means(found[0], found[1]["data"]["fingerprint"]) if found else {}
 
     def draw(task: Task, comparison: Comparison) -> str:
-        return tables.render_comparison(say, comparison, served)
+        return tables.render_comparison(say, comparison, served, means)
 
-    shown = _show(context, say, task_name, fingerprint, "table", draw, measured=tuple(served.items()))
+    measured = (tuple(served.items()), tuple((name, row["made"]) for name, row in means.items()))
+    shown = _show(context, say, task_name, fingerprint, "table", draw, measured=measured)
     return shown or render_notice(say("No results yet. Train a model and they stand here."))
 
 

@@ -1,7 +1,7 @@
 """Answer cards: each model's verdict, how sure it is, and how long it took. Nothing a visitor typed is ever in them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,7 +17,8 @@ from gradio_app.languages import Language
 from gradio_app.views.charts.bars import draw_bar, draw_bars
 from gradio_app.views.classes import render_chip, render_class, sign, slug
 from gradio_app.views.names import RUNTIMES
-from gradio_app.views.units import compact, count, figure, latency, milliseconds, percent
+from gradio_app.views.tables import say_repeats
+from gradio_app.views.units import compact, count, figure, latency, milliseconds, percent, spread
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Facts:
     quality: str
     rests: str = ""
     """What an untrained model rests on, and under which licence; empty for a trained one."""
+    mean: str = ""
+    """Its mean over seeds and folds; empty where that wasn't measured."""
     votes: bool = True
     """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
 
 
-def facts_of(say: Language, checkpoint: Checkpoint) -> Facts:
-    """Read a card's facts from a checkpoint's manifest."""
+def facts_of(say: Language, checkpoint: Checkpoint, means: Mapping[str, Any] | None = None) -> Facts:
+    """Read a card's facts from a checkpoint's manifest, and from its means over seeds and folds, if any."""
     manifest = checkpoint.manifest
     record = manifest["run"]["record"]
     test = record["scores"]["test"]
@@ -49,6 +52,7 @@ def facts_of(say: Language, checkpoint: Checkpoint) -> Facts:
         name=manifest["name"],
         about=say("ignores the text: class shares") if ignores else _say_size(say, **record["parameters"]),
         quality=f"{quality}{around}",
+        mean=_say_mean(say, means) if means else "",
         rests=_say_rests(say, of_checkpoint(checkpoint)) if recipe["kind"] == "frozen" else "",
         votes=not ignores and recipe["kind"] != "frozen",
     )
@@ -63,6 +67,13 @@ def _say_rests(say: Language, foundations: list[Foundation]) -> str:
         models=", ".join(one.name for one in foundations),
         licence="; ".join(licences_of(foundations)) or say("not recorded"),
     )
+
+
+def _say_mean(say: Language, means: Mapping[str, Any]) -> str:
+    """The mean beside which the figure of this one model has to be read."""
+    mean = means["macro_f1"]
+    figures = spread(say, mean["mean"], mean["deviation"])
+    return say("mean macro F1 over {repeats}: {figures}", repeats=say_repeats(say, means), figures=figures)
 
 
 def _say_size(say: Language, total: int, trained: int, **_: Any) -> str:
@@ -154,7 +165,8 @@ def _render_votes(say: Language, task: Task, voting: Sequence[Answer]) -> str:
 def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
     name, about = escape(fact.name), f'<p class="oz-about">{escape(fact.about)}</p>'
     rests = f"<br>{escape(fact.rests)}" if fact.rests else ""
-    foot = f'<p class="oz-quality">{escape(fact.quality)}{rests}</p>'
+    mean = f' title="{escape(fact.mean)}"' if fact.mean else ""
+    foot = f'<p class="oz-quality"{mean}>{escape(fact.quality)}{rests}</p>'
     style, marks, badge = "", "", ""
     if answer is None:
         style, body = " oz-waiting", f'<p class="oz-wait">…</p>{foot}'

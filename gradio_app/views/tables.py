@@ -17,6 +17,7 @@ from gradio_app.views.parts import render_list, render_row, render_table
 
 Row = Mapping[str, Any]
 Served = Mapping[str, tuple[str, float]]
+Means = Mapping[str, Row]
 Write = Callable[[Language, Row], str]
 
 
@@ -52,6 +53,20 @@ def _served(say: Language, row: Row) -> str:
     return f"{units.milliseconds(say, row['served_ms'])}<small>{escape(RUNTIMES[row['served_runtime']])}</small>"
 
 
+def _spread(name: str) -> Write:
+    def show(say: Language, row: Row) -> str:
+        mean = row["means"][name]
+        return f"{units.spread(say, mean['mean'], mean['deviation'])}<small>{say_repeats(say, row['means'])}</small>"
+
+    return show
+
+
+def say_repeats(say: Language, means: Row) -> str:
+    """Over how many seeds and folds a mean is: `5 seeds × 5 folds`."""
+    seeds = say.plural("{n} seed", "{n} seeds", means["seeds"])
+    return seeds if means["folds"] == 1 else f"{seeds} × {say.plural('{n} fold', '{n} folds', means['folds'])}"
+
+
 def _column(key: str, title: str, better: str, write: Callable[[Language, float], str]) -> Column:
     """A column that holds one quantity."""
     return Column(key, title, lambda say, row: write(say, row[key]), better)
@@ -60,6 +75,8 @@ def _column(key: str, title: str, better: str, write: Callable[[Language, float]
 COLUMNS: Sequence[Column] = (
     Column("accuracy", message("accuracy"), _interval("accuracy"), "higher"),
     Column("macro_f1", message("macro F1"), _interval("macro_f1"), "higher"),
+    Column("mean_accuracy", message("mean accuracy"), _spread("accuracy"), "higher"),
+    Column("mean_macro_f1", message("mean macro F1"), _spread("macro_f1"), "higher"),
     Column("weighted_f1", message("weighted F1"), _interval("weighted_f1"), "higher"),
     Column("mcc", message("MCC"), _interval("mcc"), "higher"),
     Column("loss", message("loss"), _interval("loss"), "lower"),
@@ -80,15 +97,21 @@ COLUMNS: Sequence[Column] = (
 """What the table shows, from left to right."""
 
 
-def render_comparison(say: Language, comparison: Mapping[str, Any], served: Served | None = None) -> str:
+def render_comparison(
+    say: Language, comparison: Mapping[str, Any], served: Served | None = None, means: Means | None = None
+) -> str:
     """The metric and latency table of models trained on the same data, with the data named above it.
 
     Args:
         say: The page's language.
         comparison: As `compare_models` makes it.
         served: Model → runtime and milliseconds of what answers now, as `served_latency` finds them.
+        means: Model → means over seeds and folds, as `read_means` finds them.
     """
-    rows = [row | _served_row((served or {}).get(row["model"])) for row in comparison["rows"]]
+    rows = [
+        row | _served_row((served or {}).get(row["model"])) | _mean_row((means or {}).get(row["model"]))
+        for row in comparison["rows"]
+    ]
     # What no row has measured, as energy on a machine without a counter, needs no column.
     columns = [one for one in COLUMNS if any(row[one.key] is not None for row in rows)]
     best = _best(rows, columns)
@@ -106,6 +129,11 @@ def render_comparison(say: Language, comparison: Mapping[str, Any], served: Serv
 
 def _served_row(served: tuple[str, float] | None) -> dict[str, Any]:
     return {"served_runtime": served[0] if served else None, "served_ms": served[1] if served else None}
+
+
+def _mean_row(means: Row | None) -> dict[str, Any]:
+    figures = {f"mean_{name}": means[name]["mean"] if means else None for name in ("accuracy", "macro_f1")}
+    return {"means": means, **figures}
 
 
 def _best(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, float]:
@@ -181,6 +209,16 @@ def _notes(say: Language, comparison: Mapping[str, Any], rows: Sequence[Row]) ->
                 "ms, as served: one call of the network alone on 32 tokens, in the runtime that answers on this page "
                 "now, measured when it was exported. It is left out for untrained models, which call their network "
                 "several times for a text."
+            )
+        )
+    repeated = [row["means"] for row in rows if row["means"]]
+    if repeated:
+        lines.append(
+            say(
+                "Mean accuracy and macro F1: the model trained anew over seeds and folds by version {versions} of "
+                "Odzera, ± the standard deviation over the seeds. The other figures are of the one model that answers "
+                "here.",
+                versions=escape(", ".join(dict.fromkeys(one["version"] for one in repeated))),
             )
         )
     lines += [line for row in rows for line in (_say_refit(say, row), _say_few_shot(say, row)) if line]

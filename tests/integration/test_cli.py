@@ -170,7 +170,7 @@ def test_help_names_every_command() -> None:
         *("search", "studies", "dashboard", "bench search", "bench pruners", "bench step", "bench train"),
         *("bench classify", "bench growth"),
         *("pretrain", "curve examples", "curve tokens", "reproduce", "ablate", "forgetting", "export", "batch"),
-        *("space build", "space push", "push", "bench app"),
+        *("space build", "space push", "push", "bench app", "results make", "results show"),
     }
     for command in COMMANDS:
         assert re.search(rf"\b{command.split()[0]}\b", shown)

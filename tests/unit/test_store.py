@@ -10,7 +10,7 @@ import pytest
 
 from engine.data.sources import TaskData
 from engine.errors import StoreError
-from engine.store import MIGRATIONS, Predictions, Run, Store
+from engine.store import MIGRATIONS, Predictions, Repeat, Run, Store
 from support.models import places_in, tiny_recipe, train_model
 
 FIGURES = {"loss": 0.9, "accuracy": 0.6, "macro_f1": 0.5}
@@ -43,7 +43,7 @@ def predictions(order: tuple[str, ...] = ("r1", "r2", "r3"), seed: int = 0) -> P
 
 def test_a_new_store_has_the_latest_schema(store: Store) -> None:
     assert store.db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
-    assert set(store.db.table_names()) == {"runs", "epochs", "predictions"}
+    assert set(store.db.table_names()) == {"runs", "epochs", "predictions", "repeats"}
 
 
 def test_an_opened_store_is_opened_again_with_all_in_it(tmp_path: Path) -> None:
@@ -219,3 +219,13 @@ def test_no_word_of_the_data_is_in_the_file(slang: TaskData, tmp_path: Path) -> 
     whole = "\n".join(store.db.conn.iterdump())
     assert data.fingerprint in whole
     assert [text for (text,) in data.texts("all") if len(text) > 15 and text in whole] == []
+
+
+def test_a_repeated_training_is_kept_once_and_read_back_for_its_folds_alone(store: Store) -> None:
+    one = Repeat("slang", "aaaa", "folds-a", "scratch", 0, 1, "0.7.0", "set", "2026-05-01", {"accuracy": 0.5}, "0120")
+    other = dataclasses.replace(one, design="folds-b")
+    later = dataclasses.replace(one, version="0.8.0", created="2026-06-01")
+    store.add_repeats([later, one, other])
+    store.add_repeats([dataclasses.replace(one, predicted="2222")])
+    assert store.repeats("slang", "folds-a") == [one, later]
+    assert store.repeats("nli", "folds-a") == []

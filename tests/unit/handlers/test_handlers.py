@@ -12,16 +12,19 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from engine.data.folds import make_folds
 from engine.data.reading import NOTHING_READ
-from engine.data.sources import load
+from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.errors import CheckpointError, TextError
 from engine.experiments.curves import Curve, write_curve
+from engine.experiments.repeats import digest_settings
+from engine.experiments.repeats_file import start_repeats, write_repeats
 from engine.paths import Places
 from engine.search.search_space import SPACE, starting_points
 from engine.search.storage import open_storage
 from engine.serving.registry import Registry
-from engine.store import Store
+from engine.store import Repeat, Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
@@ -59,6 +62,29 @@ def test_answers_are_shown_as_they_come_and_the_last_page_has_them_all(context: 
     assert [page.count('data-done="true"') for page in pages] == [0] * (len(pages) - 1) + [1]
     for page in pages:
         assert page.count("<article") == len(models), "a place is kept for every model"
+
+
+def test_means_over_seeds_are_shown_as_soon_as_they_are_measured(copied: Places, slang: TaskData) -> None:
+    context = open_context(copied)
+    assert "mean accuracy" not in show_models(context, ENGLISH, "slang", slang.fingerprint)
+    empty = start_repeats(slang, make_folds(slang, 1))
+    recipe = context.registry.find("slang", "scratch").recipe
+    figures = {
+        **{"recipe": "scratch", "trained_with": digest_settings(recipe), "backbone": "", "f1": [0.0, 0.6, 0.0]},
+        **{"loss": 1.0, "train_accuracy": 0.5, "best_epoch": 1, "epochs": 2, "seconds": 1.0, "wall_seconds": 2.0},
+        **{"parameters": {"total": 9, "trained": 9}, "machine": "a processor"},
+    }
+    for seeds in (1, 2):
+        jobs = tuple(
+            Repeat("slang", slang.fingerprint, empty.design, "scratch", 0, seed, "9.9", "s", str(seed), figures, answer)
+            for seed, answer in enumerate(["1" * len(empty.rows)] * seeds)
+        )
+        write_repeats(copied.store.parent / empty.file_name, dataclasses.replace(empty, jobs=jobs))
+        shown = show_models(context, ENGLISH, "slang", slang.fingerprint)
+        assert "mean accuracy" in shown
+        assert f"<small>{seeds} seed" in shown
+    (page,) = list(ask(context, ENGLISH, SLANG, None, "sztos", chosen=["scratch"]))[-1:]
+    assert "mean macro F1 over 2 seeds" in page
 
 
 def test_answers_that_come_close_together_are_shown_together(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,15 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
     assert compact(ENGLISH, manifests["scratch-b"]["run"]["record"]["parameters"]["total"]) in fact.about
 
 
+def test_a_test_figure_says_its_mean_over_seeds_when_pointed_at(trained: Places) -> None:
+    checkpoint = Registry(trained.checkpoints).find("slang", "scratch")
+    means = {"macro_f1": {"mean": 0.5731, "deviation": 0.02}, "seeds": 5, "folds": 1}
+    fact = facts_of(ENGLISH, checkpoint, means)
+    words = "mean macro F1 over 5 seeds: 0.573\u00a0±\u00a00.020"
+    assert f'title="{words}"' in render_cards(ENGLISH, SLANG, [fact], [])
+    assert "title=" not in render_cards(ENGLISH, SLANG, [facts_of(ENGLISH, checkpoint)], [])
+
+
 def test_a_partly_trained_model_says_how_much_of_it_was_trained(trained: Places) -> None:
     checkpoint = Registry(trained.checkpoints).find("slang", "scratch")
     manifest = checkpoint.manifest

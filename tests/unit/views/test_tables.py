@@ -82,7 +82,8 @@ def test_a_row_has_quality_cost_and_latency() -> None:
     assert shown["trained a second"][0] == "512"
     assert shown["energy"][0] == "1.5 Wh"
     assert shown["ECE"][0] == "0.050<small>0.010–0.090</small>"
-    assert list(shown) == [one.title for one in COLUMNS if one.key != "served_ms"]
+    unmeasured = ("served_ms", "mean_accuracy", "mean_macro_f1")
+    assert list(shown) == [one.title for one in COLUMNS if one.key not in unmeasured]
 
 
 def test_what_serves_now_is_shown_with_its_runtime_and_the_time_after_training_under_its_own_name() -> None:
@@ -92,6 +93,23 @@ def test_what_serves_now_is_shown_with_its_runtime_and_the_time_after_training_u
     assert table["scratch"]["ms, p50"][0] == "1.2"
     assert table["zero"]["ms, as served"][0] == "–"
     assert "32 tokens" in html
+
+
+def test_the_mean_over_seeds_and_folds_stands_beside_the_figure_of_the_model_that_answers() -> None:
+    mean = {"mean": 0.6204, "deviation": 0.0118}
+    once = {"mean": 0.72, "deviation": None}
+    means = {
+        "scratch": {"accuracy": mean, "macro_f1": mean, "seeds": 5, "folds": 5, "version": "9.9"},
+        "tfidf": {"accuracy": once, "macro_f1": once, "seeds": 1, "folds": 1, "version": "9.9"},
+    }
+    html = tables.render_comparison(ENGLISH, comparison(row("scratch"), row("tfidf"), row("other")), means=means)
+    table = cells(html)
+    assert table["scratch"]["mean accuracy"][0] == "0.620 ± 0.012<small>5 seeds × 5 folds</small>"
+    assert table["tfidf"]["mean macro F1"] == ("0.720<small>1 seed</small>", True)
+    assert table["other"]["mean accuracy"][0] == "–"
+    assert table["scratch"]["accuracy"][0].startswith("0.700"), "the single figure stays"
+    assert "by version 9.9 of Odzera" in html
+    assert "9.9" not in render_comparison(comparison(row("scratch")))
 
 
 def test_best_is_the_largest_score_and_the_smallest_loss() -> None:
@@ -145,7 +163,8 @@ def test_a_mark_is_a_sign_and_a_word_besides_a_colour_and_stands_nowhere_without
 def test_every_column_can_be_sorted_by_its_raw_values_in_a_stated_direction() -> None:
     html = render_comparison(comparison(row("a", p50_ms=1.23456), row("b", batch_p50_ms=None)))
     heads = re.findall(r'<th scope="col" data-better="(\w+)"( aria-sort="\w+")?><button', html)
-    assert len(heads) == len(COLUMNS) - 1
+    # What serves now and the means over seeds were not measured.
+    assert len(heads) == len(COLUMNS) - 3
     assert [order for _, order in heads if order] == [' aria-sort="descending"'], "sorted by the task's own figure"
     assert html.index('aria-sort="descending"') < html.index("macro F1") < html.index("weighted F1")
     assert 'data-value="1.23456">1.2</td>' in html
