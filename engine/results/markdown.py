@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import DataError
 from engine.evaluation.metrics import interval_of
+from engine.results.comparison import describe_refit
 from engine.results.pairs import describe_verdict
 from engine.results.repeated import describe_table
 
@@ -28,7 +29,8 @@ def comparison_table(comparison: Mapping[str, Any]) -> str:
         comparison: What `engine.results.comparison.compare_models` returns.
     """
     head = ("model", "accuracy", "macro F1", "MCC", "weights (trained)", "MB", "training", "ms, p50")
-    return _table(head, [_row(row) for row in _best_first(comparison)])
+    rows = _best_first(comparison)
+    return _table(head, [_row(row) for row in rows]) + _chosen_among_seeds(rows)
 
 
 def answer_table(comparison: Mapping[str, Any]) -> str:
@@ -39,7 +41,7 @@ def answer_table(comparison: Mapping[str, Any]) -> str:
     for family, row in best.items():
         name, accuracy, macro_f1, _, weights, _, _, ms = _row(row)
         rows.append((FAMILIES[family], name, accuracy, macro_f1, weights, ms))
-    return f"{_table(head, rows)}\n{_verdict(comparison, best)}\n"
+    return f"{_table(head, rows)}\n{_verdict(comparison, best)}\n{_chosen_among_seeds(list(best.values()))}"
 
 
 RENDERED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"all": comparison_table, "answer": answer_table}
@@ -112,6 +114,12 @@ def _best_of_families(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, A
     rows = sorted(comparison["rows"], key=lambda row: -row["macro_f1"])
     found = {family: next((row for row in rows if row["family"] == family), None) for family in FAMILIES}
     return {family: row for family, row in found.items() if row is not None}
+
+
+def _chosen_among_seeds(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each model that was chosen among seeds: what they all had. A chosen one says too much of itself."""
+    said = [text.replace(row["model"], f"`{row['model']}`", 1) for row in rows if (text := describe_refit(row))]
+    return "".join(f"\n{line}\n" for line in said)
 
 
 def _verdict(comparison: Mapping[str, Any], best: Mapping[str, Mapping[str, Any]]) -> str:

@@ -229,7 +229,7 @@ def test_settings_are_shown_with_the_defaults_that_held() -> None:
     settings = resolve_settings(RECIPES["scratch"].as_dict(), SLANG)
     assert settings["decoder.max_position_embeddings"] == 256
     assert settings["decoder.attention_bias"] is True
-    assert settings["head_lr"] == settings["lr"] == 1e-3
+    assert settings["head_lr"] == settings["lr"] == RECIPES["scratch"].lr
     assert settings["select_on"] == "macro_f1"
     assert not any(name.startswith(("method.", "head.")) for name in settings), "they have no part in it"
 
@@ -242,7 +242,7 @@ def test_every_setting_of_every_recipe_has_words(name: str) -> None:
 def test_a_recipe_of_another_version_is_shown_as_it_stands() -> None:
     settings = resolve_settings({**RECIPES["scratch"].as_dict(), "unheard_of": 3}, SLANG)
     assert settings["unheard_of"] == 3
-    assert settings["lr"] == 1e-3
+    assert settings["lr"] == RECIPES["scratch"].lr
 
 
 def test_the_tab_shows_neural_models_first_and_at_most_six(context: Context) -> None:
