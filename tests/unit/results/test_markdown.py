@@ -58,6 +58,16 @@ def test_models_stand_best_first_with_what_they_cost() -> None:
     )
 
 
+def test_a_model_that_was_chosen_among_seeds_never_stands_without_what_they_all_had() -> None:
+    spread = {"mean": 0.48, "deviation": 0.021}
+    compared = comparison()
+    compared["rows"][0]["refit"] = {"seeds": [0, 1, 2], "test": {"accuracy": spread, "macro_f1": spread}}
+    says = "`low`: settings found by a search, the best of 3 seeds on validation; all 3: accuracy 0.480 ± 0.021"
+    for table in (comparison_table, answer_table):
+        assert says in table(compared)
+        assert "found by a search" not in table(comparison())
+
+
 @pytest.mark.parametrize(
     ("accuracy", "macro_f1", "says"),
     [
