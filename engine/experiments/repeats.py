@@ -293,7 +293,7 @@ def _train_one(job: Job, data: TaskData, checkpoints: Path, device: str) -> dict
         "seconds": round(fitted.seconds, 2),
         "wall_seconds": round(time.perf_counter() - start, 1),
         "parameters": dataclasses.asdict(fitted.model.parameters()),
-        "machine": f"{machine['device_name']}, {machine['threads']} threads",
+        "machine": f"{machine['device_name']}, threads: {machine['threads']}",
     }
 
 
