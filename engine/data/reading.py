@@ -45,9 +45,10 @@ class Reading:
         """What has to be said beside the answer: that the text was cut, and what of it means nothing to the model."""
         said = []
         if self.truncated:
-            said.append(
-                Message("Tokens read: {read} of {given}; the rest was cut off.", read=self.read, given=self.given)
-            )
+            template = message("Tokens read: {read} of {given}; the rest was cut off.")
+            if self.unit == WORDS:
+                template = message("Words read: {read} of {given}; the rest was cut off.")
+            said.append(Message(template, read=self.read, given=self.given))
         if not self.unknown:
             return said
         if self.unit == TOKENS:

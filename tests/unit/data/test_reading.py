@@ -73,6 +73,7 @@ def test_tfidf_reads_all_and_says_what_its_vocabulary_lacks() -> None:
 def test_what_has_to_be_said_is_said_and_nothing_else() -> None:
     assert Reading(5, 5, 0).warnings() == []
     assert Reading(254, 1412, 0).warnings() == ["Tokens read: 254 of 1,412; the rest was cut off."]
+    assert Reading(254, 300, 0, "words").warnings() == ["Words read: 254 of 300; the rest was cut off."]
     assert Reading(5, 5, 3).warnings() == ["Unknown tokens: 3 of 5; it can't tell them apart."]
     assert Reading(5, 5, 2, "words").warnings() == ["Words outside its vocabulary: 2 of 5."]
     assert "by its prior" in Reading(5, 5, 5, "words").warnings()[0]
