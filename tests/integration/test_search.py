@@ -132,7 +132,7 @@ def test_a_trial_that_diverges_is_recorded_with_its_reason_and_the_study_goes_on
     study.optimize(objective, n_trials=1, catch=(Exception,))
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert "diverged" in study.trials[0].user_attrs[REASON]
-    assert "lr 0.001 is too large" in study.trials[0].user_attrs[REASON]
+    assert "lr 0.003 is too large" in study.trials[0].user_attrs[REASON]
 
 
 def test_a_trial_that_diverges_late_is_a_failure_too(few: TaskData, address: str) -> None:
