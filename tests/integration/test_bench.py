@@ -161,7 +161,7 @@ def test_the_commands_give_json(home: Path) -> None:
         [
             "bench",
             "train",
-            "scratch",
+            "scratch-bpe",
             "--against-trainer",
             "--rows",
             "60",
@@ -177,7 +177,7 @@ def test_the_commands_give_json(home: Path) -> None:
     result = json.loads(compared.stdout)
     assert {row["system"] for row in result["rows"]} == {"ours", "trainer", "trainer-256"}
     assert result["command"] == (
-        "odzera bench train scratch --task slang --rows 60 --rounds 1 --against-trainer --epochs 1"
+        "odzera bench train scratch-bpe --task slang --rows 60 --rounds 1 --against-trainer --epochs 1"
     )
     grown = runner.invoke(app, ["bench", "growth", "scratch", "--figure", "length", "--figure", "models", "--json"])
     assert set(json.loads(grown.stdout)["series"]) == {"length", "models"}

@@ -34,9 +34,9 @@ def server(trained: Places) -> Iterator[Server]:
 
 
 def test_eight_visitors_at_once_are_all_answered(server: Server) -> None:
-    result = benchmark_page(lambda: nullcontext(server), Load(users=8, seconds=1.5, think=0))
+    result = benchmark_page(lambda: nullcontext(server), Load(users=8, seconds=4, think=0))
     assert result["errors"] == {}
-    assert result["answered"] >= 16
+    assert result["answered"] >= 8
     assert result["by_task"].keys() == BOXES.keys()
     for times in (result["full_ms"], result["first_ms"], *result["by_task"].values(), result["page_ms"]):
         assert 0 < times["p50"] <= times["p95"] <= times["p99"] <= times["max"]

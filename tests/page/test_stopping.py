@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from engine.paths import ROOT, Places
+from gradio_app.handlers.batch import MOST_LABELS
 from support.servers import free_port, wait_for
 
 ROWS = "text,label\n" + "".join(f"{number} {'długo trwa takie zdanie ' * 30},1\n" for number in range(4900))
@@ -79,7 +80,8 @@ def test_a_batch_is_ended_told_and_cleaned_within_five_seconds(
         run = calls[ids["batch-run"], "click"]
         list(join(client, session, run, [key]))
         begun, last = 0.0, ""
-        choice = ["slang", "text", None, "label", None, ["scratch", "scratch-b"]]
+        # What labels mean that aren't known: all are.
+        choice = ["slang", "text", None, "label", None, ["scratch", "scratch-b"], *[None] * MOST_LABELS]
         for message in join(client, session, after[run], [key, *choice]):
             if message["msg"] == "process_generating" and not begun:
                 assert [one for one in uploads.rglob("*.csv") if one.is_file()]

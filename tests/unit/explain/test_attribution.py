@@ -214,7 +214,7 @@ def test_the_one_word_that_tfidf_knows_has_all_the_weight() -> None:
 def small_decoder(tokenizer: Any, **shape: Any) -> Decoder:
     """A decoder whose weights are large enough to make its logits differ."""
     torch.manual_seed(0)
-    model = make_decoder({**TINY_DECODER, **shape}, 3, tokenizer.pad_token_id)
+    model = make_decoder({**TINY_DECODER, **shape}, 3, tokenizer)
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(4)

@@ -113,13 +113,13 @@ def test_models_that_were_never_trained_have_no_learning(runs: dict[str, Learnin
 
 
 def test_the_shipped_curves_show_where_they_overfit(runs: dict[str, LearningRun]) -> None:
-    scratch, adapted = runs["scratch"].curve, runs["mini-lora"].curve
-    assert (scratch.best_epoch, scratch.overfits_from, scratch.stop) == (5, 5, "patience")
-    assert adapted.overfits_from is None
-    shown = render_learning(ENGLISH, [scratch, adapted], "accuracy", "epochs")
+    full, adapted = runs["mini-full"].curve, runs["mini-lora"].curve
+    assert (full.overfits_from, full.stop) == (2, "epochs")
+    assert adapted.overfits_from is runs["scratch"].curve.overfits_from is None
+    shown = render_learning(ENGLISH, [full, adapted], "accuracy", "epochs")
     assert shown.count('class="oz-ring"') == 2, "one a panel, of the run that overfits alone"
     assert shown.count('class="oz-star"') == 4
-    assert "From epoch 5 on it overfits: validation loss 0.737 → 0.896, training loss 0.676 → 0.536." in shown
+    assert "From epoch 2 on it overfits: validation loss 0.770 → 0.824, training loss 0.797 → 0.427." in shown
 
 
 def test_every_run_has_a_dashed_and_a_solid_line_on_both_panels() -> None:
