@@ -76,7 +76,7 @@ def test_a_space_holds_the_page_the_models_their_figures_and_the_study(built: Bu
             assert content == (trained.checkpoints.parent / name).read_bytes(), name
     assert there["studies/slang-sample.db"] == SHIPPED.read_bytes()
     assert not [name for name in there if "__pycache__" in name or Path(name).name.startswith(".")]
-    assert not [name for name in there if name.startswith(("tests/", "studies/results", "studies/optuna"))]
+    assert not [name for name in there if name.startswith(("tests/", "studies/results.db", "studies/optuna"))]
 
 
 @pytest.mark.parametrize("hardware", HARDWARE.values(), ids=list(HARDWARE))
