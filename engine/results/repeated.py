@@ -124,7 +124,7 @@ def _row(
     repeats: Repeats, model: str, jobs: Sequence[Repeat], answers: NDArray[np.int64], resamples: int
 ) -> dict[str, Any]:
     labels, folds, groups = digits(repeats.labels), digits(repeats.fold_of), np.array(repeats.groups)
-    means = average(labels, folds, groups, answers, len(TASKS[repeats.task].labels), resamples)
+    means = average(labels, folds, groups, answers, resamples)
     figures = [job.figures for job in jobs]
     return {
         "model": model,
