@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from engine.cli.base import JsonOption, TaskArgument, app, friendly
-from engine.cli.formats import count, difference, duration, figure, milliseconds, p_value, percent, scored
+from engine.cli.formats import count, duration, figure, milliseconds, p_value, percent, scored
 from engine.cli.source import Given, reads_data
 from engine.errors import DataError
 from engine.paths import default_places
@@ -141,7 +141,7 @@ def show_details(comparison: Mapping[str, Any], labels: tuple[str, ...]) -> None
 
 def _show_differences(comparison: Mapping[str, Any]) -> None:
     from engine.data.tasks import get_task
-    from engine.results.pairs import describe_verdict
+    from engine.results.pairs import describe_difference, describe_verdict
 
     best = comparison["rows"][0]["model"]
     against = [one for one in comparison["differences"] if one["first"] == best]
@@ -157,7 +157,7 @@ def _show_differences(comparison: Mapping[str, Any]) -> None:
         cells = (
             cell
             for name in ("accuracy", "macro_f1")
-            for cell in (difference(one["figures"][name]), escape(describe_verdict(one, name)))
+            for cell in (describe_difference(one["figures"][name]), escape(describe_verdict(one, name)))
         )
         table.add_row(escape(one["second"]), *cells, p_value(one["p_holm"]))
     out.print(table)

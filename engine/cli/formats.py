@@ -75,18 +75,6 @@ def spread(mean: float, deviation: float, digits: int = 4) -> str:
     return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
-def points(share: float) -> str:
-    """A signed difference of two shares in percentage points: `+8.8`, `-0.3`, and `0.0` where nothing is left of it."""
-    rounded = round(100 * share, 1)
-    return f"{rounded:+.1f}" if rounded else "0.0"
-
-
-def difference(measured: Mapping[str, Any]) -> str:
-    """`+8.8 (+2.6 to +14.7)`: a difference in points with its interval; an interval of zero width is called so."""
-    ends = "zero width" if measured["is_flat"] else f"{points(measured['low'])} to {points(measured['high'])}"
-    return f"{points(measured['difference'])} ({ends})"
-
-
 def p_value(p: float) -> str:
     """`< 0.001`, `= 0.012`, `= 0.34`, as on the page."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

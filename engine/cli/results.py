@@ -17,12 +17,10 @@ from engine.paths import ROOT, default_places
 from engine.terminal import fail, make_table, note, out, print_json, progress_bar, waiting
 
 if TYPE_CHECKING:
-    from engine.data.sources import TaskData
+    from engine.experiments.record import Request
     from engine.experiments.repeats import Failed, Plan, Progress
     from engine.experiments.repeats_file import Repeats
     from engine.store import Repeat, Store
-    from engine.training.checkpoints import Checkpoint
-    from engine.training.recipe import Recipe
 
 results = typer.Typer(
     no_args_is_help=True, help="Make every figure again over seeds and folds, and show or write the tables."
@@ -58,7 +56,7 @@ def make(
     minutes: Annotated[float | None, typer.Option(min=0, help="Begin no training after so many minutes.")] = None,
     ship: Annotated[
         bool,
-        typer.Option("--ship", help="Then train each model on the source's own split with seed 0, and keep it."),
+        typer.Option("--ship", help="Train each model on the source's own split with seed 0 too, and keep it."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     data_name: DataNameOption = "",
@@ -73,6 +71,7 @@ def make(
     Example: `odzera results make slang --seeds 5 --folds 5`
     """
     from engine.data.tasks import get_task
+    from engine.experiments.record import Request
     from engine.experiments.repeats import plan_repeats
     from engine.experiments.shipping import list_shipped, present_recipes
     from engine.results.repeated import tabulate
@@ -95,9 +94,17 @@ def make(
         plan = plan_repeats(recipes, loaded, cut, seeds, places.checkpoints)
     for line in [] if as_json else notes:
         note(line)
-    repeats, failed, missing = follow_repeats(plan, store, shipped, workers, device, minutes, as_json)
-    if ship and not missing:
-        ship_models(recipes, loaded, shipped, store, device, licence, as_json)
+    licence = licence or next((str(one.manifest["data"].get("licence", "")) for one in shipped), "")
+    requests = [
+        Request(replace(recipe, seed=0), loaded, places.checkpoints, places.training, name, device, licence)
+        for name, recipe in recipes.items()
+    ]
+    if ship and cut == 1:
+        # What is kept is one of the trainings then.
+        ship_models(requests, store, as_json)
+    repeats, failed, missing = follow_repeats(plan, store, requests, workers, device, minutes, as_json)
+    if ship and cut > 1 and not missing:
+        ship_models(requests, store, as_json)
     table = tabulate(repeats)
     show_table(table, as_json)
     if failed:
@@ -110,7 +117,7 @@ def make(
 def follow_repeats(
     plan: "Plan",
     store: "Store",
-    shipped: Sequence["Checkpoint"],
+    requests: "Sequence[Request]",
     workers: int,
     device: str,
     minutes: float | None,
@@ -119,11 +126,12 @@ def follow_repeats(
     """Train what is missing with a line for each; returns the results, how many failed, and how many are missing."""
     from engine.experiments.repeats import Failed, measure_repeats
     from engine.experiments.repeats_file import list_repeats
-    from engine.experiments.shipping import seconds_of
+    from engine.experiments.shipping import find_made, list_shipped, seconds_of
 
     places = default_places()
     file = places.store.with_name(plan.empty.file_name)
-    usual = {str(one.manifest["run"]["record"]["recipe"]): seconds_of(one) for one in shipped}
+    there = list_shipped(places.checkpoints, requests[0].data)
+    made = {one.model_name: find_made(one, there) for one in requests}
     repeats, failed, missing = plan.empty, 0, 0
     with progress_bar("training", quiet) as tick:
         for now in measure_repeats(
@@ -135,7 +143,8 @@ def follow_repeats(
             workers=count_workers(workers),
             device=device,
             minutes=minutes,
-            usual=usual,
+            usual={one.name: seconds_of(one) for one in there},
+            trained={name: one for name, one in made.items() if one is not None},
         ):
             repeats, missing = now.repeats, now.of - now.done
             failed += isinstance(now.last, Failed)
@@ -175,26 +184,13 @@ def _name(one: "Repeat | Failed", folds: int) -> str:
     return f"{model}, seed {seed}" + (f", fold {fold + 1} of {folds}" if folds > 1 else "")
 
 
-def ship_models(
-    recipes: "Mapping[str, Recipe]",
-    data: "TaskData",
-    shipped: Sequence["Checkpoint"],
-    store: "Store",
-    device: str,
-    licence: str,
-    quiet: bool,
-) -> None:
-    """Train each model with seed 0 on the source's own split, as `odzera train` does, unless it is there already."""
+def ship_models(requests: "Sequence[Request]", store: "Store", quiet: bool) -> None:
+    """Train what is asked for, as `odzera train` does, unless this version has."""
     from engine.cli.train import follow, show_finished
-    from engine.experiments.record import Request
-    from engine.experiments.shipping import is_shipped
+    from engine.experiments.shipping import find_made, list_shipped
 
-    places = default_places()
-    licence = licence or next((str(one.manifest["data"].get("licence", "")) for one in shipped), "")
-    for name, recipe in recipes.items():
-        seeded = replace(recipe, seed=0)
-        request = Request(seeded, data, places.checkpoints, places.training, name, device, licence)
-        if not is_shipped(request, shipped):
+    for request in requests:
+        if find_made(request, list_shipped(request.checkpoints, request.data)) is None:
             finished = follow(request, store, quiet)
             if not quiet:
                 show_finished(finished)

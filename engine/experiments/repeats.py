@@ -30,7 +30,8 @@ from engine.models.backbones import get_backbone
 from engine.processes import run_all
 from engine.store import Repeat, Store
 from engine.training.build import choose_device, labels_of, require_classes
-from engine.training.checkpoints import find_checkpoint
+from engine.training.checkpoints import Checkpoint, find_checkpoint
+from engine.training.classifiers import Classifier, open_checkpoint
 from engine.training.recipe import Recipe
 
 START_SECONDS = 8.0
@@ -165,6 +166,7 @@ def measure_repeats(
     device: str = "auto",
     minutes: float | None = None,
     usual: Mapping[str, float] | None = None,
+    trained: Mapping[str, Checkpoint] | None = None,
 ) -> Iterator[Progress]:
     """Train what isn't in the store yet; store and file are written after each, so nothing is trained twice.
 
@@ -180,6 +182,7 @@ def measure_repeats(
         device: `auto`, `cpu` or `cuda`.
         minutes: No training begins after so many.
         usual: Model → seconds that it is known to take.
+        trained: Model → what was trained of it on the source's own split; there it is one of the trainings.
 
     Yields:
         Where it stands, first before anything is trained and then after each training.
@@ -208,10 +211,12 @@ def measure_repeats(
         waiting, of = list(missing), len(plan.jobs)
         yield Progress(repeats, of - len(missing), of, _seconds_left(waiting, kept, usual or {}, workers))
         upcoming = (
-            (job, plan.parts[job.fold], checkpoints, device) for job in missing if end is None or time.monotonic() < end
+            (job, plan.parts[job.fold], checkpoints, device, _find_trained(plan, job, trained or {}))
+            for job in missing
+            if end is None or time.monotonic() < end
         )
         failed = 0
-        for place, found in run_all(_train_one, upcoming, workers, go_on=True):
+        for place, found in run_all(_measure_one, upcoming, workers, go_on=True):
             job = missing[place]
             waiting.remove(job)
             if isinstance(found, OdzeraError):
@@ -259,28 +264,29 @@ def _seconds_left(waiting: Sequence[Job], done: Sequence[Repeat], usual: Mapping
     return sum(expected.get(job.model, other) + START_SECONDS for job in waiting) / max(1, workers)
 
 
-def _train_one(job: Job, data: TaskData, checkpoints: Path, device: str) -> dict[str, Any]:
-    """Train one model, in a process of its own, and read its fold."""
+def _find_trained(plan: Plan, job: Job, trained: Mapping[str, Checkpoint]) -> Checkpoint | None:
+    """The trained model that a job would make again."""
+    found = trained.get(job.model)
+    if plan.empty.folds > 1 or found is None:
+        return None
+    alike = digest_settings(found.recipe) == digest_settings(job.recipe) and found.recipe.seed == job.recipe.seed
+    return found if alike and found.manifest["origin"].get("revision", "") == job.backbone else None
+
+
+def _measure_one(
+    job: Job, data: TaskData, checkpoints: Path, device: str, trained: Checkpoint | None
+) -> dict[str, Any]:
+    """Train one model, or open it where it is trained, and read its fold, in a process of its own."""
     start = time.perf_counter()
-    folder = Path(tempfile.mkdtemp(prefix="odzera-results-"))
-    recipe = job.recipe
-    if recipe.kind == "frozen":
-        # The first draw is the one that answers.
-        recipe = dataclasses.replace(recipe, frozen=dataclasses.replace(recipe.frozen, draws=1))
-    try:
-        events = list(fit(Request(recipe, data, checkpoints, folder, device=device)))
-        fitted = next(event for event in events if isinstance(event, Fitted))
-        labels = labels_of(data, "test")
-        probabilities = fitted.model.probabilities(data.texts("test"))
-        train_accuracy = None
-        # An untrained model has no training split to be right on.
-        if recipe.kind != "frozen":
-            answers = fitted.model.probabilities(data.texts("train")).argmax(axis=1)
-            train_accuracy = round(float((answers == labels_of(data, "train")).mean()), 4)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    model, how = _train_one(job.recipe, data, checkpoints, device) if trained is None else _open_one(trained)
+    labels = labels_of(data, "test")
+    probabilities = model.probabilities(data.texts("test"))
+    train_accuracy = None
+    # An untrained model has no training split to be right on.
+    if job.recipe.kind != "frozen":
+        answers = model.probabilities(data.texts("train")).argmax(axis=1)
+        train_accuracy = round(float((answers == labels_of(data, "train")).mean()), 4)
     scores = score(labels, probabilities)
-    machine = describe_machine(fitted.device)
     return {
         "predicted": as_digits(probabilities.argmax(axis=1)),
         "accuracy": round(scores.accuracy, 5),
@@ -288,13 +294,44 @@ def _train_one(job: Job, data: TaskData, checkpoints: Path, device: str) -> dict
         "f1": [round(one["f1"], 4) for one in scores.per_class],
         "loss": round(scores.loss, 5),
         "train_accuracy": train_accuracy,
+        "wall_seconds": round(time.perf_counter() - start + (0 if trained is None else how["seconds"]), 1),
+        "parameters": dataclasses.asdict(model.parameters()),
+        **how,
+    }
+
+
+def _train_one(recipe: Recipe, data: TaskData, checkpoints: Path, device: str) -> tuple[Classifier, dict[str, Any]]:
+    """The model, and how its training went."""
+    if recipe.kind == "frozen":
+        # The first draw is the one that answers.
+        recipe = dataclasses.replace(recipe, frozen=dataclasses.replace(recipe.frozen, draws=1))
+    folder = Path(tempfile.mkdtemp(prefix="odzera-results-"))
+    try:
+        events = list(fit(Request(recipe, data, checkpoints, folder, device=device)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    fitted = next(event for event in events if isinstance(event, Fitted))
+    return fitted.model, {
         "best_epoch": next((epoch.number for epoch in reversed(fitted.epochs) if epoch.is_best), None),
         "epochs": len(fitted.epochs),
         "seconds": round(fitted.seconds, 2),
-        "wall_seconds": round(time.perf_counter() - start, 1),
-        "parameters": dataclasses.asdict(fitted.model.parameters()),
-        "machine": f"{machine['device_name']}, threads: {machine['threads']}",
+        "machine": _say_machine(describe_machine(fitted.device)),
     }
+
+
+def _open_one(trained: Checkpoint) -> tuple[Classifier, dict[str, Any]]:
+    """A trained model, and how its training went."""
+    manifest, record = trained.manifest, trained.manifest["run"]["record"]
+    return open_checkpoint(trained), {
+        "best_epoch": next((epoch["number"] for epoch in reversed(manifest["epochs"]) if epoch["is_best"]), None),
+        "epochs": len(manifest["epochs"]),
+        "seconds": round(record["cost"]["seconds"], 2),
+        "machine": _say_machine(record["machine"]),
+    }
+
+
+def _say_machine(machine: Mapping[str, Any]) -> str:
+    return f"{machine['device_name']}, threads: {machine['threads']}"
 
 
 def _as_repeat(empty: Repeats, job: Job, found: Mapping[str, Any]) -> Repeat:

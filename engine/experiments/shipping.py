@@ -29,11 +29,17 @@ def seconds_of(checkpoint: Checkpoint) -> float:
 
 
 def present_recipes(shipped: Sequence[Checkpoint]) -> tuple[dict[str, Recipe], list[str]]:
-    """Name → recipe of shipped models as this version has it, and a line for each that was made otherwise."""
+    """Name → recipe of shipped models as this version has it, and a line for each that was made otherwise.
+
+    A model that a search found keeps its settings, as they aren't its recipe's.
+    """
     recipes: dict[str, Recipe] = {}
     notes = []
     for checkpoint in shipped:
         name = str(checkpoint.manifest["run"]["record"]["recipe"])
+        if "refit" in checkpoint.manifest["run"]["record"]:
+            recipes[name] = checkpoint.recipe
+            continue
         if name not in RECIPES:
             notes.append(f"{checkpoint.name}: this version has no recipe {name}, so it is left out.")
             continue
@@ -46,16 +52,17 @@ def present_recipes(shipped: Sequence[Checkpoint]) -> tuple[dict[str, Recipe], l
     return recipes, notes
 
 
-def is_shipped(request: Request, shipped: Sequence[Checkpoint]) -> bool:
-    """Whether a model is there as this version, on this machine, makes it of the request."""
+def find_made(request: Request, shipped: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The model as this version, on this machine, makes it of the request, where it is there already."""
     machine = describe_machine(torch.device(choose_device(request.device)))["device_name"]
     for one in shipped:
         record = one.manifest["run"]["record"]
         alike = (record.get("version"), record["machine"]["device_name"]) == (__version__, machine)
         # What another model answers in its place may have been trained anew.
         if one.folder == request.folder and alike and not request.recipe.asks_nli:
-            return _has_settings(one, request.recipe) and one.recipe.seed == request.recipe.seed
-    return False
+            fits = _has_settings(one, request.recipe) and one.recipe.seed == request.recipe.seed
+            return one if fits else None
+    return None
 
 
 def _has_settings(checkpoint: Checkpoint, recipe: Recipe) -> bool:

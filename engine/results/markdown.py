@@ -8,7 +8,7 @@ from typing import Any
 from engine.errors import DataError
 from engine.evaluation.metrics import interval_of
 from engine.results.comparison import describe_refit
-from engine.results.pairs import describe_verdict
+from engine.results.pairs import describe_difference, describe_verdict
 from engine.results.repeated import describe_table
 
 FAMILIES: Mapping[str, str] = {
@@ -135,19 +135,11 @@ def _verdict(comparison: Mapping[str, Any], best: Mapping[str, Mapping[str, Any]
     pair = next(one for one in comparison["differences"] if {one["first"], one["second"]} == names)
     accuracy, macro_f1 = (describe_verdict(pair, figure, quote="`") for figure in ("accuracy", "macro_f1"))
     verdict = accuracy if accuracy == macro_f1 else f"{accuracy} in accuracy, {macro_f1} in macro F1"
+    ahead = " points of accuracy, ".join(describe_difference(one) for one in pair["figures"].values())
     return (
-        f"Scratch against adapted: {verdict}. `{pair['first']}` less `{pair['second']}`: {_ahead(pair, 'accuracy')} "
-        f"points of accuracy, {_ahead(pair, 'macro_f1')} of macro F1; McNemar's p = {test['p_holm']:.2g} after Holm. "
-        f"On {where}."
+        f"Scratch against adapted: {verdict}. `{pair['first']}` less `{pair['second']}`: {ahead} of "
+        f"macro F1; McNemar's p = {test['p_holm']:.2g} after Holm. On {where}."
     )
-
-
-def _ahead(pair: Mapping[str, Any], figure: str) -> str:
-    """`+2.7 (-3.0 to +8.8)`, with the 95 % interval of a paired bootstrap."""
-    measured = pair["figures"][figure]
-    # Nothing is added, which makes zero of minus zero.
-    value, low, high = (f"{round(100 * measured[name], 1) + 0.0:+.1f}" for name in ("difference", "low", "high"))
-    return f"{value} ({'zero width' if measured['is_flat'] else f'{low} to {high}'})"
 
 
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:

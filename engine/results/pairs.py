@@ -96,6 +96,17 @@ def describe_verdict(pair: Mapping[str, Any], figure: str, quote: str = "") -> s
     return f"{quote}{better}{quote} better" if better else str(verdict)
 
 
+def describe_difference(measured: Mapping[str, Any]) -> str:
+    """`+8.8 (+2.6 to +14.7)`: one of a pair's figures in points with its interval; one of zero width is called so."""
+    ends = "zero width" if measured["is_flat"] else f"{_points(measured['low'])} to {_points(measured['high'])}"
+    return f"{_points(measured['difference'])} ({ends})"
+
+
+def _points(share: float) -> str:
+    rounded = round(100 * share, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
 def _clusters(task: Task, runs: Sequence[Run], predictions: Mapping[str, Predictions]) -> Ints | None:
     """The term or premise of each row as a number; None where neither the records nor data at hand name any."""
     for run in runs:

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from engine import __version__
 from engine.bench.step_profile import profile_step
 from engine.cli import app
-from engine.cli.formats import difference
 from engine.data.reading import NOTHING_READ
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG
 from engine.paths import ROOT
+from engine.results.pairs import describe_difference
 from engine.training.recipes import RECIPES
 from gradio_app.languages import get_language
 from gradio_app.views.significance import compared
@@ -317,9 +317,9 @@ def test_the_details_say_by_how_much_the_best_model_is_ahead_of_each_other(home:
     assert list(shown) == others
     lines = {line.split()[0]: " ".join(line.split()) for line in result.stdout.splitlines() if " to " in line}
     for name, figures in shown.items():
-        assert difference(figures["accuracy"]) in lines[name]
+        assert describe_difference(figures["accuracy"]) in lines[name]
         verdict = figures["macro_f1"]["verdict"].replace("first", best)
-        assert f"{difference(figures['macro_f1'])} {verdict} " in lines[name]
+        assert f"{describe_difference(figures['macro_f1'])} {verdict} " in lines[name]
     assert "of a paired bootstrap, 2,000 resamples of 87 terms" in " ".join(result.stderr.split())
 
 

@@ -17,11 +17,13 @@ from engine.cli import app
 from engine.data.sources import load
 from engine.data.tasks import SLANG
 from engine.errors import DataError
+from engine.experiments.record import Finished, Request
 from engine.experiments.repeats import Failed, Plan, Progress, depends_on_seed, measure_repeats, plan_repeats
 from engine.experiments.repeats_file import read_repeats, write_repeats
+from engine.experiments.run import run_experiment
 from engine.paths import ROOT
 from engine.store import Repeat, Store
-from engine.training.checkpoints import list_checkpoints
+from engine.training.checkpoints import PREDICTIONS, list_checkpoints
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 from support.models import tiny_recipe
@@ -215,6 +217,23 @@ def test_a_killed_run_goes_on_and_loses_one_training_at_most(source: Path, empty
     assert again.exit_code == 0, again.output
     assert again.stderr.startswith("1 of 3 trainings done, about ")
     assert len(read_repeats(file).jobs) == 3
+
+
+def test_a_trained_model_is_one_of_the_trainings_on_its_own_split(source: Path, tmp_path: Path) -> None:
+    wanted = plan(source, tmp_path, scratch=tiny_recipe())
+    (part,) = wanted.parts
+    request = Request(tiny_recipe(), part, tmp_path, tmp_path / "training", "scratch")
+    *_, finished = run_experiment(request, Store.in_memory())
+    assert isinstance(finished, Finished)
+    checkpoint = finished.checkpoint
+    # It couldn't be known from one that was trained anew otherwise.
+    checkpoint.manifest["run"]["record"]["cost"]["seconds"] = 123.0
+    *_, last = measured(wanted, tmp_path, Store.in_memory(), trained={"scratch": checkpoint})
+    first, second = sorted(last.repeats.jobs, key=lambda job: job.seed)
+    assert first.figures["seconds"] == 123.0
+    assert list(first.predicted) == [str(label) for label in checkpoint.read_json(PREDICTIONS)["predicted"]]
+    assert first.figures["epochs"] == second.figures["epochs"] == tiny_recipe().epochs
+    assert second.figures["seconds"] < 100, "another seed"
 
 
 def test_ship_trains_seed_0_on_the_sources_own_split_once(source: Path, empty_home: Path) -> None:

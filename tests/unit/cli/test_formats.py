@@ -27,10 +27,3 @@ def test_counts_sizes_and_shares_are_written_as_they_are_read() -> None:
     assert formats.millions(2_100_000) == "2.1 million"
     assert formats.percent(0.287) == "29%"
     assert formats.megabytes(91_200_000) == "91.2"
-
-
-def test_differences_are_signed_points_with_their_ends_and_zero_width_is_called_so() -> None:
-    ahead = {"difference": 0.0884, "low": 0.026, "high": 0.147, "is_flat": False}
-    assert formats.difference(ahead) == "+8.8 (+2.6 to +14.7)"
-    assert formats.difference(ahead | {"difference": -0.0002, "low": -0.02}) == "0.0 (-2.0 to +14.7)"
-    assert formats.difference({"difference": 0.0, "low": 0.0, "high": 0.0, "is_flat": True}) == "0.0 (zero width)"

@@ -79,10 +79,10 @@ def test_a_model_that_was_chosen_among_seeds_never_stands_without_what_they_all_
         ),
         (measured(-0.1, -0.2, -0.05, "second better"),) * 2
         + ("adapted: `low` better. `high` less `low`: -10.0 (-20.0",),
-        (UNCLEAR, UNCLEAR, "adapted: no clear difference. `high` less `low`: +0.0 (-3.0 to +2.9) points"),
+        (UNCLEAR, UNCLEAR, "adapted: no clear difference. `high` less `low`: 0.0 (-3.0 to +2.9) points"),
         (UNCLEAR, CLEAR, "adapted: no clear difference in accuracy, `high` better in macro F1. `high` less `low`"),
         (measured(0, 0, 0, "equal within a point", True), UNCLEAR, "equal within a point in accuracy"),
-        (measured(0, 0, 0, "equal within a point", True), UNCLEAR, "+0.0 (zero width) points of accuracy"),
+        (measured(0, 0, 0, "equal within a point", True), UNCLEAR, "0.0 (zero width) points of accuracy"),
     ],
 )
 def test_the_answer_names_the_best_of_each_kind_and_by_how_much_they_differ(
