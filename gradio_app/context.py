@@ -20,12 +20,15 @@ from engine.experiments.repeats_file import list_files
 from engine.explain.why import Explainer
 from engine.machine import serve_on_one_thread
 from engine.paths import ROOT, Places
+from engine.results.answer import Answer, answer_of, answers_by_curve
 from engine.results.comparison import open_results
 from engine.results.inspection import find_texts
 from engine.results.repeated import read_means
 from engine.results.scaling import read_growth
 from engine.search.report import Studies, StudyView
 from engine.search.summaries import StudySummary
+from engine.serving.answers import Answer as ModelAnswer
+from engine.serving.answers import Failure, classify_all, in_order
 from engine.serving.batch import shorten
 from engine.serving.exports import has_network
 from engine.serving.registry import Registry, Untouched
@@ -34,6 +37,8 @@ from engine.training.checkpoints import Checkpoint
 from gradio_app.cache import Results
 from gradio_app.languages import Language
 from gradio_app.views.names import name_source
+
+Answered = ModelAnswer | Failure
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,45 @@ class Context:
         mark = (tuple(files), tuple(one.manifest["run"]["id"] for one in models))
         key = ("means", task.name, models[0].fingerprint if models else "")
         return self.results.remember(key, mark, lambda: read_means(self.curves, task.name, models))
+
+    def answer(self, task: Task) -> Answer | None:
+        """From scratch or adapted: what the models shown first were found to do; None where there are none.
+
+        Repeated trainings on the same data go before the models' own test figures, where they have models of both
+        kinds.
+        """
+        comparison = self.comparison(task)
+        if comparison is None:
+            return None
+        files = [(str(file), file.stat().st_mtime_ns) for file in list_files(self.curves, task.name) if file.is_file()]
+        mark = (tuple(files), tuple(row["run"] for row in comparison["rows"]))
+        return self.results.remember(("answer", task.name), mark, lambda: answer_of(self.curves, comparison))
+
+    def answers_by_examples(self, task: Task) -> list[Answer]:
+        """The same at rising numbers of training examples, from the longest curve of this task."""
+        curves = [
+            found
+            for one in list_curves(self.curves)[0].values()
+            if one.task == task.name and one.kind == "examples" and (found := answers_by_curve(one))
+        ]
+        return list(max(curves, key=len, default={}).values())
+
+    def example_answers(self, task: Task, texts: tuple[str, ...]) -> list[Answered]:
+        """What the models shown first say of an example: asked once for all visitors.
+
+        Raises:
+            OdzeraError: The text won't do.
+        """
+        models = self.models(task)
+        mark = tuple(one.manifest["run"]["id"] for one in models)
+
+        def answer() -> list[Answered]:
+            # The first time a model answers it takes longer than ever after.
+            for _ in range(2):
+                answers = in_order(classify_all(self.registry, task, texts, models), models)
+            return list(answers)
+
+        return self.results.remember(("example", task.name, texts), mark, answer)
 
     def study_choices(self, say: Language, fresh: bool = False) -> list[tuple[str, str]]:
         """Studies as (words, name), the one made last first; none where they can't be read."""

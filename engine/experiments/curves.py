@@ -95,7 +95,7 @@ class Curve:
         Half of it is None for a single seed. The interval is Student's t over the seeds: how far another seed may fall,
         not another test set.
         """
-        from scipy.stats import t as student
+        from scipy.special import stdtrit
 
         lines: dict[str, list[dict[str, Any]]] = {}
         for name in dict.fromkeys(point["series"] for point in self.points):
@@ -108,7 +108,7 @@ class Curve:
                     values = np.array([point[figure] for point in here])
                     half = None
                     if len(values) > 1:
-                        half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+                        half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
                     row[figure] = float(values.mean())
                     row[f"{figure}_half"] = half
                 lines.setdefault(name, []).append(row)
@@ -133,7 +133,7 @@ class Lead:
 
 def leads(curve: Curve, series: str, over: str, figure: str) -> list[Lead]:
     """How far `series` is ahead of `over`, at each place that both have, in order."""
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     values = {(point["series"], point["x"], point["seed"]): point[figure] for point in curve.points}
     found = []
@@ -144,7 +144,7 @@ def leads(curve: Curve, series: str, over: str, figure: str) -> list[Lead]:
             continue
         count = len(differences)
         error = differences.std(ddof=1) / math.sqrt(count) if count > 1 else math.inf
-        half = float(student.ppf(0.975, count - 1) * error) if count > 1 else math.inf
+        half = float(stdtrit(count - 1, 0.975) * error) if count > 1 else math.inf
         found.append(Lead(x, float(differences.mean()), half))
     return found
 

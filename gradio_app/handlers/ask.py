@@ -66,6 +66,16 @@ def ask(
         yield cards.render_cards(say, task, facts, arrived)
 
 
+def show_example(context: Context, say: Language, task: Task, texts: tuple[str, ...]) -> str:
+    """What the models say of one of the page's own examples."""
+    models = context.models(task)
+    if not models:
+        return cards.render_no_answers(say)
+    means = context.means(task)
+    facts = [cards.facts_of(say, one, means.get(one.name)) for one in models]
+    return cards.render_example(say, task, texts, facts, context.example_answers(task, texts))
+
+
 def answer_all(context: Context, task: Task, *texts: str) -> list[dict[str, Any]]:
     """The same for a program: a list of `{model, label, scores, ms, …}` of the models that the page shows first.
 

@@ -13,7 +13,8 @@ from gradio_app.context import Context
 from gradio_app.handlers.ask import AT_ONCE, ask
 from gradio_app.languages import Language
 from gradio_app.tabs.fields import QUIET, data_menu
-from gradio_app.views.parts import render_empty, render_hint
+from gradio_app.views.cards import render_no_answers
+from gradio_app.views.parts import render_hint
 
 Answering = Callable[..., Iterator[dict[Any, Any]]]
 
@@ -32,6 +33,8 @@ class Asking:
     """The handler of a question; it yields what changes, by component."""
     outputs: Sequence[Any]
     """Where answers stand."""
+    example: gr.HTML
+    """Where an example's answers stand until something is asked."""
 
     @property
     def inputs(self) -> list[Any]:
@@ -41,11 +44,13 @@ class Asking:
 
 def create_asking(context: Context, say: Language, task: Task, texts: Sequence[gr.Textbox]) -> Asking:
     """The choice of models, the button and the place for answers, below the text fields."""
-    empty = say("Every model's verdict will stand here, side by side. Type something, or try an example below.")
     with gr.Row():
         button = gr.Button(say("Ask the models"), variant="primary", elem_id=f"{task.name}-ask", scale=3, min_width=180)
         link = gr.Button(say("Copy a link to this"), elem_id=f"{task.name}-link", scale=1, min_width=150)
     gr.HTML(render_hint(say, MAX_CHARACTERS))
+    answers = gr.HTML(elem_id=f"{task.name}-answers")
+    # Out of sight as soon as there are answers.
+    example = gr.HTML(render_no_answers(say), elem_id=f"{task.name}-example")
     choices = context.data_choices(task.name, say)
     first = choices[0][1] if choices else None
     with gr.Accordion(say("Which models"), open=False, elem_id=f"{task.name}-choice"):
@@ -58,7 +63,6 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
             label=say("Before and after: ask the untouched backbones too"),
             container=False,
         )
-    answers = gr.HTML(render_empty(empty), elem_id=f"{task.name}-answers")
 
     def choose_data(fingerprint: str | None) -> gr.CheckboxGroup:
         """The models that were trained on other data."""
@@ -67,7 +71,8 @@ def create_asking(context: Context, say: Language, task: Task, texts: Sequence[g
     data.input(choose_data, data, models, **QUIET)
     done = [say("Link copied"), say("Copy a link to this")]
     link.click(None, [link], [link], js=f"() => window.odzera.copy({done!r})", api_visibility="private")
-    return Asking(task, texts, data, models, before, button, answer_with(context, say, task, answers), [answers])
+    answer = answer_with(context, say, task, answers)
+    return Asking(task, texts, data, models, before, button, answer, [answers], example)
 
 
 def create_models_choice(context: Context, say: Language, task: Task, fingerprint: str | None) -> gr.CheckboxGroup:

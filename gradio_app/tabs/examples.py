@@ -158,3 +158,8 @@ NLI_EXAMPLES: tuple[NliExample, ...] = (
     NliExample("zh", "小王每天早上在公园里跑步。", "小王参加过马拉松比赛。", "neutral"),
 )
 """English first, as it stands first in the boxes; ten pairs of each label."""
+FIRST_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "slang": (SLANG_EXAMPLES[0],),
+    "nli": (NLI_EXAMPLES[0].premise, NLI_EXAMPLES[0].hypothesis),
+}
+"""Task → the input whose answers stand on the page before anything is asked."""

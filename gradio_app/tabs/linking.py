@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from gradio_app.context import Context
-from gradio_app.handlers.ask import AT_ONCE
+from gradio_app.handlers.ask import AT_ONCE, show_example
 from gradio_app.handlers.link import read_link
 from gradio_app.languages import Language
 from gradio_app.tabs.asking import Asking
+from gradio_app.tabs.examples import FIRST_EXAMPLES
 
 
 def bring_back(page: gr.Blocks, context: Context, say: Language, tabs: gr.Tabs, askings: Mapping[str, Asking]) -> None:
@@ -39,6 +40,17 @@ def bring_back(page: gr.Blocks, context: Context, say: Language, tabs: gr.Tabs, 
             yield brought | answers
             brought = {}
 
+    def exemplify() -> list[str]:
+        return [show_example(context, say, asking.task, FIRST_EXAMPLES[name]) for name, asking in askings.items()]
+
+    page.load(
+        exemplify,
+        None,
+        [asking.example for asking in askings.values()],
+        api_visibility="private",
+        show_progress="hidden",
+        concurrency_limit=AT_ONCE,
+    )
     outputs: list[Any] = [tabs]
     for asking in askings.values():
         outputs += [*asking.inputs, *asking.outputs]

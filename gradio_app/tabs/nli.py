@@ -5,6 +5,7 @@ import gradio as gr
 from engine.data.tasks import NLI
 from gradio_app.context import Context
 from gradio_app.languages import Language
+from gradio_app.tabs.answer import create_answer
 from gradio_app.tabs.asking import Asking, create_asking, wire
 from gradio_app.tabs.examples import LANGUAGES, NLI_EXAMPLES, own_name
 from gradio_app.tabs.fields import QUIET
@@ -17,14 +18,13 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
         gr.Markdown(
             say("Does the hypothesis follow from the premise, contradict it, or neither? Any of 15 languages."),
         )
+        create_answer(context, say, NLI)
         with gr.Row(elem_classes="oz-pair"):
             premise = gr.Textbox(label=say("Premise"), lines=2, max_lines=8, min_width=280, elem_id="nli-premise")
             swap = gr.Button("⇄", elem_id="nli-swap", min_width=44, scale=0)
             hypothesis = gr.Textbox(
                 label=say("Hypothesis"), lines=2, max_lines=8, min_width=280, elem_id="nli-hypothesis"
             )
-        asking = create_asking(context, say, NLI, [premise, hypothesis])
-        create_why(context, say, asking)
         examples = gr.Dataset(
             components=[gr.Textbox(visible=False)],
             samples=[[name_language(say, code)] for code in LANGUAGES],
@@ -33,6 +33,8 @@ def create_nli_tab(context: Context, say: Language) -> Asking:
             type="index",
             elem_id="nli-examples",
         )
+        asking = create_asking(context, say, NLI, [premise, hypothesis])
+        create_why(context, say, asking)
         pair = [premise, hypothesis]
         swap.click(None, pair, pair, js="(...pair) => window.odzera.swap(pair)", api_visibility="private")
         filled = examples.click(fill, [examples, premise], pair, **QUIET)

@@ -10,6 +10,7 @@ from engine.data.tasks import SLANG
 from gradio_app.context import Context
 from gradio_app.handlers.glossary import find_terms
 from gradio_app.languages import Language
+from gradio_app.tabs.answer import create_answer
 from gradio_app.tabs.asking import Answering, Asking, create_asking, wire
 from gradio_app.tabs.examples import SLANG_EXAMPLES
 from gradio_app.tabs.why import create_why
@@ -23,6 +24,7 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
         gr.Markdown(
             say("How does a message in Polish youth slang feel: negative, neutral or ambiguous, or positive?"),
         )
+        create_answer(context, say, SLANG)
         text = gr.Textbox(
             label=say("Message in Polish"),
             placeholder="np. ale kozak, serio",
@@ -31,11 +33,17 @@ def create_slang_tab(context: Context, say: Language) -> Asking:
             autofocus=True,
             elem_id="slang-text",
         )
+        examples = gr.Examples(
+            [[one] for one in EXAMPLES],
+            [text],
+            label=say("Try one"),
+            api_visibility="private",
+            elem_id="slang-examples",
+        )
         asking = create_asking(context, say, SLANG, [text])
         terms = gr.HTML(elem_id="slang-terms")
         asking = replace(asking, answer=look_up_too(say, asking.answer, terms), outputs=[*asking.outputs, terms])
         create_why(context, say, asking)
-        examples = gr.Examples([[one] for one in EXAMPLES], [text], label=say("Try one"), api_visibility="private")
         wire(context, asking, [asking.button.click, text.submit], examples.load_input_event)
     return asking
 

@@ -10,13 +10,15 @@ from engine.data.reading import WORDS
 from engine.data.tasks import Task
 from engine.evaluation.metrics import interval_of
 from engine.experiments.foundations import Foundation, licences_of, of_checkpoint
+from engine.results.answer import kind_of
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES as LONG_RUNTIMES
 from engine.training.checkpoints import Checkpoint
-from gradio_app.languages import Language
+from gradio_app.languages import Language, message
 from gradio_app.views.charts.bars import draw_bar, draw_bars
 from gradio_app.views.classes import render_chip, render_class, sign, slug
-from gradio_app.views.names import RUNTIMES
+from gradio_app.views.names import RUNTIMES, foreign, name_model
+from gradio_app.views.parts import render_empty
 from gradio_app.views.tables import say_repeats
 from gradio_app.views.units import compact, count, figure, latency, milliseconds, percent, spread
 
@@ -34,6 +36,22 @@ class Facts:
     """Its mean over seeds and folds; empty where that wasn't measured."""
     votes: bool = True
     """Whether its answer counts among the models': not where it ignores the text, or wasn't trained on purpose."""
+    kind: str = ""
+    """The group it stands in, a key of `GROUPS`; none where that isn't known."""
+    title: str = ""
+    """What it is, in plain words."""
+    accuracy: float = 0.0
+    """On test."""
+
+
+GROUPS: Mapping[str, str] = {
+    "scratch": message("Trained from scratch"),
+    "hybrid": message("From scratch, with TF-IDF in it"),
+    "pretrained": message("Adapted"),
+    "frozen": message("Not trained here"),
+    "baseline": message("Baselines"),
+}
+"""Groups of cards, in their order."""
 
 
 def facts_of(say: Language, checkpoint: Checkpoint, means: Mapping[str, Any] | None = None) -> Facts:
@@ -55,6 +73,9 @@ def facts_of(say: Language, checkpoint: Checkpoint, means: Mapping[str, Any] | N
         mean=_say_mean(say, means) if means else "",
         rests=_say_rests(say, of_checkpoint(checkpoint)) if recipe["kind"] == "frozen" else "",
         votes=not ignores and recipe["kind"] != "frozen",
+        kind=kind_of(checkpoint.recipe),
+        title=name_model(say, checkpoint.recipe),
+        accuracy=test["accuracy"],
     )
 
 
@@ -88,7 +109,7 @@ def _say_size(say: Language, total: int, trained: int, **_: Any) -> str:
 def facts_of_untouched(say: Language, name: str) -> Facts:
     """A card's facts for a backbone that nothing was trained on."""
     about, quality = say("before training: zero-shot"), say("never tested: see the zero-shot models")
-    return Facts(name, about, quality, votes=False)
+    return Facts(name, about, quality, votes=False, kind="frozen")
 
 
 def _voting(answers: Sequence[Answer], facts: Sequence[Facts]) -> list[Answer]:
@@ -97,57 +118,85 @@ def _voting(answers: Sequence[Answer], facts: Sequence[Facts]) -> list[Answer]:
     return [answer for answer in answers if answer.model not in blind]
 
 
-def verdict_of_most(answers: Sequence[Answer], facts: Sequence[Facts]) -> str | None:
-    """The label that most models chose, those that ignore the text left out; None on a tie."""
-    votes = Counter(answer.label for answer in _voting(answers, facts)).most_common(2)
-    if not votes or (len(votes) == 2 and votes[0][1] == votes[1][1]):
-        return None
-    return votes[0][0]
+def lead_of(answers: Sequence[Answer], facts: Sequence[Facts]) -> Answer | None:
+    """The answer of the model that was right most often on test, among those that count; the first of equal ones."""
+    accuracy = {fact.name: fact.accuracy for fact in facts}
+    return max(_voting(answers, facts), key=lambda answer: accuracy[answer.model], default=None)
+
+
+def render_no_answers(say: Language) -> str:
+    """What stands where answers will."""
+    return render_empty(say("Every model's verdict will stand here, side by side. Type something, or try an example."))
+
+
+def render_example(
+    say: Language, task: Task, texts: Sequence[str], facts: Sequence[Facts], answers: Sequence[Answer | Failure]
+) -> str:
+    """The cards of one of the page's own examples, until a visitor asks."""
+    example = " → ".join(f"<q>{foreign(text, 200)}</q>" for text in texts)
+    cards = render_cards(say, task, facts, answers).replace(' data-done="true"', "", 1)
+    return f'<p class="oz-for-example">{say("For example")}: {example}</p>{cards}'
 
 
 def render_cards(say: Language, task: Task, facts: Sequence[Facts], arrived: Sequence[Answer | Failure]) -> str:
-    """All cards: those that have answered, and placeholders for those that haven't."""
+    """All cards in their groups, the best on test first: those that have answered, and placeholders for the others."""
     by_model = {one.model: one for one in arrived}
     answers = [one for one in arrived if isinstance(one, Answer)]
     done = len(arrived) == len(facts)
-    most = verdict_of_most(answers, facts)
-    cards = "".join(_render_card(say, task, fact, by_model.get(fact.name), most if done else None) for fact in facts)
+    lead = lead_of(answers, facts) if done else None
+    ordered = sorted(facts, key=lambda fact: -fact.accuracy)
+    groups = []
+    for kind in (*GROUPS, ""):
+        cards = [_render_card(say, task, fact, by_model.get(fact.name), lead) for fact in ordered if fact.kind == kind]
+        if cards:
+            heading = f"<h2>{say(GROUPS[kind])}</h2>" if kind else ""
+            groups.append(
+                f'<section class="oz-group" style="--cards:{len(cards)}">{heading}'
+                f'<div class="oz-cards">{"".join(cards)}</div></section>'
+            )
     return (
         f'<div class="oz-answers" data-done="{str(done).lower()}">'
-        f"{_render_summary(say, task, facts, answers, most, done)}"
-        f'<div class="oz-cards">{cards}</div></div>'
+        f"{_render_summary(say, task, facts, answers, lead, done)}"
+        f'<div class="oz-groups">{"".join(groups)}</div></div>'
     )
 
 
 def _render_summary(
-    say: Language, task: Task, facts: Sequence[Facts], answers: Sequence[Answer], most: str | None, done: bool
+    say: Language, task: Task, facts: Sequence[Facts], answers: Sequence[Answer], lead: Answer | None, done: bool
 ) -> str:
     voting = _voting(answers, facts)
     if not done:
         words = say("{n} of {all} models have answered…", n=len(answers), all=len(facts))
-    elif not voting:
+    elif lead is None:
         words = say("No model trained on such texts has answered.")
-    elif most is None:
-        words = say("The models are split evenly.")
     else:
-        agree = sum(answer.label == most for answer in voting)
-        words = _say_agreement(say, agree, len(voting), render_chip(say, most))
+        words = _say_lead(say, lead, next(fact for fact in facts if fact.name == lead.model))
+        others = [answer for answer in voting if answer is not lead]
+        if others:
+            words += " " + _say_others(say, sum(answer.label == lead.label for answer in others), len(others))
     split = done and len({answer.label for answer in voting}) > 1
     votes = _render_votes(say, task, voting) if split else ""
     return f'<div class="oz-summary" role="status"><span>{words}</span>{votes}</div>'
 
 
-def _say_agreement(say: Language, agree: int, voting: int, label: str) -> str:
-    if agree < voting:
-        return say("{agree} of {n} models trained on such texts say {label}", agree=agree, n=voting, label=label)
-    if voting == 2:
-        return say("Both models trained on such texts say {label}", label=label)
-    return say.plural(
-        "The one model trained on such texts says {label}",
-        "All {n} models trained on such texts say {label}",
-        voting,
-        label=label,
-    )
+def _say_lead(say: Language, lead: Answer, fact: Facts) -> str:
+    """What the model that was right most often says, and how often that was."""
+    label, model = render_chip(say, lead.label), f"<b>{escape(fact.title or fact.name)}</b>"
+    if not fact.accuracy:
+        return say("{model} says {label}.", model=model, label=label)
+    share = percent(say, fact.accuracy)
+    return say("{model} says {label}; it is right on {share} of the test rows.", model=model, label=label, share=share)
+
+
+def _say_others(say: Language, agree: int, others: int) -> str:
+    """How the other models that count divide: a model more or less is no argument, as many share a backbone."""
+    if others == 2 and agree != 1:
+        return say("Both others agree.") if agree else say("Neither of the two others agrees.")
+    if agree == others:
+        return say.plural("The other model agrees.", "All {n} others agree.", others)
+    if not agree:
+        return say.plural("The other model doesn't agree.", "None of the {n} others agrees.", others)
+    return say.plural("{agree} of {n} other model agrees.", "{agree} of the {n} others agree.", others, agree=agree)
 
 
 def _render_votes(say: Language, task: Task, voting: Sequence[Answer]) -> str:
@@ -162,8 +211,10 @@ def _render_votes(say: Language, task: Task, voting: Sequence[Answer]) -> str:
     return f'<span class="oz-votes" role="img" aria-label="{escape(words)}" title="{escape(words)}">{parts}</span>'
 
 
-def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, most: str | None) -> str:
-    name, about = escape(fact.name), f'<p class="oz-about">{escape(fact.about)}</p>'
+def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failure | None, lead: Answer | None) -> str:
+    name = escape(fact.name)
+    called = f"<code>{name}</code> · " if fact.title else ""
+    about = f'<p class="oz-about">{called}{escape(fact.about)}</p>'
     rests = f"<br>{escape(fact.rests)}" if fact.rests else ""
     mean = f' title="{escape(fact.mean)}"' if fact.mean else ""
     foot = f'<p class="oz-quality"{mean}>{escape(fact.quality)}{rests}</p>'
@@ -173,8 +224,8 @@ def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failur
     elif isinstance(answer, Failure):
         style, body = " oz-failed", f'<p class="oz-reason">{escape(say.again(answer.reason))}</p>'
     else:
-        if most is not None and answer.label != most and fact.votes:
-            style, badge = " oz-differs", f'<span class="oz-badge">{say("differs")}</span>'
+        if lead is not None and answer.label != lead.label and fact.votes:
+            badge = f'<span class="oz-badge">{say("differs")}</span>'
         marks = f' data-label="{escape(answer.label)}"'
         body = (
             f'<p class="oz-verdict">{render_chip(say, answer.label)}</p>{_render_scores(say, task, answer)}'
@@ -182,7 +233,7 @@ def _render_card(say: Language, task: Task, fact: Facts, answer: Answer | Failur
         )
     return (
         f'<article class="oz-card{style}" data-model="{name}"{marks}>'
-        f'<div class="oz-named"><h2>{name}</h2>{badge}</div>{about}{body}</article>'
+        f'<div class="oz-named"><h3>{escape(fact.title) or name}</h3>{badge}</div>{about}{body}</article>'
     )
 
 

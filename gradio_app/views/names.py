@@ -7,6 +7,7 @@ from html import escape
 from babel import Locale
 
 from engine.serving.batch import shorten
+from engine.training.recipe import Recipe
 from gradio_app.languages import Language, message
 
 FIGURES: Mapping[str, str] = {
@@ -35,6 +36,25 @@ RUNTIMES: Mapping[str, str] = {
     "numpy": "NumPy",
 }
 """What computes a model, in a word or two."""
+
+BACKBONES: Mapping[str, str] = {
+    "minilm": "MiniLM",
+    "polish-gpt-mini": "Polish GPT-mini",
+    "polish-gpt2": "Polish GPT-2",
+    "bielik": "Bielik 1.5B",
+    "herbert": "HerBERT",
+    "mbert": message("Multilingual BERT"),
+    "xlm-roberta": "XLM-RoBERTa",
+}
+"""Pretrained models by the engine's keys."""
+METHODS: Mapping[str, str] = {
+    "full": message("all weights trained"),
+    "head": message("a head trained"),
+    "lora": message("LoRA"),
+    "qlora": message("LoRA on 4 bits"),
+    "prompt": message("a trained prompt"),
+}
+"""Ways of adapting one, but for those that train some blocks."""
 
 
 def foreign(text: object, most: int = 60) -> str:
@@ -65,3 +85,23 @@ def name_split(say: Language, split: str) -> str:
 def name_source(say: Language, source: object) -> str:
     """What a data set is called."""
     return say("the bundled sample") if source == "sample" else str(source)
+
+
+def name_model(say: Language, recipe: Recipe) -> str:
+    """What a model is, in plain words: `Polish GPT-mini, all weights trained`."""
+    if recipe.kind == "baseline":
+        return say("Most frequent class") if recipe.baseline == "majority" else say("TF-IDF, logistic regression")
+    if recipe.kind == "scratch":
+        return say("Decoder of words") if recipe.reads_words else say("Decoder of tokens")
+    backbone = say(BACKBONES.get(recipe.backbone, recipe.backbone))
+    if recipe.random_weights:
+        return say("{model}, from random weights", model=backbone)
+    if recipe.kind == "frozen":
+        if recipe.frozen.asks_nli:
+            return say("NLI model, asked what follows")
+        how = say("shown a few examples") if recipe.frozen.shots else say("shown nothing")
+    elif recipe.method.kind == "last":
+        how = say.plural("last block trained", "last {n} blocks trained", recipe.method.blocks)
+    else:
+        how = say(METHODS[recipe.method.kind])
+    return f"{backbone}, {how}"

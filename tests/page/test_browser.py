@@ -177,7 +177,8 @@ def assert_every_model_answered(page: Page, answers: str, labels: set[str]) -> N
 
 STICKING_OUT = """() => [...document.querySelectorAll('.gradio-container *')].filter(one => {
   const box = one.getBoundingClientRect();
-  const inside = one.parentElement.closest('.oz-scroll');
+  // Tables, and examples in one line.
+  const inside = one.parentElement.closest('.oz-scroll, .gallery');
   // Gradio measures its tabs on a copy that nobody sees.
   const measured = one.closest('[aria-hidden="true"]');
   return box.width && box.height && box.right > innerWidth + 1 && !inside && !measured && one.checkVisibility();

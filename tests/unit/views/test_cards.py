@@ -14,7 +14,7 @@ from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES
 from engine.serving.registry import Registry
 from gradio_app.languages import get_language
-from gradio_app.views.cards import Facts, facts_of, render_cards, verdict_of_most
+from gradio_app.views.cards import Facts, facts_of, lead_of, render_cards, render_example
 from gradio_app.views.classes import SIGNS
 from gradio_app.views.names import RUNTIMES as SHORT
 from gradio_app.views.units import compact
@@ -31,8 +31,11 @@ def answered(model: str, label: str, ms: float = 2.5) -> Answer:
 
 
 def facts(*names: str, blind: str = "") -> list[Facts]:
-    """Facts of models; `blind` is one that ignores the text."""
-    return [Facts(name, "45k weights", "test macro F1 0.70 (0.65–0.75)", votes=name != blind) for name in names]
+    """Facts of models, each a little less often right than the one before; `blind` is one that ignores the text."""
+    return [
+        Facts(name, "45k weights", "test macro F1 0.70 (0.65–0.75)", votes=name != blind, accuracy=0.7 - place / 100)
+        for place, name in enumerate(names)
+    ]
 
 
 class Elements(HTMLParser):
@@ -92,7 +95,7 @@ def test_names_reasons_and_facts_are_escaped() -> None:
         html = render_cards(ENGLISH, SLANG, [fact], arrived)
         assert "<script" not in html
         assert "&lt;script&gt;" in html
-        assert Elements(html).tags <= {"div", "p", "article", "h2", "span", "b"}
+        assert Elements(html).tags <= {"div", "section", "p", "article", "h3", "span", "b"}
 
 
 def test_a_quote_in_a_name_stays_inside_its_attribute() -> None:
@@ -103,56 +106,77 @@ def test_a_quote_in_a_name_stays_inside_its_attribute() -> None:
     assert not any("onmouseover" in attrs for _, attrs in page.found)
 
 
-def test_summary_says_when_all_agree() -> None:
-    html = render_cards(ENGLISH, SLANG, facts("a", "b", "c"), [answered(name, "positive") for name in "abc"])
-    assert summary(html).startswith("All 3 models")
-    assert "positive" in summary(html)
-    assert not Elements(html).with_class("oz-differs")
+def test_the_model_that_is_right_most_often_speaks_first_and_the_others_agree() -> None:
+    html = render_cards(ENGLISH, SLANG, facts("a", "b", "c"), [answered(name, "positive") for name in "cba"])
+    assert summary(html) == "a says ▲ positive; it is right on 70 % of the test rows. Both others agree."
+    assert not Elements(html).with_class("oz-badge")
 
 
-def test_a_model_that_disagrees_with_most_stands_out() -> None:
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        (("positive", "negative", "positive"), "1 of the 2 others agree."),
+        (("positive", "negative", LABELS[1]), "Neither of the two others agrees."),
+        (("positive", "negative", LABELS[1], "negative"), "None of the 3 others agrees."),
+        (("positive", *["positive"] * 3), "All 3 others agree."),
+        (("positive", "negative"), "The other model doesn't agree."),
+        (("positive", "positive"), "The other model agrees."),
+    ],
+)
+def test_models_that_differ_from_the_best_are_counted_and_told_without_alarm(said: tuple[str, ...], ends: str) -> None:
+    known = facts(*"abcd"[: len(said)])
     html = render_cards(
-        ENGLISH,
-        SLANG,
-        facts("a", "b", "c"),
-        [answered("a", "positive"), answered("b", "negative"), answered("c", "positive")],
+        ENGLISH, SLANG, known, [answered(name, label) for name, label in zip("abcd", said, strict=False)]
     )
-    assert summary(html).startswith("2 of 3 models")
-    (odd,) = Elements(html).with_class("oz-differs")
-    assert odd["data-model"] == "b"
-    assert html.count(">differs<") == 1, "colour alone does not say it"
+    assert summary(html).endswith(ends)
+    assert html.count(">differs<") == sum(label != "positive" for label in said), "colour alone does not say it"
 
 
-def test_an_even_split_has_no_winner_and_nobody_stands_out() -> None:
-    html = render_cards(ENGLISH, SLANG, facts("a", "b"), [answered("a", "positive"), answered("b", "negative")])
-    assert "split evenly" in summary(html)
-    assert not Elements(html).with_class("oz-differs")
-    assert verdict_of_most([answered("a", "positive"), answered("b", "negative")], facts("a", "b")) is None
+def test_many_variants_of_a_worse_model_dont_outvote_the_best() -> None:
+    answers = [answered("a", "positive"), *(answered(name, "negative") for name in "bcde")]
+    lead = lead_of(answers, facts(*"abcde"))
+    assert lead is not None
+    assert lead.model == "a"
+    assert lead_of([], facts("a")) is None
 
 
-def test_three_ways_with_two_on_one_side_is_no_tie() -> None:
-    answers = [answered("a", "positive"), answered("b", "negative"), answered("c", LABELS[1]), answered("d", LABELS[1])]
-    assert verdict_of_most(answers, facts("a", "b", "c", "d")) == LABELS[1]
-
-
-def test_majority_baseline_has_no_vote_and_is_never_marked() -> None:
-    known = facts("majority", "a", "b", "c", blind="majority")
-    answers = [
-        answered("majority", LABELS[1]),
-        answered("a", "positive"),
-        answered("b", "positive"),
-        answered("c", LABELS[1]),
-    ]
-    assert verdict_of_most(answers, known) == "positive", "with its vote there would be a tie"
+def test_a_baseline_that_ignores_the_text_never_leads_nor_counts() -> None:
+    known = facts("majority", "a", "b", blind="majority")
+    answers = [answered("majority", LABELS[1]), answered("a", "positive"), answered("b", "positive")]
+    lead = lead_of(answers, known)
+    assert lead is not None
+    assert lead.model == "a", "majority is right more often here"
     html = render_cards(ENGLISH, SLANG, known, answers)
-    assert summary(html).startswith("2 of 3 models")
-    assert [card["data-model"] for card in Elements(html).with_class("oz-differs")] == ["c"]
+    assert summary(html).endswith("The other model agrees.")
+    assert not Elements(html).with_class("oz-badge")
 
 
 def test_majority_baseline_alone_is_no_verdict() -> None:
     known = facts("majority", blind="majority")
     html = render_cards(ENGLISH, SLANG, known, [answered("majority", LABELS[1])])
     assert "No model trained on such texts" in summary(html)
+
+
+def test_cards_stand_in_groups_by_kind_the_best_on_test_first() -> None:
+    kinds = {"t": "baseline", "s": "scratch", "m": "pretrained", "l": "pretrained", "z": "frozen"}
+    known = [Facts(name, "", "", kind=kind, accuracy=place / 10) for place, (name, kind) in enumerate(kinds.items())]
+    html = render_cards(ENGLISH, SLANG, known, [])
+    assert re.findall(r"<h2>(.*?)</h2>", html) == ["Trained from scratch", "Adapted", "Not trained here", "Baselines"]
+    assert re.findall(r'data-model="(.)"', html) == ["s", "l", "m", "z", "t"]
+
+
+def test_a_card_is_called_by_plain_words_with_the_recipes_name_small() -> None:
+    fact = Facts("mini-lora", "1.9M weights", "", title="Polish GPT-mini, LoRA")
+    html = render_cards(ENGLISH, SLANG, [fact], [])
+    assert "<h3>Polish GPT-mini, LoRA</h3>" in html
+    assert "<code>mini-lora</code> · 1.9M weights" in html
+
+
+def test_an_examples_cards_are_called_an_example_and_not_a_visitors_answers() -> None:
+    html = render_example(ENGLISH, SLANG, [f"no siema {SCRIPT}"], facts("a"), [answered("a", "positive")])
+    assert "For example: <q><bdi>no siema &lt;script&gt;" in html
+    assert "data-done" not in html
+    assert 'data-model="a"' in html
 
 
 def test_one_reading_model_is_not_called_all_one_models() -> None:
@@ -177,7 +201,7 @@ def test_a_failure_gets_a_card_with_its_reason_and_no_vote() -> None:
     assert "data-label" not in failed
     assert any("is damaged" in words for words in page.words)
     assert page.with_class("oz-answers")[0]["data-done"] == "true", "a failure is an end too"
-    assert summary(render_cards(ENGLISH, SLANG, facts("a", "b", "c"), arrived)).startswith("Both models")
+    assert summary(render_cards(ENGLISH, SLANG, facts("a", "b", "c"), arrived)).endswith("The other model agrees.")
 
 
 def test_cards_wait_for_their_answers_in_the_same_order() -> None:
@@ -191,7 +215,7 @@ def test_cards_wait_for_their_answers_in_the_same_order() -> None:
 
 def test_nobody_is_marked_before_all_have_answered() -> None:
     early = render_cards(ENGLISH, SLANG, facts("a", "b", "c"), [answered("a", "positive"), answered("b", "negative")])
-    assert not Elements(early).with_class("oz-differs")
+    assert not Elements(early).with_class("oz-badge")
 
 
 @pytest.mark.parametrize("label", [*SLANG.labels, *NLI.labels])
@@ -227,7 +251,9 @@ def test_facts_come_from_the_manifest(trained: Places) -> None:
     assert not facts_of(ENGLISH, models["majority"]).votes
     fact = facts_of(ENGLISH, models["scratch-b"])
     assert not fact.rests
-    assert fact.name == "scratch-b"
+    assert (fact.name, fact.kind) == ("scratch-b", "scratch")
+    assert fact.title.startswith("Decoder of")
+    assert fact.accuracy == manifests["scratch-b"]["run"]["record"]["scores"]["test"]["accuracy"]
     assert fact.votes
     macro_f1 = manifests["scratch-b"]["run"]["record"]["scores"]["test"]["macro_f1"]
     assert f"{macro_f1:.2f}" in fact.quality
