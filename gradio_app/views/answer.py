@@ -54,7 +54,7 @@ def _slider(say: Language, name: str, curve: Sequence[Answer]) -> str:
 
 
 def _state(say: Language, answer: Answer, place: str, shown: bool) -> str:
-    bars = "".join(_bar(say, bar) for bar in answer.bars)
+    bars = "".join(_bar(say, bar, answer.train_rows is not None) for bar in answer.bars)
     hidden = "" if shown else " hidden"
     sentences = " ".join(filter(None, (_say_question(say, answer), _say_baseline(say, answer))))
     return (
@@ -64,9 +64,11 @@ def _state(say: Language, answer: Answer, place: str, shown: bool) -> str:
     )
 
 
-def _bar(say: Language, bar: Bar) -> str:
+def _bar(say: Language, bar: Bar, of_curve: bool) -> str:
     """A kind's best model: what it is, how often it is right, and how sure that is."""
-    own = name_model(say, RECIPES[bar.recipe]) if bar.recipe in RECIPES else bar.model
+    # What a recipe was when a curve was measured, its name alone tells.
+    is_present = bar.recipe in RECIPES and not of_curve
+    own = name_model(say, RECIPES[bar.recipe]) if is_present else bar.model
     whisker = unseen = ""
     if bar.low is not None and bar.high is not None:
         whisker = f'<b style="left:{100 * bar.low:.1f}%;width:{100 * (bar.high - bar.low):.1f}%"></b>'

@@ -191,6 +191,32 @@ def assert_fits_in_width(page: Page) -> None:
     assert page.evaluate(STICKING_OUT) == []
 
 
+def test_a_verdict_and_the_answer_to_the_question_are_on_the_first_screen_without_a_click(open_page: Opener) -> None:
+    page = open_page((1440, 900))
+    page.wait_for_selector("#slang-example .oz-card[data-label]")
+    assert page.locator("#slang-answer .oz-said").first.is_visible()
+    summary = page.locator("#slang-example .oz-summary").bounding_box()
+    assert summary["y"] + summary["height"] <= 900
+    ask_slang(page, "no i lipa")
+    expect(page.locator("#slang-example")).to_be_hidden()
+    expect(page.locator("#slang-answers .oz-card")).to_have_count(4)
+
+
+def test_the_slider_shows_what_was_measured_at_so_many_examples(open_page: Opener) -> None:
+    page = open_page(NARROW)
+    slider = page.locator("#slang-answer-have")
+    slider.press("Home")
+    shown = page.locator("#slang-answer .oz-state:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("50 training examples, 1,013 test rows, mean over 3 seeds")
+    expect(slider).to_have_attribute("aria-valuetext", "50")
+    slider.press("ArrowRight")
+    expect(shown).to_contain_text("100 training examples")
+    page.get_by_role("button", name="Back to these models").click()
+    expect(shown).not_to_contain_text("training examples")
+    assert_fits_in_width(page)
+
+
 def test_every_model_answers_a_message_side_by_side(open_page: Opener) -> None:
     page = open_page()
     ask_slang(page, "ale kozak, serio")

@@ -28,11 +28,12 @@ from engine.store import Repeat, Store
 from engine.training.checkpoints import WEIGHTS
 from engine.training.recipes import RECIPES
 from gradio_app.context import Context, open_context
-from gradio_app.handlers.ask import answer_all, ask
+from gradio_app.handlers.ask import answer_all, ask, show_example
 from gradio_app.handlers.curves import show_curve
 from gradio_app.handlers.models import show_models
 from gradio_app.handlers.study import show_news, show_study
 from gradio_app.languages import get_language
+from gradio_app.tabs.examples import FIRST_EXAMPLES
 from support.models import places_in, train_model
 
 ENGLISH = get_language("en")
@@ -118,10 +119,16 @@ def test_cards_speak_the_pages_language(context: Context) -> None:
 
 
 def test_cards_stand_in_the_same_order_from_first_to_last(context: Context) -> None:
-    order = [f'data-model="{one.name}"' for one in context.registry.models("slang")]
-    for page in ask(context, ENGLISH, SLANG, None, "sztos"):
-        places = [page.index(name) for name in order]
-        assert places == sorted(places)
+    pages = list(ask(context, ENGLISH, SLANG, None, "sztos"))
+    orders = [re.findall(r'data-model="([^"]+)"', page) for page in pages]
+    assert sorted(orders[0]) == sorted(one.name for one in context.registry.models("slang"))
+    assert all(order == orders[0] for order in orders)
+
+
+def test_an_example_is_answered_once_for_all_visitors(context: Context, task: Task) -> None:
+    first, second = (show_example(context, ENGLISH, task, FIRST_EXAMPLES[task.name]) for _ in range(2))
+    assert first == second, "milliseconds too"
+    assert first.count("data-label=") == 4
 
 
 def test_the_users_text_is_in_no_page(context: Context, task: Task) -> None:
