@@ -19,6 +19,8 @@ SHARE = 0.8
 PERMUTATIONS, BANDS = 60, 10
 ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 50_000
 """So many signatures are made, and so many pairs are compared, in one go."""
+TEXTS_AT_ONCE = 50_000
+"""So many texts are cut into words in one go."""
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
 
@@ -83,8 +85,8 @@ def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
 
     numbers: dict[str, int] = {}
     indices, sizes = [], []
-    for at in range(0, len(folded), ROWS_AT_ONCE):
-        words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
+    for at in range(0, len(folded), TEXTS_AT_ONCE):
+        words = pc.split_pattern(pa.array(folded[at : at + TEXTS_AT_ONCE], pa.string()), GAP)
         coded = words.flatten().dictionary_encode()
         own = [numbers.setdefault(word, len(numbers)) for word in coded.dictionary.to_pylist()]
         indices.append(np.array(own, np.int32)[coded.indices.to_numpy()])
@@ -108,25 +110,44 @@ def _part(word: str) -> list[str]:
 
 def _hash_bands(words: "csr_array", hashes: Hashes) -> Hashes:
     """A hash of each band of each row's signature, which rows with the same band share; shape (rows, bands)."""
+    count, size = words.shape[0], PERMUTATIONS // BANDS
+    factors = np.random.default_rng(0).integers(2**63, size=size, dtype=np.uint64) * 2 + 1
+    bands = np.zeros((BANDS, count), dtype=np.uint64)
+    filled = np.flatnonzero(np.diff(words.indptr))
+    # The signature of a row is the least of those of its words, which are quicker made where they come again and again.
+    by_word = words.shape[1] < count
+    signs = _sign(hashes) if by_word else _sign(hashes[words.indices], words.indptr)
+    for place, sign in enumerate(signs):
+        least = np.minimum.reduceat(sign[words.indices], words.indptr[filled]) if by_word else sign[filled]
+        bands[place // size, filled] += least * factors[place % size]
+    return bands.T
+
+
+def _sign(hashes: Hashes, ends: NDArray[Any] | None = None) -> NDArray[np.uint32]:
+    """Signatures of rows of hashes, of which each ends where the next begins, or of each hash alone.
+
+    Shape (permutations, rows).
+    """
     from rensa import RMinHash
 
-    factors = np.random.default_rng(0).integers(2**63, size=PERMUTATIONS // BANDS, dtype=np.uint64) * 2 + 1
-    bands = np.empty((words.shape[0], BANDS), dtype=np.uint64)
-    for at in range(0, len(bands), ROWS_AT_ONCE):
-        ends = words.indptr[at : at + ROWS_AT_ONCE + 1].astype(np.uint64)
-        flat = hashes[words.indices[int(ends[0]) : int(ends[-1])]]
-        signatures = RMinHash.digest_matrix_from_flat_token_hashes(flat, ends - ends[0], PERMUTATIONS, 0).to_rows()
-        values = np.fromiter(chain.from_iterable(signatures), np.uint64, len(signatures) * PERMUTATIONS)
-        bands[at : at + ROWS_AT_ONCE] = (values.reshape(-1, BANDS, PERMUTATIONS // BANDS) * factors).sum(axis=2)
-    return bands
+    ends = np.arange(len(hashes) + 1) if ends is None else ends
+    signs = np.empty((PERMUTATIONS, len(ends) - 1), dtype=np.uint32)
+    for at in range(0, len(ends) - 1, ROWS_AT_ONCE):
+        own = ends[at : at + ROWS_AT_ONCE + 1].astype(np.uint64)
+        flat = hashes[int(own[0]) : int(own[-1])]
+        rows = RMinHash.digest_matrix_from_flat_token_hashes(flat, own - own[0], PERMUTATIONS, 0).to_rows()
+        signs[:, at : at + ROWS_AT_ONCE] = np.array(rows, dtype=np.uint32).T
+    return signs
 
 
 def _find_near(words: "csr_array", bands: Hashes, rows: Ints, earlier: Ints) -> NDArray[np.bool_]:
     """Whether each of some rows has a near-duplicate in an earlier one."""
     found = np.zeros(len(bands), dtype=bool)
     for band in bands.T:
-        ordered = earlier[np.argsort(band[earlier], kind="stable")]
         queries = rows[~found[rows]]
+        # Few have a candidate, and sorting takes longer than looking up which.
+        others = earlier[pd.Series(band[earlier]).isin(band[queries])]
+        ordered = others[np.argsort(band[others], kind="stable")]
         first, last = (np.searchsorted(band[ordered], band[queries], side) for side in ("left", "right"))
         # A few candidates of each row, then more of those that none of them was near to.
         while len(queries):
