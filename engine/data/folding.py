@@ -68,13 +68,13 @@ def fold_all(texts: Sequence[str]) -> list[str]:
 
     Accents, marks of vowels and emoji stay, since they tell words and moods apart.
     """
-    return join_words(fold_words(texts), texts)
+    return _in_pieces(lambda piece: join_words(_fold_piece(piece), piece), texts)
 
 
 def join_words(folded: Sequence[str], texts: Sequence[str]) -> list[str]:
     """`fold_all` of texts of which `fold_words` has made these."""
-    joined = _in_pieces(lambda piece: "\n".join(piece).replace(GAP, "").split("\n"), folded)
-    return [key or text.strip() for key, text in zip(joined, texts, strict=True)]
+    keys = _in_pieces(lambda piece: "\n".join(piece).replace(GAP, "").split("\n"), folded)
+    return [key or text.strip() for key, text in zip(keys, texts, strict=True)]
 
 
 def join_columns(keys: Iterable[Sequence[str]]) -> list[str]:

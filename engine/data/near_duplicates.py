@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
 PERMUTATIONS, BANDS = 60, 10
-ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 50_000
-"""So many signatures are made, and so many pairs are compared, in one go."""
-TEXTS_AT_ONCE = 50_000
-"""So many texts are cut into words in one go."""
+ROWS_AT_ONCE, SIGNATURES_AT_ONCE, PAIRS_AT_ONCE = 25_000, 2_000, 50_000
+"""So many texts are cut into words, so many signatures are made, and so many pairs are compared, in one go."""
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
 
@@ -85,8 +83,8 @@ def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
 
     numbers: dict[str, int] = {}
     indices, sizes = [], []
-    for at in range(0, len(folded), TEXTS_AT_ONCE):
-        words = pc.split_pattern(pa.array(folded[at : at + TEXTS_AT_ONCE], pa.string()), GAP)
+    for at in range(0, len(folded), ROWS_AT_ONCE):
+        words = pc.split_pattern(pa.array(folded[at : at + ROWS_AT_ONCE], pa.string()), GAP)
         coded = words.flatten().dictionary_encode()
         own = [numbers.setdefault(word, len(numbers)) for word in coded.dictionary.to_pylist()]
         indices.append(np.array(own, np.int32)[coded.indices.to_numpy()])
@@ -132,11 +130,11 @@ def _sign(hashes: Hashes, ends: NDArray[Any] | None = None) -> NDArray[np.uint32
 
     ends = np.arange(len(hashes) + 1) if ends is None else ends
     signs = np.empty((PERMUTATIONS, len(ends) - 1), dtype=np.uint32)
-    for at in range(0, len(ends) - 1, ROWS_AT_ONCE):
-        own = ends[at : at + ROWS_AT_ONCE + 1].astype(np.uint64)
+    for at in range(0, len(ends) - 1, SIGNATURES_AT_ONCE):
+        own = ends[at : at + SIGNATURES_AT_ONCE + 1].astype(np.uint64)
         flat = hashes[int(own[0]) : int(own[-1])]
         rows = RMinHash.digest_matrix_from_flat_token_hashes(flat, own - own[0], PERMUTATIONS, 0).to_rows()
-        signs[:, at : at + ROWS_AT_ONCE] = np.array(rows, dtype=np.uint32).T
+        signs[:, at : at + SIGNATURES_AT_ONCE] = np.array(rows, dtype=np.uint32).T
     return signs
 
 
