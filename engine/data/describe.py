@@ -1,5 +1,6 @@
 """What a data set holds: the figures of `odzera data`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.data.folding import fold_frame
 from engine.data.near_duplicates import count_near_duplicates
-from engine.data.sources import TaskData
+from engine.data.sources import TaskData, as_inputs
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS
 from engine.data.tokens import train_bpe
@@ -28,8 +29,13 @@ def describe(data: TaskData) -> dict[str, Any]:
     task, frame = data.task, data.frame
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
-    tokens = count_tokens(data, MOST_ROWS)
-    words = fold_frame(frame, task.text_columns)
+    # Tokens are counted outside Python's lock, beside what else is counted.
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(count_tokens, data, MOST_ROWS)
+        words = fold_frame(frame, task.text_columns)
+        leaks = find_leaks(frame, task, words)
+        near_duplicates = count_near_duplicates(frame, task, words)
+        tokens = counting.result()
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -48,8 +54,8 @@ def describe(data: TaskData) -> dict[str, Any]:
             for column in task.text_columns
         },
         "token_rows": len(tokens[task.text_columns[0]]),
-        "leaks": find_leaks(frame, task, words),
-        "near_duplicates": count_near_duplicates(frame, task, words),
+        "leaks": leaks,
+        "near_duplicates": near_duplicates,
         "files": [file.as_dict() for file in data.report.files],
         "cleaning": {
             "read": data.report.read,
@@ -74,11 +80,12 @@ def count_tokens(data: TaskData, most: int | None = None) -> dict[str, pd.Series
         data: Cleaned rows.
         most: Where there are more rows, so many of them are counted, and so many train rows make the tokens.
     """
-    tokenizer = train_bpe(_draw(data.texts("train") or data.texts("all"), most), VOCAB_SIZE)
-    return {
-        column: pd.Series(_count_each(tokenizer, _draw(data.frame[column].tolist(), most)))
-        for column in data.task.text_columns
-    }
+    frame, columns = data.frame, data.task.text_columns
+    train = np.flatnonzero(frame["split"] == "train")
+    learnt = frame.iloc[_draw(train if len(train) else np.arange(len(frame)), most)]
+    tokenizer = train_bpe(as_inputs(learnt, data.task), VOCAB_SIZE)
+    counted = frame.iloc[_draw(np.arange(len(frame)), most)]
+    return {column: pd.Series(_count_each(tokenizer, counted[column].tolist())) for column in columns}
 
 
 def _count_each(tokenizer: "Tokenizer", texts: list[str]) -> NDArray[np.int64]:
@@ -98,9 +105,9 @@ def _count_each(tokenizer: "Tokenizer", texts: list[str]) -> NDArray[np.int64]:
     return np.add.reduceat(sizes[coded.indices.to_numpy()], in_texts.offsets.to_numpy()[:-1])
 
 
-def _draw(rows: list[Any], most: int | None) -> list[Any]:
-    """At most so many of the rows, evenly from all of them."""
-    return rows if most is None or len(rows) <= most else [rows[place * len(rows) // most] for place in range(most)]
+def _draw(places: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """At most so many of the places, evenly from all of them."""
+    return places if most is None or len(places) <= most else places[np.arange(most) * len(places) // most]
 
 
 def spread(values: pd.Series) -> dict[str, float]:
