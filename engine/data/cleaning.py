@@ -8,6 +8,7 @@ import pandas as pd
 from engine.data.folding import fold_all, join_columns
 from engine.data.recognise import PART, ROW, FileReport
 from engine.data.tasks import SPLITS, Task
+from engine.data.visible import find_halves, find_visible
 from engine.data.white_space import clean_texts
 from engine.messages import Message
 
@@ -50,11 +51,13 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     for column in columns:
         cleaned[column] = as_objects(clean_texts(cleaned[column].tolist()), cleaned)
     gone: dict[str, list[int]] = {}
-    empty = (cleaned[columns] == "").any(axis=1)
+    empty = pd.concat([~find_visible(cleaned[column]) for column in columns], axis=1).any(axis=1)
     gone["empty"] = cleaned.index[empty].tolist()
     long = pd.concat([cleaned[column].str.len() > MAX_CHARACTERS for column in columns], axis=1).any(axis=1)
     gone["too long"] = cleaned.index[long & ~empty].tolist()
-    cleaned = cleaned[~(empty | long)]
+    odd = pd.concat([find_halves(cleaned[column]) for column in columns], axis=1).any(axis=1)
+    gone["not plain text"] = cleaned.index[odd & ~(empty | long)].tolist()
+    cleaned = cleaned[~(empty | long | odd)]
 
     keys = input_keys(cleaned, task)
     # Most texts stand once; only the others are looked at.
