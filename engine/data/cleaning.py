@@ -1,7 +1,5 @@
 """Cleaning rows: pure functions over data frames, with a report of what was dropped and why."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,14 +8,12 @@ import pandas as pd
 from engine.data.folding import fold_all, join_columns
 from engine.data.recognise import PART, ROW, FileReport
 from engine.data.tasks import SPLITS, Task
+from engine.data.visible import find_halves, find_visible
+from engine.data.white_space import clean_texts
 from engine.messages import Message
 
 MAX_CHARACTERS = 5000
 """Longest text taken, about five times the longest of the published slang set; rows with a longer one are set aside."""
-
-# Control characters carry no meaning in a message, and NUL breaks C strings on the way; line ends, tabs and
-# separators stay until white space is squeezed. Zero-width joiners are no control characters, so emoji survive.
-_CONTROL = re.compile("[\\x00-\\x08\\x0e-\\x1b\\x7f\\ufeff]+")
 
 
 @dataclass(frozen=True)
@@ -34,13 +30,6 @@ class CleaningReport:
     """Why → numbers of the first rows that went, as their file counts them."""
     files: tuple[FileReport, ...] = ()
     """How each file of the source was read."""
-
-
-def clean_text(text: str) -> str:
-    """Strip `text`, bring it to Unicode NFC, drop control characters and squeeze runs of white space."""
-    cleaned = " ".join(unicodedata.normalize("NFC", _CONTROL.sub("", text)).split())
-    # Most texts are clean: the same object again takes no memory of its own.
-    return text if cleaned == text else cleaned
 
 
 def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport]:
@@ -60,13 +49,15 @@ def clean(frame: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, CleaningReport
     columns = list(task.text_columns)
     cleaned = frame.copy()
     for column in columns:
-        cleaned[column] = as_objects(map(clean_text, cleaned[column].tolist()), cleaned)
+        cleaned[column] = as_objects(clean_texts(cleaned[column].tolist()), cleaned)
     gone: dict[str, list[int]] = {}
-    empty = (cleaned[columns] == "").any(axis=1)
+    empty = pd.concat([~find_visible(cleaned[column]) for column in columns], axis=1).any(axis=1)
     gone["empty"] = cleaned.index[empty].tolist()
     long = pd.concat([cleaned[column].str.len() > MAX_CHARACTERS for column in columns], axis=1).any(axis=1)
     gone["too long"] = cleaned.index[long & ~empty].tolist()
-    cleaned = cleaned[~(empty | long)]
+    odd = pd.concat([find_halves(cleaned[column]) for column in columns], axis=1).any(axis=1)
+    gone["not plain text"] = cleaned.index[odd & ~(empty | long)].tolist()
+    cleaned = cleaned[~(empty | long | odd)]
 
     keys = input_keys(cleaned, task)
     # Most texts stand once; only the others are looked at.

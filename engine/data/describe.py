@@ -1,16 +1,21 @@
 """What a data set holds: the figures of `odzera data`."""
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from engine.data.folding import fold_frame
 from engine.data.near_duplicates import count_near_duplicates
-from engine.data.sources import TaskData
+from engine.data.sources import TaskData, as_inputs
 from engine.data.splits import find_leaks
 from engine.data.tasks import SPLITS
 from engine.data.tokens import train_bpe
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 VOCAB_SIZE = 4096
 """That of the recipe `scratch`."""
@@ -24,8 +29,13 @@ def describe(data: TaskData) -> dict[str, Any]:
     task, frame = data.task, data.frame
     label_names = dict(enumerate(task.labels))
     splits: dict[str, Any] = {}
-    tokens = count_tokens(data, MOST_ROWS)
-    words = fold_frame(frame, task.text_columns)
+    # Tokens are counted outside Python's lock, beside what else is counted.
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(count_tokens, data, MOST_ROWS)
+        words = fold_frame(frame, task.text_columns)
+        leaks = find_leaks(frame, task, words)
+        near_duplicates = count_near_duplicates(frame, task, words)
+        tokens = counting.result()
     for split in (*SPLITS, "all"):
         rows = data.split(split)
         counts = rows["label"].value_counts()
@@ -44,8 +54,8 @@ def describe(data: TaskData) -> dict[str, Any]:
             for column in task.text_columns
         },
         "token_rows": len(tokens[task.text_columns[0]]),
-        "leaks": find_leaks(frame, task, words),
-        "near_duplicates": count_near_duplicates(frame, task, words),
+        "leaks": leaks,
+        "near_duplicates": near_duplicates,
         "files": [file.as_dict() for file in data.report.files],
         "cleaning": {
             "read": data.report.read,
@@ -70,21 +80,34 @@ def count_tokens(data: TaskData, most: int | None = None) -> dict[str, pd.Series
         data: Cleaned rows.
         most: Where there are more rows, so many of them are counted, and so many train rows make the tokens.
     """
-    tokenizer = train_bpe(_draw(data.texts("train") or data.texts("all"), most), VOCAB_SIZE)
-    counted = {}
-    for column in data.task.text_columns:
-        texts = _draw(data.frame[column].tolist(), most)
-        pieces = (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))
-        # Encodings are large, so only a piece of them is held at a time.
-        counted[column] = pd.Series(
-            [len(one) for piece in pieces for one in tokenizer.encode_batch_fast(piece, add_special_tokens=False)]
-        )
-    return counted
+    frame, columns = data.frame, data.task.text_columns
+    train = np.flatnonzero(frame["split"] == "train")
+    learnt = frame.iloc[_draw(train if len(train) else np.arange(len(frame)), most)]
+    tokenizer = train_bpe(as_inputs(learnt, data.task), VOCAB_SIZE)
+    counted = frame.iloc[_draw(np.arange(len(frame)), most)]
+    return {column: pd.Series(_count_each(tokenizer, counted[column].tolist())) for column in columns}
 
 
-def _draw(rows: list[Any], most: int | None) -> list[Any]:
-    """At most so many of the rows, evenly from all of them."""
-    return rows if most is None or len(rows) <= most else [rows[place * len(rows) // most] for place in range(most)]
+def _count_each(tokenizer: "Tokenizer", texts: list[str]) -> NDArray[np.int64]:
+    """Tokens of each cleaned text: no token reaches over a space, so that each word is encoded once."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # A text that spells "<eos>" is a text, as for a model.
+    tokenizer.encode_special_tokens = True
+    in_texts = pc.split_pattern(pa.array(texts, pa.string()), " ")
+    coded = in_texts.flatten().dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    pieces = (words[at : at + AT_ONCE] for at in range(0, len(words), AT_ONCE))
+    # Encodings are large, so only a piece of them is held at a time.
+    encoded = (one for piece in pieces for one in tokenizer.encode_batch_fast(piece, add_special_tokens=False))
+    sizes = np.fromiter(map(len, encoded), np.int64, len(words))
+    return np.add.reduceat(sizes[coded.indices.to_numpy()], in_texts.offsets.to_numpy()[:-1])
+
+
+def _draw(places: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """At most so many of the places, evenly from all of them."""
+    return places if most is None or len(places) <= most else places[np.arange(most) * len(places) // most]
 
 
 def spread(values: pd.Series) -> dict[str, float]:

@@ -131,9 +131,10 @@ def _round_up(width: float) -> int:
 def check_data(data: TaskData) -> list[Check]:
     """What cleaning dropped, what still stands on two sides of a split, and what was done about each."""
     dropped, leaks = data.report.dropped, find_leaks(data.frame, data.task)
+    empty = dropped.get("empty", 0) + dropped.get("not plain text", 0)
     checks = [
         Check(Message("Rows without a label"), dropped.get("unlabelled", 0), Message("Left out.")),
-        Check(Message("Rows without a text"), dropped.get("empty", 0), Message("Left out.")),
+        Check(Message("Rows without a text"), empty, Message("Left out.")),
         Check(Message("Rows with a text longer than is read"), dropped.get("too long", 0), Message("Left out.")),
         Check(
             Message("The same text twice in one split"),

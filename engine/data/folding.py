@@ -4,11 +4,13 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from engine.data.white_space import squeeze_texts
 
 GAP = "\t"
 """What stands between two folded words."""
@@ -30,19 +32,30 @@ _FATE = np.full(0x110000, _UNSEEN, dtype=np.uint8)
 
 def fold_words(texts: Sequence[str]) -> list[str]:
     """The words of each text by their keys, with `GAP` between them; one of punctuation alone has an empty key."""
+    return _in_pieces(_fold_piece, texts)
+
+
+def _in_pieces(change: Callable[[Sequence[str]], list[str]], texts: Sequence[str]) -> list[str]:
     pieces = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
-    return [folded for piece in pieces for folded in _fold_piece(piece)]
+    return [changed for piece in pieces for changed in change(piece)]
 
 
 def _fold_piece(texts: Sequence[str]) -> list[str]:
-    # Splitting leaves no white space in a word, so that these two marks stand for nothing else.
-    joined = "\n".join([GAP.join(text.split()) for text in texts])
+    # Squeezing leaves no other white space in a text, so that these two marks stand for nothing else.
+    joined = "\n".join(squeeze_texts(texts)).replace(" ", GAP)
     plain = unicodedata.normalize("NFKC", joined).casefold()
-    plain = _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, plain))
+    plain = "\n".join(map(_name_emoticons, plain.split("\n")))
     codes = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     for code in np.unique(codes[_FATE[codes] == _UNSEEN]).tolist():
         _FATE[code] = _LEFT_OUT if _is_left_out(chr(code)) else _KEPT
     return codes[_FATE[codes] == _KEPT].tobytes().decode("utf-32-le").split("\n")
+
+
+def _name_emoticons(text: str) -> str:
+    # Looking for eyes costs nothing beside a search for whole emoticons, and most texts have none.
+    if not (":" in text or ";" in text or "=" in text):
+        return text
+    return _FROWNS.sub(_FROWN, _SMILES.sub(_SMILE, text))
 
 
 def _is_left_out(char: str) -> bool:
@@ -62,12 +75,13 @@ def fold_all(texts: Sequence[str]) -> list[str]:
 
     Accents, marks of vowels and emoji stay, since they tell words and moods apart.
     """
-    return join_words(fold_words(texts), texts)
+    return _in_pieces(lambda piece: join_words(_fold_piece(piece), piece), texts)
 
 
 def join_words(folded: Sequence[str], texts: Sequence[str]) -> list[str]:
     """`fold_all` of texts of which `fold_words` has made these."""
-    return [words.replace(GAP, "") or text.strip() for words, text in zip(folded, texts, strict=True)]
+    keys = _in_pieces(lambda piece: "\n".join(piece).replace(GAP, "").split("\n"), folded)
+    return [key or text.strip() for key, text in zip(keys, texts, strict=True)]
 
 
 def join_columns(keys: Iterable[Sequence[str]]) -> list[str]:

@@ -36,6 +36,8 @@ UNLABELLED = frozenset(
     | {"brak", "nieznana", "unknown"}
 )
 """What stands in the place of a label that isn't given, folded by `fold_label`."""
+SIGNS: Mapping[str, Mapping[str, int]] = {"slang": {"+": 2, "-": 0}}
+"""Task → what signs mean where a plus is among them; a minus without a plus is a label that isn't given."""
 AMBIGUOUS: Mapping[str, frozenset[str]] = {
     "nli": frozenset({"non entailment", "not entailment", "nonentailment", "non entailed", "not entailed"})
 }
@@ -112,9 +114,12 @@ def read_labels(values: Sequence[str], task: Task, given: Mapping[str, str] | No
     words = {value: fold_label(value) for value in dict.fromkeys(values)}
     bare = {word for word in words.values() if _is_number(word) and word not in said}
     found: dict[str, int | None] = {}
+    signs = SIGNS.get(task.name, {}) if "+" in words.values() else {}
     for value, word in words.items():
         if word in said:
             found[value] = said[word]
+        elif word in signs:
+            found[value] = signs[word]
         elif word in UNLABELLED:
             found[value] = MISSING
         elif word in bare:
@@ -187,5 +192,5 @@ def _guess(task: Task, scale: Sequence[str]) -> list[str]:
         return ["CLASS"] * len(scale)
     names = [name.split()[0] for name in task.labels]
     if len(scale) == 1:
-        return [names[-1]]
+        return [names[-1] if int(scale[0]) > 0 else "CLASS"]
     return [names[round(place * (len(names) - 1) / (len(scale) - 1))] for place in range(len(scale))]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SHARE = 0.8
 """Of the words that two texts have together, those that both have: from here on they are near-duplicates (Jaccard)."""
 PERMUTATIONS, BANDS = 60, 10
-ROWS_AT_ONCE, PAIRS_AT_ONCE = 10_000, 50_000
-"""So many signatures are made, and so many pairs are compared, in one go."""
+ROWS_AT_ONCE, SIGNATURES_AT_ONCE, PAIRS_AT_ONCE = 20_000, 2_000, 50_000
+"""So many texts are cut into words, so many signatures are made, and so many pairs are compared, in one go."""
 LONG_WORD = 16
 """From so many letters on, a word is one of a script that doesn't part words, and is taken in threes."""
 
@@ -71,9 +71,9 @@ def _input_words(folded: Sequence[Sequence[str]]) -> "tuple[csr_array, Hashes]":
 def _find_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
     """Which words each text has, long ones in threes: truth values of shape (texts, words), and the words."""
     in_texts, words = _code_words(folded)
-    parts = [_part(word) for word in words]
-    indices, names = pd.factorize(np.array(list(chain.from_iterable(parts)), dtype=object))
-    return in_texts @ _truths(indices, [len(one) for one in parts], len(names)), names.tolist()
+    sizes = np.fromiter((len(_part(word)) for word in words), np.int64, len(words))
+    indices, names = pd.factorize(np.array(list(chain.from_iterable(map(_part, words))), dtype=object))
+    return in_texts @ _truths(indices, sizes, len(names)), names.tolist()
 
 
 def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
@@ -89,15 +89,18 @@ def _code_words(folded: Sequence[str]) -> "tuple[csr_array, list[str]]":
         own = [numbers.setdefault(word, len(numbers)) for word in coded.dictionary.to_pylist()]
         indices.append(np.array(own, np.int32)[coded.indices.to_numpy()])
         sizes.append(np.diff(words.offsets.to_numpy()))
+        del words, coded
+    pa.default_memory_pool().release_unused()
     return _truths(np.concatenate(indices), np.concatenate(sizes), len(numbers)), list(numbers)
 
 
-def _truths(indices: NDArray[Any], sizes: "NDArray[Any] | list[int]", width: int) -> "csr_array":
+def _truths(indices: NDArray[Any], sizes: NDArray[Any], width: int) -> "csr_array":
     """True in the columns of these indices, of which each row has so many."""
     from scipy import sparse
 
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    return sparse.csr_array((np.ones(len(indices), bool), indices, ends), shape=(len(sizes), width))
+    # With wide numbers, indices take twice the memory.
+    ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32 if len(indices) < 2**31 else np.int64)
+    return sparse.csr_array((np.ones(len(indices), bool), indices.astype(np.int32), ends), shape=(len(sizes), width))
 
 
 def _part(word: str) -> list[str]:
@@ -107,26 +110,44 @@ def _part(word: str) -> list[str]:
 
 
 def _hash_bands(words: "csr_array", hashes: Hashes) -> Hashes:
-    """A hash of each band of each row's signature, which rows with the same band share; shape (rows, bands)."""
+    """A hash of each band of each row's signature, which rows with the same band share; shape (bands, rows)."""
+    count, size = words.shape[0], PERMUTATIONS // BANDS
+    factors = np.random.default_rng(0).integers(2**63, size=size, dtype=np.uint64) * 2 + 1
+    bands = np.zeros((BANDS, count), dtype=np.uint64)
+    if words.shape[1] > count:
+        for at in range(0, count, SIGNATURES_AT_ONCE):
+            ends = words.indptr[at : at + SIGNATURES_AT_ONCE + 1]
+            signs = _sign(hashes[words.indices[ends[0] : ends[-1]]], ends - ends[0])
+            bands[:, at : at + SIGNATURES_AT_ONCE] = (signs.reshape(-1, BANDS, size) * factors).sum(axis=2).T
+        return bands
+    # Words come again and again: each is signed once, and a row's signature is the least of those of its words.
+    of_words = np.empty((PERMUTATIONS, len(hashes)), dtype=np.uint32)
+    for at in range(0, len(hashes), SIGNATURES_AT_ONCE):
+        own = hashes[at : at + SIGNATURES_AT_ONCE]
+        of_words[:, at : at + SIGNATURES_AT_ONCE] = _sign(own, np.arange(len(own) + 1)).T
+    filled = np.flatnonzero(np.diff(words.indptr))
+    for place, sign in enumerate(of_words):
+        least = np.minimum.reduceat(sign[words.indices], words.indptr[filled])
+        bands[place // size, filled] += least * factors[place % size]
+    return bands
+
+
+def _sign(hashes: Hashes, ends: NDArray[Any]) -> NDArray[np.uint32]:
+    """Signatures of sets of hashes, each of which ends where the next begins; shape (sets, permutations)."""
     from rensa import RMinHash
 
-    factors = np.random.default_rng(0).integers(2**63, size=PERMUTATIONS // BANDS, dtype=np.uint64) * 2 + 1
-    bands = np.empty((words.shape[0], BANDS), dtype=np.uint64)
-    for at in range(0, len(bands), ROWS_AT_ONCE):
-        ends = words.indptr[at : at + ROWS_AT_ONCE + 1].astype(np.uint64)
-        flat = hashes[words.indices[int(ends[0]) : int(ends[-1])]]
-        signatures = RMinHash.digest_matrix_from_flat_token_hashes(flat, ends - ends[0], PERMUTATIONS, 0).to_rows()
-        values = np.fromiter(chain.from_iterable(signatures), np.uint64, len(signatures) * PERMUTATIONS)
-        bands[at : at + ROWS_AT_ONCE] = (values.reshape(-1, BANDS, PERMUTATIONS // BANDS) * factors).sum(axis=2)
-    return bands
+    made = RMinHash.digest_matrix_from_flat_token_hashes(hashes, ends.astype(np.uint64), PERMUTATIONS, 0)
+    return np.array(made.to_rows(), dtype=np.uint32)
 
 
 def _find_near(words: "csr_array", bands: Hashes, rows: Ints, earlier: Ints) -> NDArray[np.bool_]:
     """Whether each of some rows has a near-duplicate in an earlier one."""
-    found = np.zeros(len(bands), dtype=bool)
-    for band in bands.T:
-        ordered = earlier[np.argsort(band[earlier], kind="stable")]
+    found = np.zeros(bands.shape[1], dtype=bool)
+    for band in bands:
         queries = rows[~found[rows]]
+        # Few have a candidate, and sorting takes longer than looking up which.
+        others = earlier[pd.Series(band[earlier]).isin(band[queries])]
+        ordered = others[np.argsort(band[others], kind="stable")]
         first, last = (np.searchsorted(band[ordered], band[queries], side) for side in ("left", "right"))
         # A few candidates of each row, then more of those that none of them was near to.
         while len(queries):

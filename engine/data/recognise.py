@@ -100,6 +100,8 @@ def recognise(parts: Sequence[Part], task: Task, columns: Mapping[str, str], lab
     frame = pd.concat(frames, ignore_index=True)
     reading = read_labels(frame["label"].tolist(), task, labels)
     _refuse_unknown(reading, frame, parts, task)
+    if len(parts) > 1 and set(reading.numbers.values()) != set(range(len(task.labels))):
+        _refuse_numbers(frame, parts, task, labels)
     if len(reading.unlabelled) == len(frame):
         name = parts[0].table.name
         raise DataError(f"{name}: none of its rows has a label in column “{files[0].columns['label']}”.")
@@ -185,6 +187,14 @@ def _refuse_unknown(reading: LabelReading, frame: pd.DataFrame, parts: Sequence[
         f"{table.name}: label '{shorten(value, 40)}' in {table.reading.unit} {frame[ROW].iloc[place]} is none of "
         f"{task.describe_labels()} ({len(reading.unknown)} such rows). {how}"
     )
+
+
+def _refuse_numbers(frame: pd.DataFrame, parts: Sequence[Part], task: Task, labels: Mapping[str, str]) -> None:
+    """Refuse a file with bare numbers whose scale is known from names in another file alone."""
+    for place, part in enumerate(parts):
+        doubt = read_labels(frame["label"][frame[PART] == place].tolist(), task, labels).doubt
+        if doubt:
+            raise DataError(f"{part.table.name}: {_small(str(doubt))}")
 
 
 def _quoted(value: str) -> str:

@@ -21,6 +21,8 @@ SAMPLE = "sample"
 SAMPLE_LICENCE = "CC0 1.0"
 HUB = "hub"
 SAMPLES_DIR = Path(__file__).parent / "samples"
+AT_ONCE = 10_000
+"""So many rows are hashed in one go."""
 RESPLITS = ("author", "all", "train")
 
 
@@ -96,8 +98,9 @@ def load(task: Task, source: str = SAMPLE, options: SourceOptions | None = None)
     else:
         name, parts = _read_files(task, Path(source), options, notes)
     found = recognise(parts, task, options.columns, options.labels)
-    frame = found.frame
-    frame = _with_groups(frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
+    # A large table's cells take as much memory as all that follows.
+    parts.clear()
+    frame = _with_groups(found.frame, task, Path(source) if source not in (SAMPLE, HUB) else None, options, notes)
     if "premise_group" in frame:
         # A row whose group isn't known is grouped by its premise, as it would be without groups.
         blank = frame["premise_group"].fillna("").str.strip() == ""
@@ -170,8 +173,8 @@ def fingerprint(frame: pd.DataFrame, task: Task) -> str:
     columns.insert(-1, map(str, map(int, frame["label"].tolist())))
     rows = sorted(f"[{', '.join(row)}]" for row in zip(*columns, strict=True))
     digest = hashlib.sha256()
-    for place, row in enumerate(rows):
-        digest.update(f"\n{row}".encode() if place else row.encode())
+    for at in range(0, len(rows), AT_ONCE):
+        digest.update(("\n" * (at > 0) + "\n".join(rows[at : at + AT_ONCE])).encode())
     return digest.hexdigest()[:12]
 
 

@@ -89,9 +89,11 @@ def group_keys(frame: pd.DataFrame, task: Task) -> pd.Series | None:
         return frame["premise_group"].astype(str) if "premise_group" in frame else _first_of(frame["premise"])
     if "term" not in frame:
         return None
-    terms = _keys(frame["term"].fillna(""))
+    groups = _term_keys(frame)
     # A row without a term stands alone.
-    return terms.where(terms != "", ALONE + _keys(frame["text"]))
+    alone = groups == ""
+    groups[alone] = ALONE + _keys(frame["text"][alone])
+    return groups
 
 
 def group_rows(frame: pd.DataFrame, task: Task) -> tuple[pd.Series, str]:
@@ -109,7 +111,7 @@ def group_rows(frame: pd.DataFrame, task: Task) -> tuple[pd.Series, str]:
 
 def count_terms(frame: pd.DataFrame) -> int:
     """Different slang terms, by their keys."""
-    return len(set(_keys(frame["term"].fillna(""))) - {""})
+    return len(set(_term_keys(frame)) - {""})
 
 
 def _first_of(texts: pd.Series) -> pd.Series:
@@ -169,13 +171,19 @@ def find_leaks(frame: pd.DataFrame, task: Task, words: Folded | None = None) -> 
         if "premise_group" in frame:
             keys["premise groups"] = frame["premise_group"]
     elif "term" in frame:
-        terms = _keys(frame["term"].fillna(""))
+        terms = _term_keys(frame)
         keys["terms"] = terms[terms != ""]
     return {name: _count_on_two_sides(key, frame["split"]) for name, key in keys.items()}
 
 
 def _keys(texts: pd.Series) -> pd.Series:
     return as_objects(fold_all(texts.tolist()), texts)
+
+
+def _term_keys(frame: pd.DataFrame) -> pd.Series:
+    """The key of each row's slang term, empty where it has none; a term has many rows, so each is folded once."""
+    codes, terms = pd.factorize(frame["term"].fillna(""))
+    return as_objects(np.array(fold_all(terms.tolist()), dtype=object)[codes], frame)
 
 
 def _count_on_two_sides(key: pd.Series, split: pd.Series) -> int:

@@ -1,6 +1,8 @@
-"""Whether a text shows anything: characters without a shape of their own are no text."""
+"""Whether a text shows anything, and can be written: characters without a shape of their own are no text."""
 
 import unicodedata
+
+import pandas as pd
 
 _BLANK = frozenset(
     code
@@ -35,3 +37,17 @@ _BLANK = frozenset(
 def is_visible(text: str) -> bool:
     """Whether any character of a text can be seen: not where all are spaces, control characters or without a shape."""
     return any(ord(char) not in _BLANK and unicodedata.category(char) not in ("Cc", "Zs", "Zl", "Zp") for char in text)
+
+
+def find_visible(texts: pd.Series) -> pd.Series:
+    """`is_visible` of each text, of which most begin with a character of ASCII that is seen."""
+    return texts.map(lambda text: "!" <= text[:1] <= "~" or is_visible(text)).astype(bool)
+
+
+def find_halves(texts: pd.Series) -> pd.Series:
+    """Whether each text holds half of a surrogate pair, as JSON can; no tokenizer and no file takes one."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return texts.map(lambda text: any("\ud800" <= char <= "\udfff" for char in text)).astype(bool)
+    return pd.Series(False, index=texts.index)

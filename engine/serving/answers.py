@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.data.cleaning import MAX_CHARACTERS, clean_text
+from engine.data.cleaning import MAX_CHARACTERS
 from engine.data.reading import NOTHING_READ, Reading
 from engine.data.tasks import Task
 from engine.data.visible import is_visible
+from engine.data.white_space import clean_text
 from engine.errors import OdzeraError, TextError
 from engine.messages import Message, message
 from engine.serving.registry import Registry, Untouched, model_key

@@ -49,7 +49,6 @@ def cells_of(table: Any, names: Mapping[str, Sequence[str]], name: str) -> Cells
         names: Column → names of its classes.
         name: What to call the table in an error.
     """
-    import pyarrow as pa
 
     # An index that pandas has written is no column of anybody's.
     kept = [column for column in table.column_names if not column.startswith("__index_level_")]
@@ -58,7 +57,7 @@ def cells_of(table: Any, names: Mapping[str, Sequence[str]], name: str) -> Cells
             "classes of column {column} are read by their names: {names}", column=column, names=", ".join(names[column])
         )
         for column in kept
-        if column in names and pa.types.is_integer(table.schema.field(column).type)
+        if column in names and _holds_numbers(table.schema.field(column).type)
     )
 
     def fetch(place: int) -> list[Any]:
@@ -95,14 +94,23 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
         return {}
 
 
+def _holds_numbers(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def _class_name(cell: Any, names: Sequence[str]) -> Any:
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        return names[cell] if 0 <= cell < len(names) else "" if cell == -1 else cell
+    # Where a row has no label, pandas writes the numbers of the others as 1.0.
+    is_number = (isinstance(cell, float) and cell.is_integer()) or (isinstance(cell, str) and cell.isdecimal())
+    number = int(cell) if is_number and cell not in names else cell
+    if isinstance(number, int) and not isinstance(number, bool):
+        return names[number] if 0 <= number < len(names) else "" if number == -1 else cell
     return "" if cell is None else cell
 
 
 def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Cells:
-    """Read the first sheet of a workbook that holds anything; rows keep the numbers that Excel shows.
+    """Read a workbook's first sheet with rows, a visible one before a hidden one; rows keep the numbers of Excel.
 
     Raises:
         DataError: It is broken, empty, or too large once it is unpacked.
@@ -113,8 +121,7 @@ def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Ce
         _refuse_large(sum(one.file_size for one in archive.infolist()), name, most_bytes)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        filled = ((sheet, book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)) for sheet in book.sheet_names)
-        sheet, rows = next(((sheet, rows) for sheet, rows in filled if any(map(any, rows))), ("", []))
+        sheet, rows = _choose_sheet(book)
     except (CalamineError, OSError, ValueError) as error:
         raise DataError(
             Message("{name} can't be read: its workbook is broken or has a password.", name=name)
@@ -137,6 +144,22 @@ def read_excel(content: bytes, name: str, most_bytes: float | None = None) -> Ce
         return [rows[one][place] for one in places]
 
     return Cells(columns, [place + 1 for place in places], fetch, notes)
+
+
+def _choose_sheet(book: Any) -> tuple[str, list[list[Any]]]:
+    """Name and cells of the first sheet with rows below a header, of the first with any cell where there is none."""
+    from python_calamine import SheetVisibleEnum
+
+    found: tuple[str, list[list[Any]]] = ("", [])
+    sheets = sorted(book.sheets_metadata, key=lambda one: one.visible != SheetVisibleEnum.Visible)
+    for name in (one.name for one in sheets):
+        rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        filled = sum(any(cell != "" for cell in row) for row in rows)
+        if filled > 1:
+            return name, rows
+        if filled and not found[1]:
+            found = (name, rows)
+    return found
 
 
 def _refuse_large(size: float, name: str, most: float | None) -> None:

@@ -34,6 +34,7 @@ GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 FOREIGN = {
     b"\xd0\xcf\x11\xe0": ".xls",
     b"%PDF": "PDF",
+    GZIP: "gzip in gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"\x28\xb5\x2f\xfd": "Zstandard",

@@ -5,8 +5,9 @@ import unicodedata
 import pandas as pd
 import pytest
 
-from engine.data.cleaning import clean, clean_text
+from engine.data.cleaning import clean
 from engine.data.tasks import NLI, SLANG
+from engine.data.white_space import clean_text
 
 
 def messages(*rows: tuple[str, int, str]) -> pd.DataFrame:

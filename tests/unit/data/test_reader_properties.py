@@ -13,11 +13,11 @@ import pandas as pd
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.cleaning import clean_text
 from engine.data.labels import read_labels
 from engine.data.tables import read_table
 from engine.data.tables.writing import WRITERS, written
 from engine.data.tasks import SLANG
+from engine.data.white_space import clean_text
 from engine.errors import DataError
 from engine.serving.batch import prepare, recognise_columns
 

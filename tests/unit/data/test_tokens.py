@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from engine.data.cleaning import clean_text
 from engine.data.sources import TaskData
 from engine.data.tasks import NLI, SLANG, Task
 from engine.data.tokens import EOS, PAD, SEP, Encoded, encode, train_tokenizer
+from engine.data.white_space import clean_text
 from engine.models.backbone_files import locate
 from engine.models.backbones import get_backbone
 from engine.training.build import build
