@@ -22,6 +22,14 @@ def square(number: int) -> dict[str, int]:
     return {"square": number * number, "process": os.getpid()}
 
 
+def count_threads() -> tuple[bool, int]:
+    """Whether torch was imported before this call, and how many threads it computes on."""
+    was = "torch" in sys.modules
+    import torch
+
+    return was, torch.get_num_threads()
+
+
 def die(number: int) -> int:
     """Something that kills its process."""
     os._exit(number)
@@ -52,6 +60,15 @@ def test_every_call_is_made_in_another_process() -> None:
 def test_a_large_result_comes_whole() -> None:
     ((_, result),) = run_all(big, [(5_000_000,)], workers=1)
     assert len(result) == 5_000_000
+
+
+def test_torch_is_imported_by_who_needs_it_and_computes_on_the_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.processes.calls.cores", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    ((_, found),) = run_all(count_threads, [()], workers=2)
+    assert found == (False, 1)
 
 
 def test_a_process_that_dies_says_so() -> None:
