@@ -162,7 +162,7 @@ def _enter(
 
 
 def _use_threads(number: int) -> None:
-    """Have torch compute on so many threads, now or once it is imported: work without it isn't kept waiting for that."""
+    """Have torch compute on so many threads, now or once it is imported, which work without it doesn't wait for."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(number)
     else:
