@@ -1,64 +1,75 @@
 """Shared fixtures: small real data, small real models, real databases; no mocks."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from engine.data.sources import TaskData, load
 from engine.data.tasks import NLI, SLANG, Task
 from engine.paths import Places
-from engine.store import Store
-from engine.training.recipes import RECIPES
-from support.loopback_uploads import WritableHub
-from support.models import cut, places_in, tiny_recipe, train_model
 from support.shared import made_once
-from support.tiny_repos import slang_set, tiny_models
 
+# What takes seconds to import, the process that only hands tests out to others doesn't wait for.
+if TYPE_CHECKING:
+    from engine.data.sources import TaskData
+    from engine.store import Store
+    from support.loopback_uploads import WritableHub
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    # Models this small gain nothing from a second one, and wait for it where tests run side by side.
-    torch.set_num_threads(1)
-    # The same for the processes that tests start.
-    os.environ["OMP_NUM_THREADS"] = "1"
+# Models this small gain nothing from a second thread, and wait for it where tests run side by side. It is read when
+# torch is imported, here and in the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
 def slang() -> TaskData:
     """The bundled slang sample."""
+    from engine.data.sources import load
+
     return load(SLANG)
 
 
 @pytest.fixture(scope="session")
 def nli() -> TaskData:
     """The bundled NLI sample."""
+    from engine.data.sources import load
+
     return load(NLI)
 
 
 @pytest.fixture(scope="session")
 def few(slang: TaskData) -> TaskData:
     """Some rows of the bundled slang sample."""
+    from support.models import cut
+
     return cut(slang)
 
 
 @pytest.fixture
 def store() -> Store:
     """A real store, in memory."""
+    from engine.store import Store
+
     return Store.in_memory()
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     """Empty places of the test's own."""
+    from support.models import places_in
+
     return places_in(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: TaskData) -> Places:
     """Places with four small trained models for each task: majority, tfidf, scratch, and a second scratch."""
+    from engine.store import Store
+    from engine.training.recipes import RECIPES
+    from support.models import places_in, tiny_recipe, train_model
 
     def train_all(folder: Path) -> None:
         places = places_in(folder)
@@ -67,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: Task
             for name in ("majority", "tfidf"):
                 train_model(RECIPES[name], data, places, store)
             train_model(tiny_recipe(), data, places, store)
-            train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
+            train_model(tiny_recipe(seed=1, epochs=1), data, places, store, name="scratch-b")
         # What stands in the journal goes into the file, so that the file is the same before and after a look at it.
         store.db.close()
 
@@ -90,9 +101,12 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> dict[str, dict[str, bytes]]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     """Tiny random models as a hub would serve them: architecture → file name → content."""
-    return tiny_models()
+    from support.tiny_repos import save_tiny_models
+
+    folder = made_once(tmp_path_factory, "tiny", save_tiny_models)
+    return {one.name: {file.name: file.read_bytes() for file in sorted(one.iterdir())} for one in folder.iterdir()}
 
 
 @pytest.fixture
@@ -102,6 +116,9 @@ def connected(
     """A hub that this process talks to, with an empty cache; processes of their own read the environment instead."""
     import datasets
     from huggingface_hub import constants
+
+    from support.loopback_uploads import WritableHub
+    from support.tiny_repos import slang_set
 
     hub = WritableHub()
     for name, files in tiny.items():

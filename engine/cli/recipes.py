@@ -27,7 +27,7 @@ def recipes(
     if task:
         get_task(task)
     with waiting("counting parameters", as_json):
-        rows = [row for row in list_recipes() if task in (None, row["task"])]
+        rows = list_recipes(task)
     show_recipes(rows, as_json)
 
 

@@ -47,7 +47,6 @@ def make(
             help="Recipes, or NAME@DATA for a trained model's own settings; all models trained on the data by default.",
         ),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="The same as MODEL. Repeatable.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each model on each fold.")] = 5,
     folds: FoldsOption = None,
     workers: Annotated[
@@ -84,8 +83,7 @@ def make(
     if shipped and not data_name:
         # The same rows stand under the same name as before.
         loaded = replace(loaded, source=str(shipped[0].manifest["data"]["source"]))
-    names = [*(only or []), *(models or [])]
-    recipes, notes = (chosen_recipes(names, loaded, []), []) if names else present_recipes(shipped)
+    recipes, notes = (chosen_recipes(models, loaded, []), []) if models else present_recipes(shipped)
     if ship:
         require_writable(places.checkpoints)
     store = Store.open(places.store)

@@ -98,19 +98,44 @@ def calibration_error(labels: Ints, probabilities: Floats, bins: int = 10) -> fl
     return float(np.abs(np.bincount(place, weights=gap)).sum() / len(labels))
 
 
+def count_pairs(labels: Ints, predicted: Ints, classes: int) -> Floats:
+    """The confusion matrix, shape (classes, classes): rows are true classes, columns predicted ones."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes).astype(np.float64)
+
+
+def class_f1(matrices: Floats) -> Floats:
+    """F1 of each class of confusion matrices of shape (m, classes, classes): shape (m, classes), 0 where undefined."""
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    return _ratio(2 * hits, matrices.sum(axis=2) + matrices.sum(axis=1))
+
+
+def from_confusion(matrices: Floats, present: Ints) -> dict[str, Floats]:
+    """Accuracy, F1 and MCC of confusion matrices of shape (m, classes, classes); macro F1 of the classes `present`."""
+    total = matrices.sum(axis=(1, 2))
+    right = np.trace(matrices, axis1=1, axis2=2)
+    truth, guess = matrices.sum(axis=2), matrices.sum(axis=1)
+    f1 = class_f1(matrices)
+    # Multi-class Matthews correlation, R_K (Gorodkin, 2004).
+    above = right * total - (truth * guess).sum(axis=1)
+    below = np.sqrt((total**2 - (guess**2).sum(axis=1)) * (total**2 - (truth**2).sum(axis=1)))
+    return {
+        "accuracy": right / total,
+        "macro_f1": f1[:, present].mean(axis=1),
+        "weighted_f1": (f1 * truth).sum(axis=1) / total,
+        "mcc": _ratio(above, below),
+    }
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """0 where there is nothing to divide by."""
+    return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+
+
 def headline(labels: Ints, probabilities: Floats) -> dict[str, float]:
     """The six figures of `FIGURES`; macro F1 is the mean over the classes that have rows."""
-    # Here, since it takes a second, which whoever opens a page or starts a search would wait for.
-    from sklearn.metrics import f1_score, matthews_corrcoef
-
-    predicted = probabilities.argmax(axis=1)
-    classes = np.arange(probabilities.shape[1])
+    matrix = count_pairs(labels, probabilities.argmax(axis=1), probabilities.shape[1])
     return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)),
-        "weighted_f1": float(f1_score(labels, predicted, labels=classes, average="weighted", zero_division=0)),
-        # Undefined with one label in all; scikit-learn says 0 too, but with a warning for every language.
-        "mcc": float(matthews_corrcoef(labels, predicted)) if len(np.union1d(labels, predicted)) > 1 else 0.0,
+        **{name: float(value[0]) for name, value in from_confusion(matrix[None], np.unique(labels)).items()},
         "loss": float(cross_entropy(labels, probabilities).mean()),
         "calibration_error": calibration_error(labels, probabilities),
     }
@@ -124,16 +149,12 @@ def score(labels: Ints, probabilities: Floats, languages: Sequence[str] | None =
         probabilities: Rows that sum to one, shape (n, classes).
         languages: Language code of each row, for figures per language.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    classes = np.arange(probabilities.shape[1])
-    predicted = probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predicted, labels=classes, average=None, zero_division=0
-    )
+    matrix = count_pairs(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    hits, truth, guess = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    columns = _ratio(hits, guess), _ratio(hits, truth), class_f1(matrix[None])[0], truth
     per_class = tuple(
         {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
-        for p, r, f, s in zip(precision, recall, f1, support, strict=True)
+        for p, r, f, s in zip(*columns, strict=True)
     )
     per_language: dict[str, dict[str, float]] = {}
     if languages is not None:
@@ -144,16 +165,9 @@ def score(labels: Ints, probabilities: Floats, languages: Sequence[str] | None =
             per_language[str(code)] = {"rows": int(inside.sum())} | {
                 name: figures[name] for name in ("accuracy", "macro_f1")
             }
-    matrix = confusion_matrix(labels, predicted, labels=classes)
-    figures = headline(labels, probabilities)
     return Scores(
         rows=len(labels),
-        accuracy=figures["accuracy"],
-        macro_f1=figures["macro_f1"],
-        weighted_f1=figures["weighted_f1"],
-        mcc=figures["mcc"],
-        loss=figures["loss"],
-        calibration_error=figures["calibration_error"],
+        **headline(labels, probabilities),
         per_class=per_class,
         confusion=tuple(tuple(int(cell) for cell in row) for row in matrix),
         per_language=per_language,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.evaluation.metrics import calibration_error, confidence_gaps, cross_entropy
+from engine.evaluation.metrics import calibration_error, class_f1, confidence_gaps, cross_entropy, from_confusion
 
 RESAMPLES = 1000
 BINS = 10
@@ -40,7 +40,7 @@ def bootstrap_intervals(
         rows = generator.integers(0, n, n)
         matrices[one] = np.bincount(cell[rows], minlength=classes * classes).reshape(classes, classes)
         loss[one] = losses[rows].mean()
-    samples = _from_confusion(matrices, np.unique(labels)) | {"loss": loss}
+    samples = from_confusion(matrices, np.unique(labels)) | {"loss": loss}
     ends = {name: _ends(values) for name, values in samples.items()}
     ends["calibration_error"] = calibration_interval(labels, probabilities, seed, resamples)
     if is_flat(ends["accuracy"]):
@@ -92,7 +92,7 @@ def class_f1_intervals(
         return [(0.0, 1.0)] * len(counts)
     drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=resamples)
     matrices = drawn.reshape(resamples, *counts.shape).astype(np.float64)
-    ends = [_ends(column) for column in _class_f1(matrices).T]
+    ends = [_ends(column) for column in class_f1(matrices).T]
     return [_wilson_f1(counts, place) if is_flat(both) else both for place, both in enumerate(ends)]
 
 
@@ -120,32 +120,6 @@ def is_flat(ends: Sequence[float]) -> bool:
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
-
-
-def _from_confusion(matrices: NDArray[np.float64], present: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Accuracy, F1 and MCC of confusion matrices of shape (m, classes, classes); macro F1 of the classes `present`."""
-    total = matrices.sum(axis=(1, 2))
-    right = np.trace(matrices, axis1=1, axis2=2)
-    truth, guess = matrices.sum(axis=2), matrices.sum(axis=1)
-    f1 = _class_f1(matrices)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Multi-class Matthews correlation, R_K (Gorodkin, 2004).
-        above = right * total - (truth * guess).sum(axis=1)
-        below = np.sqrt((total**2 - (guess**2).sum(axis=1)) * (total**2 - (truth**2).sum(axis=1)))
-        mcc = np.nan_to_num(above / below)
-    return {
-        "accuracy": right / total,
-        "macro_f1": f1[:, present].mean(axis=1),
-        "weighted_f1": (f1 * truth).sum(axis=1) / total,
-        "mcc": mcc,
-    }
-
-
-def _class_f1(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 of each class of confusion matrices of shape (m, classes, classes): shape (m, classes), 0 where undefined."""
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num(2 * hits / (matrices.sum(axis=2) + matrices.sum(axis=1)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -156,10 +157,16 @@ def _enter(
     if ends_with_parent:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+        _use_threads(threads)
     work(*given, pipe)
+
+
+def _use_threads(number: int) -> None:
+    """Have torch compute on so many threads, now or once it is imported, which work without it doesn't wait for."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(number)
+    else:
+        os.environ["OMP_NUM_THREADS"] = str(number)
 
 
 def _end_with_parent() -> None:

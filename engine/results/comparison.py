@@ -278,11 +278,11 @@ def evaluate_model(
     }
 
 
-def list_recipes() -> list[dict[str, Any]]:
-    """Every recipe for each of its tasks; baselines have no parameters before they see data."""
+def list_recipes(only: str | None = None) -> list[dict[str, Any]]:
+    """Every recipe for each of its tasks, or for one; baselines have no parameters before they see data."""
     rows: list[dict[str, Any]] = []
     for recipe in RECIPES.values():
-        for task in recipe.tasks:
+        for task in (one for one in recipe.tasks if only in (None, one)):
             count = count_recipe(recipe, TASKS[task].is_pair)
             rows.append(
                 {

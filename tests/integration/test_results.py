@@ -91,19 +91,7 @@ def test_models_with_chance_in_them_are_trained_for_each_seed_and_others_once(so
 
 
 def test_the_command_measures_shows_and_measures_nothing_twice(source: Path, empty_home: Path) -> None:
-    arguments = (
-        "make",
-        "slang",
-        "majority",
-        "--only",
-        "tfidf",
-        "--source",
-        str(source),
-        "--seeds",
-        "2",
-        "--folds",
-        "2",
-    )
+    arguments = ("make", "slang", "majority", "tfidf", "--source", str(source), "--seeds", "2", "--folds", "2")
     first = odzera(*arguments, "--json")
     assert first.exit_code == 0, first.output
     table = json.loads(first.stdout)

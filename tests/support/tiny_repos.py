@@ -2,7 +2,6 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,8 +112,8 @@ def _csv(rows: list[tuple[object, ...]]) -> bytes:
     return text.getvalue().encode()
 
 
-def tiny_models() -> dict[str, dict[str, bytes]]:
-    """Random GPT-2, Llama (in several shards), BERT and XLM-R with tokenizers: architecture → file name → content."""
+def save_tiny_models(into: Path) -> None:
+    """Save a random GPT-2, Llama (in several shards), BERT and XLM-R with tokenizers, each in a folder of its name."""
     import torch
     import transformers
 
@@ -144,15 +143,11 @@ def tiny_models() -> dict[str, dict[str, bytes]]:
             _unigrams(),
         ),
     }
-    made = {}
     for name, (model, config, tokenizer) in makers.items():
         torch.manual_seed(0)
-        with tempfile.TemporaryDirectory() as folder:
-            # In shards of 210 KB, Llama has more than one.
-            model(config).save_pretrained(folder, max_shard_size="210KB" if name == "llama" else "1GB")
-            tokenizer.save_pretrained(folder)
-            made[name] = {one.name: one.read_bytes() for one in sorted(Path(folder).iterdir())}
-    return made
+        # In shards of 210 KB, Llama has more than one.
+        model(config).save_pretrained(into / name, max_shard_size="210KB" if name == "llama" else "1GB")
+        tokenizer.save_pretrained(into / name)
 
 
 def _byte_level(start: str, end: str | None = None) -> Any:

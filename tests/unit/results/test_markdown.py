@@ -119,14 +119,21 @@ def test_a_document_without_a_mark_is_refused() -> None:
         fill_tables("# A\n\n<!-- table nli-all: y -->\n<!-- end -->\n", comparison())
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The comparison of the shipped models, by task."""
+    folder = tmp_path_factory.mktemp("shipped")
+    store, _ = open_results(Places(ROOT / "checkpoints", folder / "results.db", folder / "training"))
+    return {task.name: compare_models(store, task) for task in TASKS.values()}
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_tables_here_are_what_the_shipped_models_give(name: str, tmp_path: Path) -> None:
+def test_the_tables_here_are_what_the_shipped_models_give(name: str, shipped: dict[str, dict[str, Any]]) -> None:
     document = (ROOT / name).read_text(encoding="utf-8")
     marks = [match["name"] for match in MARKED.finditer(document)]
     assert sum(not one.endswith("-repeated") for one in marks) == len(TASKS)
-    store, _ = open_results(Places(ROOT / "checkpoints", tmp_path / "results.db", tmp_path / "training"))
     for task in TASKS.values():
-        assert fill_tables(document, compare_models(store, task)) == document, f"odzera compare {task.name} --markdown"
+        assert fill_tables(document, shipped[task.name]) == document, f"odzera compare {task.name} --markdown"
         if f"{task.name}-repeated" in marks:
             table = tabulate(find_repeats([ROOT / "studies"], task.name)[0])
             assert fill_tables(document, table, REPEATED) == document, f"odzera results show {task.name} --markdown"

@@ -1,6 +1,7 @@
 """What is shown of a study, as plain values; and the plots that the dashboard keeps."""
 
 import json
+import shutil
 from pathlib import Path
 
 import optuna
@@ -41,10 +42,11 @@ def address(tmp_path: Path) -> str:
     return str(tmp_path / "optuna.db")
 
 
-@pytest.fixture
-def study(address: str) -> optuna.Study:
-    """Sixteen trials: twelve complete, two pruned, two failed."""
-    study = optuna.create_study(study_name="study", storage=open_storage(address))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with sixteen trials: twelve complete, two pruned, two failed."""
+    file = tmp_path_factory.mktemp("made") / "optuna.db"
+    study = optuna.create_study(study_name="study", storage=open_storage(str(file)))
     study.set_user_attr("task", "slang")
     study.set_user_attr("source", "sample")
     study.set_user_attr("fingerprint", "abc")
@@ -53,7 +55,15 @@ def study(address: str) -> optuna.Study:
     for _ in range(2):
         study.add_trial(some_trial(3, TrialState.PRUNED))
         study.add_trial(some_trial(3, TrialState.FAIL))
-    return study
+    study._storage._backend.engine.dispose()
+    return file
+
+
+@pytest.fixture
+def study(made: Path, address: str) -> optuna.Study:
+    """That study, in a storage of the test's own."""
+    shutil.copy(made, address)
+    return optuna.load_study(study_name="study", storage=open_storage(address))
 
 
 def test_a_summary_has_the_promised_keys(study: optuna.Study, address: str) -> None:

@@ -288,15 +288,15 @@ class SlowStart:
 def test_opening_and_the_first_call_are_not_timed(trained: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(*given: Any) -> Served:
         served = open_served(*given)
-        return dataclasses.replace(served, classifier=SlowStart(served.classifier, 0.5))
+        return dataclasses.replace(served, classifier=SlowStart(served.classifier, 1.5))
 
     monkeypatch.setattr(module, "open_served", slowly)
     registry = Registry(trained.checkpoints)
     start = time.perf_counter()
     (answer,) = classify_all(registry, SLANG, TEXTS["slang"], [registry.find("slang", "majority")])
-    assert time.perf_counter() - start > 0.5
+    assert time.perf_counter() - start > 1.5
     assert isinstance(answer, Answer)
-    assert answer.ms < 250
+    assert answer.ms < 1000
 
 
 def test_two_visitors_at_once_get_the_same_answers(trained: Places) -> None:

@@ -24,6 +24,7 @@ from engine.messages import Message
 from engine.paths import Places
 from engine.serving.answers import Answer, classify_all
 from engine.serving.batch import (
+    MOST_ROWS,
     Batch,
     Columns,
     Outcome,
@@ -370,24 +371,21 @@ def test_progress_grows_to_the_end_and_names_the_time_left(tmp_path: Path, regis
     assert all(paces.rows_a_second(one) != before[one.name] for one in models), "it learns the pace of this machine"
 
 
-def test_cancelling_ends_within_a_fraction_of_a_second_and_keeps_what_is_answered(
-    tmp_path: Path, registry: Registry
-) -> None:
+def test_cancelling_ends_within_a_piece_and_keeps_what_is_answered(tmp_path: Path, registry: Registry) -> None:
     models = [registry.find("slang", name) for name in ("tfidf", "scratch")]
     batch, cancelled = slang_batch(tmp_path, 10_000), threading.Event()
-    stopped = 0.0
+    stopped = 0
     for event in run_batch(registry, batch, models, cancelled):
         if isinstance(event, Progress) and event.done["scratch"] and not stopped:
             cancelled.set()
-            stopped = time.perf_counter()
-    took = time.perf_counter() - stopped
+            stopped = event.done["scratch"]
     assert isinstance(event, Outcome)
     assert event.cancelled
     assert stopped
-    assert took < 1
     done = {name: int((said != -1).sum()) for name, said in predicted(event).items()}
     assert done["tfidf"] == 10_000
-    assert 0 < done["scratch"] < 10_000
+    # A piece takes a fraction of a second.
+    assert stopped <= done["scratch"] <= stopped + MOST_ROWS < 10_000
     common = agreement(event, ["tfidf", "scratch"])
     assert common.rows == done["scratch"]
     lines = answered_file(event, ["tfidf", "scratch"]).decode().splitlines()
