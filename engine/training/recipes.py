@@ -44,6 +44,20 @@ _SCRATCH = Recipe(
     precision="float32",
 )
 
+_VECTORS = dataclasses.replace(
+    _SCRATCH,
+    name="vectors",
+    summary="Our decoder over frozen word vectors, counted on unlabelled text (the train split's own unless more is given)",
+    decoder={**_SCRATCH.decoder, "vectors": 64},
+)
+
+_HYBRID = dataclasses.replace(
+    _SCRATCH,
+    name="hybrid",
+    summary="TF-IDF with our decoder from scratch added to it: the decoder learns what TF-IDF misses on rows it hasn't seen",
+    baseline="tfidf",
+)
+
 _BPE = Recipe(
     name="scratch-bpe",
     summary="A decoder from scratch of tokens: byte-level BPE of the train split, mean pooling, strong dropout",
@@ -193,6 +207,8 @@ _ALL = (
         summary="The control of our decoder from scratch: its words and n-grams without a block, so without attention",
         decoder={**_SCRATCH.decoder, "num_hidden_layers": 0},
     ),
+    _VECTORS,
+    _HYBRID,
     _BPE,
     *PUBLISHED_FROM_SCRATCH,
     *_ADAPTED,

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from engine.data.tokens import train_tokenizer
+from engine.data.texts import name_sources, paragraphs
 from engine.errors import DataError
 from engine.pretraining.corpus import (
     Corpus,
     encode_corpus,
     is_held_out,
-    name_sources,
-    paragraphs,
     remarks,
     texts_to_leave_out,
     training_text,
