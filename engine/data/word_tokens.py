@@ -35,8 +35,8 @@ T = TypeVar("T")
 class WordTokenizer:
     """Cuts a text into words, and a word into itself and its character n-grams, marks of its edges included.
 
-    Ids are 0 for padding, 1 between the texts of a pair and 2 at the end; then words, then n-grams, then words that have
-    a vector learnt elsewhere, whether or not they are among the first.
+    Ids are 0 for padding, 1 between the texts of a pair and 2 at the end; then words, then n-grams, then the words that
+    have a vector learnt elsewhere, whether or not they are among the first.
     """
 
     is_fast = False
@@ -158,9 +158,7 @@ class WordTokenizer:
         """
         whole = json.loads(text)
         try:
-            return WordTokenizer(
-                whole["words"], whole["ngrams"], bool(whole["lowercase"]), whole.get("vectors", ())
-            )
+            return WordTokenizer(whole["words"], whole["ngrams"], bool(whole["lowercase"]), whole.get("vectors", ()))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no words and n-grams are in it ({error})") from error
 
@@ -202,7 +200,9 @@ class WordTokenizer:
         ids, offsets = self.encode(inputs, self.model_max_length)
         rows = [torch.from_numpy(ids[start:end].astype(np.int64)) for start, end in pairwise(offsets)]
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD_ID)
-        return {"input_ids": padded, "attention_mask": (padded != PAD_ID).any(-1).long()}
+        # A word of which nothing is known is a position nonetheless, though all its ids are those of padding.
+        real = torch.nn.utils.rnn.pad_sequence([torch.ones(len(row), dtype=torch.long) for row in rows], True)
+        return {"input_ids": padded, "attention_mask": real}
 
 
 def ngrams_of(word: str) -> list[str]:

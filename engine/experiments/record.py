@@ -70,8 +70,7 @@ class Request:
         Raises:
             RecipeError: It isn't a plain word.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", self.model_name):
-            raise RecipeError(f"--name takes letters, digits and . _ + -, not '{self.model_name}'.")
+        check_name(self.model_name)
 
     @property
     def model_name(self) -> str:
@@ -82,6 +81,16 @@ class Request:
     def folder(self) -> Path:
         """Where its checkpoint goes."""
         return self.checkpoints / self.data.task.name / folder_name(self.model_name, self.data.fingerprint)
+
+
+def check_name(name: str) -> None:
+    """Refuse what can't be a model's name.
+
+    Raises:
+        RecipeError: It isn't a plain word.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", name):
+        raise RecipeError(f"--name takes letters, digits and . _ + -, not '{name}'.")
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,4 @@ def mutual_information(near: "sparse.csr_matrix") -> "sparse.csr_matrix":
     share = of_neighbour / max(of_neighbour.sum(), 1e-9)
     values = np.log(found.data / (of_word[found.row] * share[found.col]))
     positive = values > 0
-    return sparse.coo_matrix(
-        (values[positive], (found.row[positive], found.col[positive])), shape=near.shape
-    ).tocsr()
+    return sparse.coo_matrix((values[positive], (found.row[positive], found.col[positive])), shape=near.shape).tocsr()

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 
 from engine import __version__
 from engine.data.tasks import TASKS
-from engine.data.tokens import train_tokenizer
 from engine.data.texts import TextSource, digest_of_files
+from engine.data.tokens import train_tokenizer
 from engine.errors import RecipeError
 from engine.machine import describe_machine, now, peak_memory_mb, reset_peak_memory
 from engine.models.backbone_files import digest_of_weights

@@ -47,14 +47,14 @@ _SCRATCH = Recipe(
 _VECTORS = dataclasses.replace(
     _SCRATCH,
     name="vectors",
-    summary="Our decoder over frozen word vectors, counted on unlabelled text (the train split's own unless more is given)",
+    summary="Our decoder over frozen word vectors (PPMI, SVD) of unlabelled text: the train split's, and what is given",
     decoder={**_SCRATCH.decoder, "vectors": 64},
 )
 
 _HYBRID = dataclasses.replace(
     _SCRATCH,
     name="hybrid",
-    summary="TF-IDF with our decoder from scratch added to it: the decoder learns what TF-IDF misses on rows it hasn't seen",
+    summary="TF-IDF with our decoder from scratch added: it learns what TF-IDF misses on rows that it wasn't fitted on",
     baseline="tfidf",
 )
 

@@ -1,15 +1,15 @@
 """Unlabelled text: what word vectors are learnt from before training, and what a checkpoint says of it."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.data.folding import fold_all
 from engine.data.sources import TaskData
-from engine.data.texts import TextSource, name_sources, paragraphs
+from engine.data.texts import TextSource, digest_of_files, name_sources, paragraphs
 from engine.data.word_tokens import WORD, WordTokenizer
-from engine.errors import DataError
+from engine.errors import DataError, RecipeError
 from engine.models.decoder_config import DecoderConfig
 from engine.models.word_vectors import WordVectors, learn_vectors
 from engine.training.recipe import Recipe
@@ -48,6 +48,29 @@ def open_source(given: str) -> TextSource:
     file, colon, column = given.rpartition(":")
     named = (file, column) if colon and not Path(given).exists() else (given, "")
     return name_sources([Path(named[0])], named[1])[0]
+
+
+def digest_text(recipe: Recipe) -> str:
+    """Digest of the file that the setting `unlabelled` names; empty where it names none.
+
+    Raises:
+        DataError: It is missing, or of a kind that isn't read.
+    """
+    return digest_of_files([open_source(recipe.unlabelled)]) if recipe.unlabelled else ""
+
+
+def give_text(recipes: Sequence[Recipe], given: str) -> list[Recipe]:
+    """The recipes, those that learn word vectors with the text in `given`, a `FILE` or `FILE:COLUMN`.
+
+    Raises:
+        DataError: The file is missing, or of a kind that isn't read.
+        RecipeError: None of them learns word vectors.
+    """
+    open_source(given)
+    if not any(recipe.learns_vectors for recipe in recipes):
+        names = ", ".join(recipe.name for recipe in recipes)
+        raise RecipeError(f"Unlabelled text is for word vectors, as `vectors` has them; there are none in: {names}.")
+    return [replace(recipe, unlabelled=given) if recipe.learns_vectors else recipe for recipe in recipes]
 
 
 def read_unlabelled(recipe: Recipe, data: TaskData) -> Unlabelled:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data.tokens import train_tokenizer
 from engine.data.texts import name_sources, paragraphs
+from engine.data.tokens import train_tokenizer
 from engine.errors import DataError
 from engine.pretraining.corpus import (
     Corpus,
