@@ -51,6 +51,7 @@ _VECTORS = dataclasses.replace(
     decoder={**_SCRATCH.decoder, "vectors": 64},
     # With the vectors there from the start, the best epoch of eight was the second or third.
     epochs=4,
+    select_on="loss",
 )
 
 _HYBRID = dataclasses.replace(
