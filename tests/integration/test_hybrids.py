@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.data.sources import TaskData
-from engine.data.tasks import NLI, SLANG, Task
+from engine.data.tasks import SLANG, Task, get_task
 from engine.errors import DataError, ExportError
 from engine.explain.why import Explainer, Explanation, explain_all
 from engine.paths import Places
@@ -41,10 +41,16 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     return places_in(tmp_path_factory.mktemp("hybrids"))
 
 
-@pytest.fixture(scope="module", params=[SLANG, NLI], ids=lambda task: task.name)
-def task(request: pytest.FixtureRequest) -> Task:
-    chosen: Task = request.param
-    return chosen
+@pytest.fixture(scope="module", params=["slang-vectors", "slang-hybrid", "nli-hybrid"])
+def case(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Task and kind of a trained model."""
+    task, _, kind = request.param.partition("-")
+    return task, kind
+
+
+@pytest.fixture(scope="module")
+def task(case: tuple[str, str]) -> Task:
+    return get_task(case[0])
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +59,10 @@ def data(task: Task, few: TaskData, nli: TaskData) -> TaskData:
 
 
 @pytest.fixture(scope="module")
-def text(data: TaskData, places: Places) -> Path:
+def text(few: TaskData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unlabelled lines, two of which are judged rows in another spelling."""
-    file = places.checkpoints.parent / f"{data.task.name}-lines.txt"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    told = [data.texts(split)[0][-1].upper() + "!!" for split in ("validation", "test")]
+    file = tmp_path_factory.mktemp("text") / "lines.txt"
+    told = [few.texts(split)[0][0].upper() + "!!" for split in ("validation", "test")]
     lines = [f"{UNSEEN} stoi pod blokiem numer {number}" for number in range(20)]
     file.write_text("\n".join([*told, *lines]), encoding="utf-8")
     return file
@@ -71,9 +76,9 @@ def recipe_of(kind: str, text: Path) -> Recipe:
     return tiny_recipe(name=kind, decoder=WORDS, r_drop=1.0, lr=3e-3, lowercase=True, baseline="tfidf")
 
 
-@pytest.fixture(scope="module", params=["vectors", "hybrid"])
-def checkpoint(request: pytest.FixtureRequest, data: TaskData, places: Places, text: Path) -> Checkpoint:
-    return train_model(recipe_of(request.param, text), data, places, Store.in_memory()).checkpoint
+@pytest.fixture(scope="module")
+def checkpoint(case: tuple[str, str], data: TaskData, places: Places, text: Path) -> Checkpoint:
+    return train_model(recipe_of(case[1], text), data, places, Store.in_memory()).checkpoint
 
 
 def test_it_is_opened_again_as_it_was_measured(checkpoint: Checkpoint, data: TaskData) -> None:
