@@ -31,7 +31,8 @@ def forgetting(
     """
     from engine.data.sources import load
     from engine.data.tasks import SLANG, get_task
-    from engine.pretraining.corpus import held_out_text, name_sources
+    from engine.data.texts import name_sources
+    from engine.pretraining.corpus import held_out_text
     from engine.pretraining.forgetting import measure_forgetting
     from engine.serving.registry import Registry
 

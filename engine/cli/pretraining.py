@@ -69,7 +69,8 @@ def pretrain(
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ.pop("OMP_WAIT_POLICY", None)
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from engine.pretraining.corpus import name_sources, remarks
+    from engine.data.texts import name_sources
+    from engine.pretraining.corpus import remarks
     from engine.pretraining.loop import PretrainConfig
     from engine.pretraining.run import PretrainRequest
     from engine.training.build import choose_device

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from engine.cli.base import JsonOption, TaskArgument, app, friendly
+from engine.cli.base import ChangeOption, JsonOption, TaskArgument, app, friendly
 from engine.cli.curves import chosen_recipes, count_workers
 from engine.cli.formats import count, duration, figure
-from engine.cli.source import DataLicenceOption, DataNameOption, Given, reads_data
+from engine.cli.source import DataLicenceOption, DataNameOption, Given, UnlabelledOption, reads_data
 from engine.errors import DataError
 from engine.paths import ROOT, default_places
 from engine.terminal import fail, make_table, note, out, print_json, progress_bar, waiting
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.experiments.repeats import Failed, Plan, Progress
     from engine.experiments.repeats_file import Repeats
     from engine.store import Repeat, Store
+    from engine.training.recipe import Recipe
 
 results = typer.Typer(
     no_args_is_help=True, help="Make every figure again over seeds and folds, and show or write the tables."
@@ -47,6 +48,11 @@ def make(
             help="Recipes, or NAME@DATA for a trained model's own settings; all models trained on the data by default.",
         ),
     ] = None,
+    change: ChangeOption = None,
+    name: Annotated[
+        str, typer.Option(help="What one model is called in the tables, where --set makes another of it.")
+    ] = "",
+    unlabelled: UnlabelledOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each model on each fold.")] = 5,
     folds: FoldsOption = None,
     workers: Annotated[
@@ -65,7 +71,8 @@ def make(
     """Train every model anew over seeds and folds, by this version, and make the table of means.
 
     Folds never cut a slang term, a premise or a premise group. Stopped at any moment, the same command goes on where it
-    was. Figures and predicted labels are kept in studies/.
+    was. Figures and predicted labels are kept in studies/. Another model made of one's settings, like a decoder without
+    its blocks, gets a name: `scratch@DATA --set decoder.num_hidden_layers=0 --name scratch-0`.
 
     Example: `odzera results make slang --seeds 5 --folds 5`
     """
@@ -76,6 +83,7 @@ def make(
     from engine.results.repeated import tabulate
     from engine.store import Store
     from engine.training.checkpoints import require_writable
+    from engine.training.unlabelled import give_text
 
     chosen, places = get_task(task), default_places()
     loaded = given.load(chosen, data_name)
@@ -84,6 +92,10 @@ def make(
         # The same rows stand under the same name as before.
         loaded = replace(loaded, source=str(shipped[0].manifest["data"]["source"]))
     recipes, notes = (chosen_recipes(models, loaded, []), []) if models else present_recipes(shipped)
+    if change or name:
+        recipes = rename_one(recipes, change or [], name)
+    if unlabelled is not None:
+        recipes = dict(zip(recipes, give_text(list(recipes.values()), unlabelled), strict=True))
     if ship:
         require_writable(places.checkpoints)
     store = Store.open(places.store)
@@ -110,6 +122,19 @@ def make(
         raise typer.Exit(1)
     if missing and not as_json:
         note(f"{missing} trainings are missing{' and nothing was shipped' * ship}; the same command goes on.")
+
+
+def rename_one(recipes: "Mapping[str, Recipe]", changes: list[str], name: str) -> "dict[str, Recipe]":
+    """One model with other settings, under a name of its own."""
+    from engine.experiments.record import check_name
+    from engine.training.recipes import settings
+    from engine.training.settings import change_settings
+
+    if len(recipes) != 1 or not name:
+        raise DataError("--set and --name are for one MODEL: its settings change, and --name says what it is called.")
+    check_name(name)
+    (recipe,) = recipes.values()
+    return {name: change_settings(recipe, changes, settings(recipe))}
 
 
 def follow_repeats(

@@ -84,6 +84,16 @@ class Given:
         return replace(loaded, source=name or loaded.source)
 
 
+UnlabelledOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE[:COLUMN]",
+        help="Text that word vectors are learnt from, beside the train split's own; validation and test rows in it are "
+        "left out. For recipes with vectors alone.",
+    ),
+]
+
+
 def name_labels(given: Sequence[str]) -> dict[str, str]:
     """Spelling → class, from NAME=CLASS.
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from engine.cli.base import ChangeOption, JsonOption, TaskOption, app, friendly
 from engine.cli.data import show_source
 from engine.cli.formats import duration, milliseconds, scored
-from engine.cli.source import DataLicenceOption, DataNameOption, Given, reads_data
+from engine.cli.source import DataLicenceOption, DataNameOption, Given, UnlabelledOption, reads_data
 from engine.errors import DataError
 from engine.paths import default_places
 from engine.processes import one_voice
@@ -28,6 +28,7 @@ def train(
     task: TaskOption,
     given: Given,
     change: ChangeOption = None,
+    unlabelled: UnlabelledOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and dropout.")] = None,
     name: Annotated[str, typer.Option(help="Name of the model, beside others of its recipe.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -51,10 +52,13 @@ def train(
     from engine.training.checkpoints import require_writable
     from engine.training.parallel import Group, is_lonely_launch, leave, make_accelerator
     from engine.training.recipes import get_recipe
+    from engine.training.unlabelled import give_text
 
     chosen = get_task(task)
     changes = [*(change or []), *([] if seed is None else [f"seed={seed}"])]
     recipes = [get_recipe(one, chosen, changes) for one in recipe]
+    if unlabelled is not None:
+        recipes = give_text(recipes, unlabelled)
     if name and len(recipes) > 1:
         raise DataError("--name names one model; train one recipe at a time with it.")
     group = Group.of(make_accelerator(choose_device(device)))

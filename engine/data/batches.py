@@ -19,7 +19,8 @@ class Batch:
     """One padded batch.
 
     `input_ids`, `attention_mask` and `token_type_ids` have shape (batch, longest), `input_ids` (batch, longest,
-    features) where a position is a word; `labels` has shape (batch,); `rows` says which inputs these are.
+    features) where a position is a word; `base_logits`, where there are any, (batch, classes); `labels` has shape
+    (batch,); `rows` says which inputs these are.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -31,7 +32,13 @@ class Batches:
     """The batches of one split."""
 
     def __init__(
-        self, encoded: Encoded, labels: NDArray[np.int64], batch_size: int, oversample: bool = False, classes: int = 3
+        self,
+        encoded: Encoded,
+        labels: NDArray[np.int64],
+        batch_size: int,
+        oversample: bool = False,
+        classes: int = 3,
+        base: NDArray[np.float64] | None = None,
     ) -> None:
         """Keep tokenised inputs and their labels.
 
@@ -41,7 +48,9 @@ class Batches:
             batch_size: Inputs in a batch.
             classes: How many classes there are, with rows or not.
             oversample: Repeat rows of the rarer classes in training until all classes are as frequent.
+            base: Logits that the model adds to, shape (n, classes).
         """
+        self.base = base
         self.encoded = encoded
         self.labels = labels
         self.classes = classes
@@ -107,6 +116,8 @@ class Batches:
         }
         if encoded.type_ids is not None:
             inputs["token_type_ids"] = torch.from_numpy(np.where(real, encoded.type_ids[positions], 0).astype(np.int64))
+        if self.base is not None:
+            inputs["base_logits"] = torch.from_numpy(self.base[rows].astype(np.float32))
         return Batch(inputs, torch.from_numpy(self.labels[rows]), rows)
 
 

@@ -35,7 +35,8 @@ T = TypeVar("T")
 class WordTokenizer:
     """Cuts a text into words, and a word into itself and its character n-grams, marks of its edges included.
 
-    Ids are 0 for padding, 1 between the texts of a pair and 2 at the end; then words, then n-grams.
+    Ids are 0 for padding, 1 between the texts of a pair and 2 at the end; then words, then n-grams, then the words that
+    have a vector learnt elsewhere, whether or not they are among the first.
     """
 
     is_fast = False
@@ -44,15 +45,23 @@ class WordTokenizer:
     mask_token_id = unk_token_id = None
     model_max_length = 256
 
-    def __init__(self, words: Sequence[str], ngrams: Sequence[str], lowercase: bool = True) -> None:
+    def __init__(
+        self, words: Sequence[str], ngrams: Sequence[str], lowercase: bool = True, vectors: Sequence[str] = ()
+    ) -> None:
         """Keep a vocabulary, in the order of its ids."""
         self.words = {word: place for place, word in enumerate(words, FIRST_FREE)}
         self.ngrams = {ngram: place for place, ngram in enumerate(ngrams, FIRST_FREE + len(self.words))}
+        first = FIRST_FREE + len(self.words) + len(self.ngrams)
+        self.vectors = {word: place for place, word in enumerate(vectors, first)}
         self.lowercase = lowercase
         self._features = lru_cache(KEPT_WORDS)(self._look_up)
 
     def __len__(self) -> int:
-        return FIRST_FREE + len(self.words) + len(self.ngrams)
+        return FIRST_FREE + len(self.words) + len(self.ngrams) + len(self.vectors)
+
+    def with_vectors(self, words: Sequence[str]) -> "WordTokenizer":
+        """The same, with these words having a vector, in its order."""
+        return WordTokenizer(list(self.words), list(self.ngrams), self.lowercase, words)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_features"}
@@ -73,7 +82,8 @@ class WordTokenizer:
     def _look_up(self, word: str) -> tuple[int, ...]:
         own = self.words.get(word)
         found = (self.ngrams.get(ngram) for ngram in ngrams_of(word))
-        return tuple(place for place in (own, *dict.fromkeys(found)) if place is not None)
+        all_found = (own, *dict.fromkeys(found), self.vectors.get(word))
+        return tuple(place for place in all_found if place is not None)
 
     def split(self, text: str) -> list[tuple[int, ...]]:
         """The features of each word of a text."""
@@ -135,6 +145,8 @@ class WordTokenizer:
     def to_json(self) -> str:
         """Everything there is to know, from which `from_json` makes the same tokenizer."""
         whole = {"lowercase": self.lowercase, "words": list(self.words), "ngrams": list(self.ngrams)}
+        if self.vectors:
+            whole["vectors"] = list(self.vectors)
         return json.dumps(whole, ensure_ascii=False)
 
     @staticmethod
@@ -146,7 +158,7 @@ class WordTokenizer:
         """
         whole = json.loads(text)
         try:
-            return WordTokenizer(whole["words"], whole["ngrams"], bool(whole["lowercase"]))
+            return WordTokenizer(whole["words"], whole["ngrams"], bool(whole["lowercase"]), whole.get("vectors", ()))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no words and n-grams are in it ({error})") from error
 
@@ -188,7 +200,9 @@ class WordTokenizer:
         ids, offsets = self.encode(inputs, self.model_max_length)
         rows = [torch.from_numpy(ids[start:end].astype(np.int64)) for start, end in pairwise(offsets)]
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD_ID)
-        return {"input_ids": padded, "attention_mask": (padded != PAD_ID).any(-1).long()}
+        # A word of which nothing is known is a position nonetheless, though all its ids are those of padding.
+        real = torch.nn.utils.rnn.pad_sequence([torch.ones(len(row), dtype=torch.long) for row in rows], True)
+        return {"input_ids": padded, "attention_mask": real}
 
 
 def ngrams_of(word: str) -> list[str]:

@@ -30,6 +30,7 @@ from engine.machine import describe_machine, one_thread
 from engine.store import Predictions, Run, Store
 from engine.training.build import labels_of
 from engine.training.checkpoints import (
+    BASELINE,
     EXAMPLES,
     PREDICTIONS,
     SEEN,
@@ -43,7 +44,7 @@ from engine.training.checkpoints import (
 )
 from engine.training.classifiers import BaselineModel, Classifier, NeuralModel, WeighedModel
 from engine.training.few_shot import FrozenModel
-from engine.training.loop import Epoch, choose_precision, trainable
+from engine.training.loop import Epoch, choose_precision, kept_weights
 from engine.training.recipe import Recipe
 
 LATENCY_TEXTS = 64
@@ -69,8 +70,7 @@ class Request:
         Raises:
             RecipeError: It isn't a plain word.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", self.model_name):
-            raise RecipeError(f"--name takes letters, digits and . _ + -, not '{self.model_name}'.")
+        check_name(self.model_name)
 
     @property
     def model_name(self) -> str:
@@ -81,6 +81,16 @@ class Request:
     def folder(self) -> Path:
         """Where its checkpoint goes."""
         return self.checkpoints / self.data.task.name / folder_name(self.model_name, self.data.fingerprint)
+
+
+def check_name(name: str) -> None:
+    """Refuse what can't be a model's name.
+
+    Raises:
+        RecipeError: It isn't a plain word.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,80}", name):
+        raise RecipeError(f"--name takes letters, digits and . _ + -, not '{name}'.")
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
     predictions = _predictions(data, probabilities)
     # The checkpoint keeps the model itself, and its decision's weights apart.
     weights, inner = (model.weights, model.model) if isinstance(model, WeighedModel) else (None, model)
-    files, origin = _files(inner)
+    files, origin = _files(inner, request.recipe)
     files[SEEN] = hash_keys(data.texts("train")).tobytes()
     files[PREDICTIONS] = json.dumps(dataclasses.asdict(predictions), ensure_ascii=False).encode()
     record = _describe(request, fitted) | {
@@ -142,6 +152,8 @@ def conclude(request: Request, fitted: Fitted, store: Store, more: Mapping[str, 
         record["few_shot"] = inner.climb(data.texts("test"), labels_of(data, "test"))
         # More examples than the backbone's positions hold.
         record["few_shot_left_out"] = [one for one in request.recipe.frozen.sizes if one > inner.rungs[-1].shots]
+    if request.recipe.learns_vectors:
+        record["unlabelled"] = dict(origin)
     if foundations := as_plain(of_record(store, request.recipe.as_dict())):
         record["foundations"] = foundations
     if weights is not None:
@@ -260,7 +272,7 @@ def _predictions(data: TaskData, probabilities: Floats) -> Predictions:
     )
 
 
-def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
+def _files(model: Classifier, recipe: Recipe) -> tuple[dict[str, bytes], Mapping[str, str]]:
     """What a checkpoint keeps of a model, and where the rest came from."""
     if isinstance(model, BaselineModel):
         return _kept(*model.baseline.state(), VOCABULARY), {}
@@ -268,10 +280,13 @@ def _files(model: Classifier) -> tuple[dict[str, bytes], Mapping[str, str]]:
         return _kept(*model.answerer.state(), EXAMPLES), model.origin
     if not isinstance(model, NeuralModel):
         raise CheckpointError(f"A {type(model).__name__} can't be kept.")
-    weights = {name: weight.detach().half().cpu().contiguous() for name, weight in trainable(model.model).items()}
+    weights = {name: weight.detach().half().cpu().contiguous() for name, weight in kept_weights(model.model).items()}
     files = {WEIGHTS: save_tensors(weights)}
-    if not model.origin:
+    if recipe.kind == "scratch":
         files[TOKENIZER] = own_tokenizer_to_json(model.tokenizer).encode()
+    if model.tfidf is not None:
+        kept = _kept(*model.tfidf.baseline.state(), VOCABULARY)
+        files |= {BASELINE: kept[WEIGHTS], VOCABULARY: kept[VOCABULARY]}
     return files, model.origin
 
 

@@ -33,6 +33,7 @@ from engine.training.build import choose_device, labels_of, require_classes
 from engine.training.checkpoints import Checkpoint, find_checkpoint
 from engine.training.classifiers import Classifier, open_checkpoint
 from engine.training.recipe import Recipe
+from engine.training.unlabelled import digest_text
 
 START_SECONDS = 8.0
 """What a process takes before it trains, about."""
@@ -50,7 +51,7 @@ class Job:
     settings: str
     """Digest of everything that it is trained with."""
     backbone: str
-    """Commit or digest of what it starts from, or of the model that it asks."""
+    """Commit or digest of what it starts from, of the model that it asks, or of the text it learns vectors from."""
 
     @property
     def made_by(self) -> tuple[str, str, str]:
@@ -148,7 +149,7 @@ def _backbone(recipe: Recipe, checkpoints: Path) -> str:
         return str(find_checkpoint(checkpoints, "nli", recipe.backbone).manifest["run"]["id"])
     if recipe.kind in ("pretrained", "frozen"):
         return locate(get_backbone(recipe.backbone))[1]
-    return ""
+    return digest_text(recipe)
 
 
 def _digest(plain: Any) -> str:

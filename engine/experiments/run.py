@@ -35,6 +35,7 @@ from engine.training.few_shot import fit_frozen
 from engine.training.loop import Epoch, Tick, train, trainable
 from engine.training.parallel import Group, make_accelerator
 from engine.training.recipe import Recipe
+from engine.training.unlabelled import digest_text
 
 
 def run_experiment(request: Request, store: Store, tick: Tick | None = None) -> Iterator[Epoch | Finished]:
@@ -155,7 +156,8 @@ def _alone(state_file: Path, request: Request) -> Iterator[None]:
 def _state_file(request: Request) -> Path:
     """Names a training run: the same recipe on the same data goes on where it was; anything else starts anew."""
     settings = json.dumps(request.recipe.as_dict(), sort_keys=True)
-    digest = hashlib.sha256(f"{settings} {request.data.fingerprint} {__version__}".encode()).hexdigest()[:12]
+    whole = f"{settings} {request.data.fingerprint} {digest_text(request.recipe)} {__version__}"
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
     return request.training / f"{request.data.task.name}-{request.model_name}-{digest}.safetensors"
 
 

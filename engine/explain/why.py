@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from engine.models.baselines import TfidfLogistic
 from engine.serving.answers import Failure, check_input
 from engine.serving.registry import Registry, Untouched
 from engine.training.checkpoints import Checkpoint
-from engine.training.classifiers import BaselineModel, Classifier, WeighedModel
+from engine.training.classifiers import BaselineModel, Classifier, TextModel, WeighedModel
+from engine.training.hybrid import TfidfPart
 
 MOST_WORDS = 128
 """Words of an input that are looked at, both texts of a pair together."""
@@ -252,25 +253,53 @@ def _share_out(question: _Question) -> Explanation:
     """The weights of a linear model, the integrated gradients of a network."""
     classifier = question.classifier
     inner = classifier.model if isinstance(classifier, WeighedModel) else classifier
+    if isinstance(inner, TextModel) and inner.tfidf is not None:
+        found = _look_inside(question, "gradients")
+        return _with_tfidf(found, question.task.labels.index(found.label), inner.tfidf)
     if not isinstance(inner, BaselineModel):
         return _look_inside(question, "gradients")
     passage = question.passage
     start = time.perf_counter()
-    probabilities = classifier.probabilities([passage.texts, ("",) * len(passage.texts)])
+    probabilities = classifier.probabilities([passage.texts, _blank(passage)])
     logits = centred_logits(probabilities)
     chosen = int(probabilities[0].argmax())
     values = [np.zeros(len(spans)) for spans in passage.words]
     if isinstance(inner.baseline, TfidfLogistic):
-        shares = [text - text.mean(axis=1, keepdims=True) for text in inner.baseline.contributions(passage.texts)]
-        values = [
-            np.array([own[first:last, chosen].sum() for first, last in spans])
-            for own, spans in zip(shares, passage.words, strict=True)
-        ]
+        values = _tfidf_shares(inner.baseline, passage, chosen)
     total = float(logits[0, chosen] - logits[1, chosen])
     together = np.concatenate(values)
     completeness = Completeness(total, float(together.sum()))
     ms = (time.perf_counter() - start) * 1000
     return question.answer("gradients", chosen, values, completeness=completeness, ms=ms, notes=_blind(together))
+
+
+def _blank(passage: Passage) -> tuple[str, ...]:
+    return ("",) * len(passage.texts)
+
+
+def _tfidf_shares(baseline: TfidfLogistic, passage: Passage, chosen: int) -> list[Floats]:
+    """What each word adds to the centred logit of a class, for each text; exact."""
+    shares = [text - text.mean(axis=1, keepdims=True) for text in baseline.contributions(passage.texts)]
+    return [
+        np.array([own[first:last, chosen].sum() for first, last in spans])
+        for own, spans in zip(shares, passage.words, strict=True)
+    ]
+
+
+def _with_tfidf(found: Explanation, chosen: int, tfidf: TfidfPart) -> Explanation:
+    """The explanation of a hybrid's decoder, with the weights of the TF-IDF that it adds to."""
+    start = time.perf_counter()
+    passage = found.passage
+    shares = [tfidf.weight * own for own in _tfidf_shares(tfidf.baseline, passage, chosen)]
+    logits = tfidf.logits([passage.texts, _blank(passage)])
+    centred = logits[:, chosen] - logits.mean(axis=1)
+    values = tuple(tuple(map(float, np.asarray(own) + more)) for own, more in zip(found.values, shares, strict=True))
+    decoder = found.completeness or Completeness(0.0, 0.0)
+    completeness = Completeness(
+        decoder.total + float(centred[0] - centred[1]), decoder.summed + float(np.concatenate(shares).sum())
+    )
+    ms = found.ms + (time.perf_counter() - start) * 1000
+    return replace(found, values=values, completeness=completeness, ms=ms)
 
 
 def _attend(question: _Question) -> Explanation:
@@ -302,7 +331,7 @@ def _look_inside(question: _Question, way: str) -> Explanation:
         # A trained prompt stands before the text, and what flows from there is in no token.
         rest += 1 - float(tokens.sum())
     n, unread = eager.max_length, sum(int((~text).sum()) for text in covered(located.sides, located.spans, words))
-    notes = (
+    notes: tuple[Message, ...] = (
         (
             Message(
                 "Words that it doesn't read, since they lie behind its first {n} tokens: {unread}.", n=n, unread=unread
@@ -311,6 +340,8 @@ def _look_inside(question: _Question, way: str) -> Explanation:
         if unread
         else ()
     )
+    if way == "attention" and model.recipe.is_hybrid:
+        notes = (*notes, Message("This is its decoder's attention; the TF-IDF that it adds to has none."))
     values = question.by_text(np.concatenate(merged))
     return question.answer(way, chosen, values, rest=rest, completeness=completeness, ms=ms, notes=notes)
 

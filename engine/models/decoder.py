@@ -41,6 +41,31 @@ class FeatureEmbedding(nn.Embedding):
         return super().forward(input).sum(-2)
 
 
+class VectorEmbedding(FeatureEmbedding):
+    """The same, and the frozen vector of the word, taken to the width by a trained matrix.
+
+    Ids from `vocab_size` on are words with such a vector; a position has one of them at most.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config.vocab_size, config.hidden_size, padding_idx=config.pad_token_id)
+        # The first row is for words that have none.
+        self.frozen = nn.Embedding(config.vector_words + 1, config.vectors, padding_idx=0)
+        self.frozen.weight.requires_grad_(False)
+        self.project = nn.Linear(config.vectors, config.hidden_size, bias=False)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """See `FeatureEmbedding`."""
+        own = super().forward(input.masked_fill(input >= self.num_embeddings, self.padding_idx or 0))
+        found: torch.Tensor = self.frozen((input - self.num_embeddings + 1).clamp(min=0).amax(-1))
+        return own + self.project(found)
+
+    def fill(self, table: torch.Tensor) -> None:
+        """Set the frozen vectors, shape (words, width)."""
+        with torch.no_grad():
+            self.frozen.weight[1:] = table
+
+
 class Block(nn.Module):
     """Causal self-attention and a feed-forward layer, each with its norm before it and a residual around it."""
 
@@ -99,7 +124,9 @@ class Decoder(PreTrainedModel):
         super().__init__(config)
         width, classes = config.hidden_size, int(config.num_labels or 0)
         self.tokens: nn.Module
-        if config.input == "words":
+        if config.vectors:
+            self.tokens = VectorEmbedding(config)
+        elif config.input == "words":
             self.tokens = FeatureEmbedding(config.vocab_size, width, padding_idx=config.pad_token_id)
         else:
             self.tokens = nn.Embedding(config.vocab_size, width)
@@ -121,7 +148,7 @@ class Decoder(PreTrainedModel):
         """GPT-2's initialisation: normal with deviation 0.02, biases zero."""
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
-        if isinstance(module, FeatureEmbedding) and module.padding_idx is not None:
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             nn.init.zeros_(module.weight[module.padding_idx])
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
@@ -136,6 +163,11 @@ class Decoder(PreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the token embedding."""
         self.tokens = cast("nn.Embedding", value)
+
+    @property
+    def own_frozen(self) -> tuple[str, ...]:
+        """Weights that training leaves alone, and that came from no other model."""
+        return ("tokens.frozen.weight",) if self.config.vectors else ()
 
     @staticmethod
     def causal_mask(attention_mask: torch.Tensor) -> torch.Tensor | None:
@@ -158,6 +190,7 @@ class Decoder(PreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        base_logits: torch.Tensor | None = None,
         **_: object,
     ) -> SequenceClassifierOutput:
         """Classify a batch.
@@ -167,6 +200,7 @@ class Decoder(PreTrainedModel):
             attention_mask: Shape (batch, length), 1 for real positions; all are real when it is missing.
             inputs_embeds: Shape (batch, length, width), instead of `input_ids`.
             labels: Shape (batch,); the loss is computed when they are given.
+            base_logits: What another model says of each input, shape (batch, num_labels), to which the decoder adds.
 
         Returns:
             `logits` of shape (batch, num_labels), `loss`, and `attentions` where the config asks for them.
@@ -200,6 +234,8 @@ class Decoder(PreTrainedModel):
                 attentions.append(cast("Block", block).attention(hidden, mask))
             hidden = block(hidden, mask)
         logits = self.score(self.pool(self.norm(hidden), attention_mask))
+        if base_logits is not None:
+            logits = logits + base_logits
         loss = None if labels is None else functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits, attentions=tuple(attentions) or None)
 
@@ -232,7 +268,9 @@ def make_decoder(shape: Mapping[str, Any], num_labels: int, tokenizer: Any = Non
     if tokenizer is not None:
         arguments["pad_token_id"] = tokenizer.pad_token_id
         if shape.get("input") == "words":
-            arguments["vocab_size"] = len(tokenizer)
+            arguments["vocab_size"] = len(tokenizer) - len(tokenizer.vectors)
+        if shape.get("vectors"):
+            arguments["vector_words"] = len(tokenizer.vectors)
     return Decoder(DecoderConfig(**arguments))
 
 

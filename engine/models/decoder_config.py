@@ -16,6 +16,11 @@ class DecoderConfig(PreTrainedConfig):
     """`tokens`: a position is a token. `words`: a position is a word, and its vector the sum of its own and those of
     its character n-grams (Bojanowski et al., 2017)."""
     vocab_size: int = 4096
+    vectors: int = 0
+    """Numbers in the frozen vector that a word has beside its own; 0: there are none. They are learnt from unlabelled
+    text by counting (`engine.models.word_vectors`), and a trained matrix takes them to the hidden size."""
+    vector_words: int = 20_000
+    """Words that have one, at most, where there are any; their ids follow those of the vocabulary."""
     hidden_size: int = 128
     num_hidden_layers: int = 2
     """Blocks; with none, a text is a bag of its positions: the control that says what attention gives."""
@@ -51,8 +56,17 @@ class DecoderConfig(PreTrainedConfig):
         for name, allowed in (("input", INPUTS), ("pooling", POOLINGS), ("head", HEADS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is one of {', '.join(allowed)}.")
+        if self.vectors < 0 or self.vector_words < 1:
+            raise ValueError("vectors are at least 0 wide, and at least 1 word has one.")
+        if self.vectors and self.input != "words":
+            raise ValueError("vectors are those of words: they need input=words.")
         if not (0 <= self.dropout < 1 and 0 <= self.embedding_dropout < 1):
             raise ValueError("dropout and embedding_dropout are from 0 to below 1.")
         # 256 bytes and three special tokens: with fewer, some input would be unknown.
         if self.input == "tokens" and self.vocab_size < 259:
             raise ValueError(f"A vocabulary of {self.vocab_size} can't hold all bytes; it needs at least 259.")
+
+    @property
+    def ids(self) -> int:
+        """How many ids an input may hold."""
+        return self.vocab_size + (self.vector_words if self.vectors else 0)

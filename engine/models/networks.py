@@ -46,7 +46,7 @@ class Reader(nn.Module):
         ends = np.concatenate([[0], np.cumsum(lengths)])
         config = self.model.config
         features = (PROBED_FEATURES,) if getattr(config, "input", "") == "words" else ()
-        ids = generator.integers(0, config.vocab_size, (ends[-1], *features), dtype=np.int32)
+        ids = generator.integers(0, getattr(config, "ids", config.vocab_size), (ends[-1], *features), dtype=np.int32)
         # The second half of a pair's tokens is its second text.
         types = [np.arange(length) >= length // 2 for length in lengths] if self.pairs else []
         encoded = Encoded(

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from engine import __version__
 from engine.data.tasks import TASKS
+from engine.data.texts import TextSource, digest_of_files
 from engine.data.tokens import train_tokenizer
 from engine.errors import RecipeError
 from engine.machine import describe_machine, now, peak_memory_mb, reset_peak_memory
@@ -26,14 +27,7 @@ from engine.models.backbones import BACKBONES
 from engine.models.language_model import make_language_model, open_language_model
 from engine.paths import find_pretrained
 from engine.pretraining.card import write_card
-from engine.pretraining.corpus import (
-    Corpus,
-    TextSource,
-    digest_of_files,
-    encode_corpus,
-    texts_to_leave_out,
-    training_text,
-)
+from engine.pretraining.corpus import Corpus, encode_corpus, texts_to_leave_out, training_text
 from engine.pretraining.loop import PretrainConfig, Progress, held_out_losses, pretrain
 from engine.training.build import choose_device
 from engine.training.loop import choose_precision

@@ -152,8 +152,7 @@ def table_row(run: Run) -> dict[str, Any]:
     return {
         "model": run.model,
         "recipe": record["recipe"],
-        # The recipe's kind, but for a backbone that gave nothing but its shape.
-        "family": "scratch" if record["settings"].get("random_weights") else record["settings"]["kind"],
+        "family": family_of(record["settings"]),
         "run": run.id,
         **{name: test[name] for name in figures},
         # Records from before 0.7.0 hold some of no width.
@@ -187,6 +186,21 @@ def table_row(run: Run) -> dict[str, Any]:
         # Where one setting was trained on several seeds: which ones, and how much they differ.
         "refit": record.get("refit"),
     }
+
+
+def family_of(settings: Mapping[str, Any]) -> str:
+    """What a model counts as, by its recipe's settings: their kind, but for what the kind doesn't tell.
+
+    A backbone that gave nothing but its shape counts as trained from scratch, a decoder over word vectors that were
+    learnt before as pretrained, and one that adds to TF-IDF as a hybrid, whatever else it has.
+    """
+    if settings.get("random_weights"):
+        return "scratch"
+    if settings["kind"] != "scratch":
+        return str(settings["kind"])
+    if settings.get("baseline"):
+        return "hybrid"
+    return "pretrained" if settings["decoder"].get("vectors") else "scratch"
 
 
 def describe_absent(absent: Sequence[str], labels: Sequence[str]) -> list[str]:

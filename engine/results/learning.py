@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.data.tasks import Task, get_task
@@ -150,8 +151,12 @@ def resolve_settings(plain: Mapping[str, Any], task: Task) -> dict[str, Any]:
     kept["select_on"] = recipe.select_on or task.select_on
     if recipe.kind == "scratch":
         config = DecoderConfig(**recipe.decoder)
-        shape = {f"decoder.{name}": getattr(config, name) for name in DECODER_SETTINGS}
-        return kept | {"lowercase": recipe.lowercase} | shape
+        left_out = () if config.vectors else ("vectors", "vector_words")
+        shape = {f"decoder.{name}": getattr(config, name) for name in DECODER_SETTINGS if name not in left_out}
+        # Where the file lies on this machine is nobody's business.
+        text = {"unlabelled": Path(recipe.unlabelled).name} if recipe.learns_vectors else {}
+        parts = {"baseline": recipe.baseline, "baseline_weight": recipe.baseline_weight} if recipe.is_hybrid else {}
+        return kept | parts | text | {"lowercase": recipe.lowercase} | shape
     method = {f"method.{name}": getattr(recipe.method, name) for name in METHOD_SETTINGS[recipe.method.kind]}
     head = {f"head.{name}": getattr(recipe.head, name) for name in HEAD_SETTINGS[recipe.head.kind]}
     backbone = {"backbone": recipe.backbone, "random_weights": recipe.random_weights}

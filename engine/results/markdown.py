@@ -15,6 +15,7 @@ FAMILIES: Mapping[str, str] = {
     "scratch": "trained from scratch",
     "pretrained": "pretrained, then adapted",
     "frozen": "pretrained, left frozen",
+    "hybrid": "TF-IDF and a decoder",
     "baseline": "baseline",
 }
 """A row's family → what it is called."""

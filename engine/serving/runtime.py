@@ -26,7 +26,7 @@ from engine.serving.exports import (
     has_network,
 )
 from engine.training.checkpoints import Checkpoint
-from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint
+from engine.training.classifiers import Classifier, TextModel, WeighedModel, open_checkpoint, open_tfidf
 from engine.training.shared_weights import SharedWeights
 
 
@@ -107,7 +107,7 @@ def _on_graph(checkpoint: Checkpoint, export: Export, network: Network) -> Class
         return classifier
     tokenizer = _open_tokenizer(export.folder / TOKENIZER)
     size = ParameterCount(export.manifest["parameters"]["total"], export.manifest["parameters"]["trained"])
-    model = TextModel(network, tokenizer, get_task(checkpoint.task), recipe.max_length, size)
+    model = TextModel(network, tokenizer, get_task(checkpoint.task), recipe.max_length, size, open_tfidf(checkpoint))
     weights = checkpoint.manifest.get("decision_weights")
     return WeighedModel(model, np.asarray(weights, dtype=np.float64)) if weights else model
 
@@ -127,11 +127,12 @@ def served_latency(checkpoint: Checkpoint) -> tuple[str, float] | None:
     """The runtime that answers for a model now, and its milliseconds; None where there is no such time.
 
     For a network it is the median of one call on a text of 32 tokens, measured when it was exported; a baseline is
-    served as it was timed after training. A model that calls a network several times for a text has none.
+    served as it was timed after training. A model that calls a network several times for a text has none, nor one that
+    adds to a baseline.
     """
     if checkpoint.recipe.kind == "baseline":
         return "numpy", float(checkpoint.manifest["run"]["record"]["latency"]["p50_ms"])
-    if checkpoint.recipe.kind == "frozen" or not has_network(checkpoint):
+    if checkpoint.recipe.kind == "frozen" or checkpoint.recipe.is_hybrid or not has_network(checkpoint):
         return None
     folder = exports_root(checkpoint) / export_key(checkpoint)
     try:

@@ -227,6 +227,7 @@ def _data(checkpoint: Checkpoint, task: Task) -> list[str]:
         f"- Rows: {rows}. Nothing was chosen on test rows; they were read once, after the best epoch was chosen on",
         "  validation.",
         f"- Languages: {', '.join(task.languages)}.",
+        *_unlabelled(checkpoint),
         f"- Licence: {data.get('licence') or 'not named by who trained this'}. The model is for what it allows.",
         *(
             f"- It rests on {one.name}, trained on {one.data or 'what is not recorded here'}; licence: "
@@ -234,6 +235,19 @@ def _data(checkpoint: Checkpoint, task: Task) -> list[str]:
             for one in of_checkpoint(checkpoint)
         ),
         "",
+    ]
+
+
+def _unlabelled(checkpoint: Checkpoint) -> list[str]:
+    """What a decoder's word vectors were learnt from, so that it doesn't pass for one without them."""
+    if not checkpoint.recipe.learns_vectors:
+        return []
+    origin = checkpoint.manifest["origin"]
+    count, left_out = int(origin["vectors_texts"]), int(origin["vectors_left_out"])
+    without = f"; {left_out:,} more were left out, as they are validation or test rows" if left_out else ""
+    return [
+        f"- Its frozen word vectors were counted on {count:,} texts without labels, {origin['vectors_from']}",
+        f"  (fingerprint `{origin['vectors_fingerprint']}`){without}. Those texts' licence binds it too.",
     ]
 
 

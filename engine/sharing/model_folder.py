@@ -82,6 +82,11 @@ def write_model(checkpoint: Checkpoint, repo_id: str) -> ModelFolder:
         raise ExportError(
             f"{checkpoint.name} was not trained: it asks {recipe.backbone} as it is, so there are no weights to share."
         )
+    if recipe.is_hybrid:
+        raise ExportError(
+            f"{checkpoint.name} is a decoder and TF-IDF, each with a tokenizer of its own, and no one model of "
+            "transformers reads both: put it into a Space, or push a scratch and a tfidf apart."
+        )
     logging.disable_progress_bar()
     task = get_task(checkpoint.task)
     record = _record(checkpoint)
@@ -120,6 +125,8 @@ def _record(checkpoint: Checkpoint) -> bytes:
     if backbone and Path(backbone).is_dir():
         # Where a folder lies on this machine is nobody's business.
         told = replaced(told, backbone, Path(backbone).resolve().name)
+    if checkpoint.recipe.unlabelled:
+        told = replaced(told, checkpoint.recipe.unlabelled, Path(checkpoint.recipe.unlabelled).name)
     text = json.dumps({"odzera": __version__, **told}, ensure_ascii=False, indent=1, sort_keys=True)
     return text.encode() + b"\n"
 

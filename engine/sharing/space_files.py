@@ -139,6 +139,10 @@ def _add_checkpoint(contents: Contents, checkpoint: Checkpoint) -> None:
         alias = _add_backbone(contents, backbone, checkpoint)
         if alias != backbone:
             manifest = replaced(manifest, backbone, alias)
+    text = checkpoint.recipe.unlabelled
+    if text:
+        # It isn't needed to answer, and where it lies on this machine is nobody's business.
+        manifest = replaced(manifest, text, Path(text).name)
     for name in sorted(manifest["files"]):
         contents.files[f"{there}/{name}"] = checkpoint.path(name)
     told = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"

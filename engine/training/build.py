@@ -2,7 +2,7 @@
 
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from engine.models.baselines import make_baseline
 from engine.models.methods import adapt
 from engine.models.pretrained import Opened, build_from_shape, count_positions, open_backbone
 from engine.training.classifiers import BaselineModel, NeuralModel
+from engine.training.hybrid import fit_part, held_out_logits
 from engine.training.recipe import Recipe
+from engine.training.unlabelled import learn_from
 
 
 def choose_device(wanted: str) -> str:
@@ -71,12 +73,24 @@ def build(recipe: Recipe, data: TaskData, tokenizer: Any = None) -> NeuralModel:
         else:
             if tokenizer is None:
                 tokenizer = train_own_tokenizer(data.texts("train"), recipe.decoder, recipe.lowercase)
-            from engine.models.decoder import make_decoder
-
-            opened = Opened(make_decoder(recipe.decoder, labels, tokenizer), tokenizer)
+            opened = _make_own(recipe, data, tokenizer)
     except ValueError as error:
         raise RecipeError(f"{recipe.name} can't be built: {error}") from error
-    return NeuralModel(opened, data.task, recipe.max_length)
+    return NeuralModel(opened, data.task, recipe.max_length, fit_part(recipe, data) if recipe.is_hybrid else None)
+
+
+def _make_own(recipe: Recipe, data: TaskData, tokenizer: Any) -> Opened:
+    """A decoder from scratch, its word vectors learnt where it has any."""
+    from engine.models.decoder import VectorEmbedding, make_decoder
+
+    labels = len(data.task.labels)
+    if not recipe.learns_vectors:
+        return Opened(make_decoder(recipe.decoder, labels, tokenizer), tokenizer)
+    vectors, origin = learn_from(recipe, data)
+    tokenizer = tokenizer.with_vectors(vectors.words)
+    decoder = make_decoder(recipe.decoder, labels, tokenizer)
+    cast("VectorEmbedding", decoder.tokens).fill(torch.from_numpy(vectors.table).float())
+    return Opened(decoder, tokenizer, origin)
 
 
 def build_random(recipe: Recipe, pair: bool, num_labels: int, device: torch.device) -> Any:
@@ -158,7 +172,11 @@ def labels_of(data: TaskData, split: str) -> np.ndarray[Any, np.dtype[np.int64]]
 def batches_of(model: NeuralModel, data: TaskData, split: str, recipe: Recipe) -> Batches:
     """The batches of a split, tokenised for `model`."""
     encoded = encode(model.tokenizer, data.texts(split), data.task, recipe.max_length)
-    return Batches(encoded, labels_of(data, split), recipe.batch_size, recipe.oversample and split == "train")
+    base = None
+    if model.tfidf is not None:
+        base = held_out_logits(recipe, data) if split == "train" else model.tfidf.logits(data.texts(split))
+    oversample = recipe.oversample and split == "train"
+    return Batches(encoded, labels_of(data, split), recipe.batch_size, oversample, base=base)
 
 
 class TokenisedData:

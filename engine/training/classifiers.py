@@ -22,9 +22,18 @@ from engine.models.baselines import Baseline, make_baseline
 from engine.models.methods import ParameterCount, adapt, count_parameters
 from engine.models.networks import Logits, Network, TorchNetwork, compute
 from engine.models.pretrained import OPENING, Opened, open_backbone
-from engine.training.checkpoints import EXAMPLES, TOKENIZER, VOCABULARY, WEIGHTS, Checkpoint, find_checkpoint
+from engine.training.checkpoints import (
+    BASELINE,
+    EXAMPLES,
+    TOKENIZER,
+    VOCABULARY,
+    WEIGHTS,
+    Checkpoint,
+    find_checkpoint,
+)
 from engine.training.few_shot import Nli, restore_frozen
-from engine.training.loop import Tick, trainable
+from engine.training.hybrid import TfidfPart, restore_part
+from engine.training.loop import Tick, kept_weights
 from engine.training.recipe import Recipe
 from engine.training.shared_weights import SharedWeights
 
@@ -67,12 +76,22 @@ class BaselineModel:
 class TextModel:
     """A network that gives logits, with its tokenizer, as a classifier."""
 
-    def __init__(self, network: Network, tokenizer: Any, task: Task, max_length: int, size: ParameterCount) -> None:
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: Any,
+        task: Task,
+        max_length: int,
+        size: ParameterCount,
+        tfidf: TfidfPart | None = None,
+    ) -> None:
+        """Keep its parts; the network adds to `tfidf` where there is one."""
         self.network = network
         self.tokenizer = tokenizer
         self.task = task
         self.max_length = max_length
         self.size = size
+        self.tfidf = tfidf
 
     def probabilities(self, inputs: Sequence[tuple[str, ...]], tick: Tick | None = None) -> Floats:
         """See `Classifier`."""
@@ -82,7 +101,8 @@ class TextModel:
         """See `Classifier`."""
         encoded = encode(self.tokenizer, inputs, self.task, self.max_length)
         read = count_read(self.tokenizer, inputs, self.task, self.max_length, encoded)
-        return softmax(compute(self.network, encoded, tick=tick).astype(np.float64)), read
+        logits = compute(self.network, encoded, tick=tick).astype(np.float64)
+        return softmax(logits if self.tfidf is None else logits + self.tfidf.logits(inputs)), read
 
     def parameters(self) -> ParameterCount:
         """In all and trained."""
@@ -92,10 +112,13 @@ class TextModel:
 class NeuralModel(TextModel):
     """A transformer with its tokenizer as a classifier, to be trained and computed by PyTorch."""
 
-    def __init__(self, opened: Opened, task: Task, max_length: int) -> None:
+    def __init__(self, opened: Opened, task: Task, max_length: int, tfidf: TfidfPart | None = None) -> None:
         reader = Logits(opened.model)
         reader.pairs = task.is_pair and "token_type_ids" in opened.tokenizer.model_input_names
-        super().__init__(TorchNetwork(reader), opened.tokenizer, task, max_length, count_parameters(opened.model))
+        size = count_parameters(opened.model)
+        if tfidf is not None:
+            size = ParameterCount(size.total + tfidf.size, size.trained + tfidf.size)
+        super().__init__(TorchNetwork(reader), opened.tokenizer, task, max_length, size, tfidf)
         self.model = opened.model
         self.origin: Mapping[str, str] = opened.origin
 
@@ -189,7 +212,7 @@ def _open(checkpoint: Checkpoint, shared: SharedWeights | None, opener: Opener) 
         stored = load_tensors(weights_file)
     except (SafetensorError, RecipeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{label} can't be opened: {error}") from error
-    weights = trainable(model.model)
+    weights = kept_weights(model.model)
     shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
     if shapes != {name: tuple(tensor.shape) for name, tensor in stored.items()}:
         raise CheckpointError(f"{label}: its weights are not those of the recipe {recipe.name}.")
@@ -197,7 +220,7 @@ def _open(checkpoint: Checkpoint, shared: SharedWeights | None, opener: Opener) 
         for name, weight in weights.items():
             weight.copy_(stored[name].float())
     model.model.eval()
-    if shared is not None and model.origin:
+    if shared is not None and recipe.kind == "pretrained":
         shared.share(model.model, model.origin)
     return model
 
@@ -223,4 +246,17 @@ def _rebuild(checkpoint: Checkpoint, recipe: Recipe, task: Task) -> NeuralModel:
     from engine.models.decoder import make_decoder
 
     model = make_decoder(recipe.decoder, len(task.labels), tokenizer)
-    return NeuralModel(Opened(model, tokenizer), task, recipe.max_length)
+    opened = Opened(model, tokenizer, checkpoint.manifest["origin"])
+    return NeuralModel(opened, task, recipe.max_length, open_tfidf(checkpoint))
+
+
+def open_tfidf(checkpoint: Checkpoint) -> TfidfPart | None:
+    """What a hybrid's decoder adds to; None for any other model.
+
+    Raises:
+        CheckpointError: Its files are missing, damaged or don't fit each other.
+    """
+    if not checkpoint.recipe.is_hybrid:
+        return None
+    arrays = load_arrays(checkpoint.path(BASELINE))
+    return restore_part(checkpoint.recipe, arrays, checkpoint.read_json(VOCABULARY))

@@ -241,8 +241,14 @@ def _why_stop(epoch: Epoch, history: list[Epoch], recipe: Recipe, finite: bool, 
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that training changes, by name; they are all that a checkpoint keeps."""
+    """The weights that training changes, by name."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def kept_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that a checkpoint keeps: those that training changes, and frozen ones that are nowhere else."""
+    own = getattr(model, "own_frozen", ())
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad or name in own}
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool = True) -> torch.optim.Optimizer:

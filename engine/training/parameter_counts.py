@@ -20,10 +20,13 @@ def count_untouched(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> 
 
 
 def count_recipe(recipe: Recipe, pair: bool = False, num_labels: int = 3) -> ParameterCount | None:
-    """Count a recipe's model, for single texts or pairs, on the meta device; None for baselines, sized by the data."""
+    """Count a recipe's model, for single texts or pairs, on the meta device.
+
+    None for baselines and hybrids, which the data sizes.
+    """
     import torch
 
-    if recipe.kind == "baseline":
+    if recipe.kind == "baseline" or recipe.is_hybrid:
         return None
     if recipe.kind == "frozen":
         return count_untouched(recipe, pair, num_labels)

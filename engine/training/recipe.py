@@ -17,7 +17,7 @@ KINDS = ("baseline", "frozen", "scratch", "pretrained")
 SCHEDULES = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LATER: Mapping[str, tuple[str, ...]] = {
-    "": ("tune_thresholds", "gradient_checkpointing", "frozen", "r_drop"),
+    "": ("tune_thresholds", "gradient_checkpointing", "frozen", "r_drop", "baseline_weight", "unlabelled"),
     "method": ("targets",),
 }
 """Settings that came after 0.3.0, by part."""
@@ -33,6 +33,7 @@ class Recipe:
     """`baseline`, `frozen` (pretrained, but not trained here), `scratch` or `pretrained`."""
     tasks: tuple[str, ...] = ("slang", "nli")
     baseline: str = ""
+    """Which one; of the kind `scratch`, the one that the decoder adds to."""
     backbone: str = ""
     random_weights: bool = False
     """Whether the backbone gives its shape and tokenizer alone, and training begins with random weights."""
@@ -43,6 +44,11 @@ class Recipe:
     """Arguments of `DecoderConfig`."""
     lowercase: bool = False
     """Whether the tokenizer trained from scratch folds case."""
+    baseline_weight: float = 1.0
+    """What the log-probabilities of the baseline are multiplied with before the decoder adds to them."""
+    unlabelled: str = ""
+    """`FILE`, or `FILE:COLUMN`: text that word vectors are learnt from beside the train split's own; see
+    `DecoderConfig.vectors`."""
 
     epochs: int = 10
     batch_size: int = 32
@@ -109,6 +115,8 @@ class Recipe:
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "select_on": self.select_on in ("", *BETTER),
             "max_minutes": self.max_minutes is None or self.max_minutes > 0,
+            "baseline": self.kind != "scratch" or self.baseline in ("", "tfidf"),
+            "baseline_weight": 0 < self.baseline_weight <= 10,
         }
         for name, fine in checks.items():
             if not fine:
@@ -125,6 +133,19 @@ class Recipe:
         positions = self.decoder.get("max_position_embeddings", DecoderConfig.max_position_embeddings)
         if self.kind == "scratch" and self.max_length > positions:
             raise RecipeError(f"{self.name}: max_length {self.max_length} is more than the {positions} positions.")
+
+        if self.unlabelled and not self.learns_vectors:
+            raise RecipeError(f"{self.name} learns no word vectors, so it has no use for unlabelled text.")
+
+    @property
+    def learns_vectors(self) -> bool:
+        """Whether a decoder from scratch gets frozen word vectors, learnt from unlabelled text first."""
+        return self.kind == "scratch" and bool(self.decoder.get("vectors"))
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether a decoder from scratch adds to a baseline."""
+        return self.kind == "scratch" and bool(self.baseline)
 
     @property
     def reads_words(self) -> bool:
@@ -148,7 +169,7 @@ class Recipe:
                 own, default = (plain[part], usual[part]) if part else (plain, usual)
                 if own[name] == default[name]:
                     del own[name]
-        if self.baseline == "tfidf":
+        if self.kind == "baseline" and self.baseline == "tfidf":
             # 0.3.0's weighed the classes whatever this said, and it said no.
             plain["class_weights"] = False if self.class_weights else None
         return plain

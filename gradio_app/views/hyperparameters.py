@@ -13,6 +13,8 @@ from gradio_app.views.units import MISSING, setting
 SETTINGS: Mapping[str, str] = {
     "kind": message("kind"),
     "baseline": message("baseline"),
+    "baseline_weight": message("weight of the baseline"),
+    "unlabelled": message("text for word vectors, beside the train split"),
     "backbone": message("backbone"),
     "random_weights": message("random weights"),
     "method.kind": message("what is trained"),
@@ -29,6 +31,8 @@ SETTINGS: Mapping[str, str] = {
     "head.pooling": message("pooling"),
     "decoder.input": message("read as"),
     "decoder.vocab_size": message("vocabulary"),
+    "decoder.vectors": message("width of the frozen word vectors"),
+    "decoder.vector_words": message("words with a frozen vector, at most"),
     "decoder.hidden_size": message("width"),
     "decoder.num_hidden_layers": message("blocks"),
     "decoder.num_attention_heads": message("attention heads"),

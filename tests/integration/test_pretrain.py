@@ -14,11 +14,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from engine.data.texts import name_sources
 from engine.data.tokens import train_tokenizer
 from engine.errors import OdzeraError, RecipeError
 from engine.machine import one_thread
 from engine.models.language_model import LanguageModelConfig, make_language_model, open_language_model
-from engine.pretraining.corpus import Corpus, encode_corpus, name_sources, training_text
+from engine.pretraining.corpus import Corpus, encode_corpus, training_text
 from engine.pretraining.loop import PretrainConfig, Progress, pretrain, rate_share
 from engine.pretraining.run import Pretrained, PretrainRequest, run_pretraining
 

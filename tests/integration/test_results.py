@@ -26,7 +26,7 @@ from engine.store import Repeat, Store
 from engine.training.checkpoints import PREDICTIONS, list_checkpoints
 from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
-from support.models import tiny_recipe
+from support.models import places_in, tiny_recipe, train_model
 
 MOODS = (("dno totalne", "słabo to wyszło"), ("jutro trening", "wpis o pogodzie"), ("petarda", "pięknie zagrane"))
 
@@ -237,10 +237,27 @@ def test_ship_trains_seed_0_on_the_sources_own_split_once(source: Path, empty_ho
     assert checkpoint.manifest["run"]["created"] == created
 
 
+def test_a_trained_model_without_its_block_is_measured_under_a_name_of_its_own(source: Path, empty_home: Path) -> None:
+    usual = ("--source", str(source), "--seeds", "1", "--folds", "1", "--json")
+    tiny = tiny_recipe(decoder=dict(RECIPES["scratch"].decoder) | {"hidden_size": 8}, epochs=1)
+    places = places_in(empty_home)
+    trained = train_model(tiny, load(SLANG, str(source)), places, Store.in_memory()).checkpoint
+    name = f"scratch@{trained.fingerprint}"
+    made = odzera("make", "slang", name, "--set", "decoder.num_hidden_layers=0", "--name", "scratch-0", *usual)
+    assert made.exit_code == 0, made.output
+    (row,) = json.loads(made.stdout)["rows"]
+    assert row["model"] == "scratch-0"
+    assert row["total_parameters"] < trained.manifest["run"]["record"]["parameters"]["total"]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         (["ghost"], "There is no recipe 'ghost'"),
+        (["majority", "--set", "seed=3"], "--name says what it is called"),
+        (["majority", "tfidf", "--name", "both"], "are for one MODEL"),
+        (["majority", "--name", "../up"], "--name takes letters"),
+        (["majority", "--unlabelled", "/nowhere/posts.txt"], "There is no file /nowhere/posts.txt"),
         (
             ["majority", "--folds", "9", "--source", "three"],
             "three.csv can't be cut into 9 folds: it has 3 slang terms",

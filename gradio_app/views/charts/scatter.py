@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "scratch": (message("trained from scratch"), "M-4.8,-4.8H4.8V4.8H-4.8Z"),
     "pretrained": (message("pretrained and adapted"), "M-5.4,0A5.4,5.4 0 1 0 5.4,0A5.4,5.4 0 1 0 -5.4,0Z"),
     "frozen": (message("pretrained, not trained here"), "M0,-6.6L6.2,0L0,6.6L-6.2,0Z"),
+    "hybrid": (message("TF-IDF and a decoder"), "M0,6.2L6,-4.6H-6Z"),
 }
 """Where a model comes from: what it is called, and the outline of its mark around (0, 0)."""
 FONT = 12

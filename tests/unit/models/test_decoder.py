@@ -5,7 +5,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from engine.data.word_tokens import train_words
-from engine.models.decoder import Decoder, make_decoder
+from engine.models.decoder import Decoder, FeatureEmbedding, make_decoder
 from engine.models.decoder_config import DecoderConfig
 from engine.training.recipes import RECIPES
 from support.models import TINY_DECODER
@@ -180,6 +180,8 @@ def test_no_input_at_all_is_refused() -> None:
         ({"head": "conv"}, "head is one of"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"vocab_size": 258}, "at least 259"),
+        ({"vectors": 8}, "need input=words"),
+        ({"vectors": -1, "input": "words"}, "at least 0 wide"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused(option: dict[str, object], says: str) -> None:
@@ -246,3 +248,38 @@ def test_the_largest_and_the_sum_are_read_side_by_side() -> None:
 def test_a_decoder_of_words_has_as_many_vectors_as_its_tokenizer_ids() -> None:
     tokenizer = train_words([("kot śpi",), ("kot je",)], 600)
     assert make_decoder(WORDS, 3, tokenizer).config.vocab_size == len(tokenizer) < 600
+
+
+def with_vectors() -> Decoder:
+    """A decoder over 600 features and three words with frozen vectors."""
+    torch.manual_seed(0)
+    decoder = make_decoder({**WORDS, "vectors": 2, "vector_words": 3}, 3).eval()
+    decoder.tokens.fill(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))  # type: ignore[operator]
+    return decoder
+
+
+def test_a_words_frozen_vector_is_added_to_its_features() -> None:
+    decoder = with_vectors()
+    tokens, first = decoder.tokens, TINY_DECODER["vocab_size"]
+    plain = torch.tensor([[[5, 9, 0]]])
+    known = torch.tensor([[[5, 9, first + 2]]])  # type: ignore[operator]
+    added = (tokens(known) - tokens(plain)).flatten()
+    assert torch.allclose(added, tokens.project(torch.tensor([1.0, 1.0])), atol=1e-6)  # type: ignore[operator]
+    assert torch.allclose(tokens(plain), FeatureEmbedding.forward(tokens, plain))  # type: ignore[arg-type]
+
+
+def test_frozen_vectors_take_no_gradient_and_what_projects_them_does() -> None:
+    decoder = with_vectors()
+    ids = torch.full((1, 2, 2), int(TINY_DECODER["vocab_size"]))  # type: ignore[call-overload]
+    decoder(input_ids=ids, labels=torch.tensor([1])).loss.backward()
+    assert decoder.tokens.frozen.weight.grad is None  # type: ignore[union-attr]
+    assert decoder.tokens.project.weight.grad.abs().sum() > 0  # type: ignore[union-attr]
+    assert decoder.own_frozen == ("tokens.frozen.weight",)
+    assert not make_decoder(WORDS, 3).own_frozen
+
+
+def test_a_decoder_adds_to_what_another_model_says() -> None:
+    decoder = make_decoder(WORDS, 3).eval()
+    base = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, -9.0]])
+    alone = decoder(input_ids=bags(), attention_mask=MASK).logits
+    assert torch.allclose(decoder(input_ids=bags(), attention_mask=MASK, base_logits=base).logits, alone + base)

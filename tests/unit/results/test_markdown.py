@@ -1,6 +1,5 @@
 """Tables in documents: what they say, where they go, and that those in this repository are up to date."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
