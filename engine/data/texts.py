@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.data import tables
-from engine.data.white_space import clean_text
 from engine.data.columns import text_columns
 from engine.data.tables import read_table
+from engine.data.white_space import clean_text
 from engine.errors import DataError
 
 OPENERS: Mapping[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}

@@ -18,8 +18,8 @@ from engine.evaluation.metrics import interval_of
 from engine.evaluation.repeated import average
 from engine.experiments.curves import Curve, leads
 from engine.experiments.repeats_file import Repeats, digits
+from engine.results.comparison import family_of
 from engine.results.repeated import answers_of, find_repeats
-from engine.training.recipe import Recipe
 from engine.training.recipes import RECIPES
 
 KINDS = ("scratch", "pretrained", "frozen", "baseline")
@@ -76,11 +76,6 @@ class Answer:
     version: str = ""
 
 
-def kind_of(recipe: Recipe) -> str:
-    """One of `KINDS`; another word for a model that is of several kinds and stands for none."""
-    return "scratch" if recipe.random_weights else recipe.kind
-
-
 def _best(found: Iterable[Bar]) -> tuple[Bar, ...]:
     """The best bar of each kind, the first of equal ones."""
     best: dict[str, Bar] = {}
@@ -126,7 +121,7 @@ def answer_by_repeats(repeats: Repeats, resamples: int = RESAMPLES) -> Answer:
         if seeds and recipe in RECIPES:
             answers[model] = predicted
             mean = average(labels, folds, groups, predicted, 0)[FIGURE].mean
-            found.append(Bar(kind_of(RECIPES[recipe]), model, recipe, mean))
+            found.append(Bar(family_of(RECIPES[recipe].as_dict()), model, recipe, mean))
     bars = tuple(_with_ends(bar, repeats, answers[bar.model], resamples) for bar in _best(found))
     runs = {
         bar.model: np.concatenate([np.where(folds == fold, answers[bar.model], MISSING) for fold in np.unique(folds)])
@@ -211,7 +206,7 @@ def answers_by_curve(curve: Curve) -> dict[int, Answer]:
 def _bar_of(name: str, recipe: str, row: Mapping[str, Any]) -> Bar:
     value, half = row[FIGURE], row[f"{FIGURE}_half"]
     low, high = (None, None) if half is None else (max(0.0, value - half), min(1.0, value + half))
-    return Bar(kind_of(RECIPES[recipe]), name, recipe, value, low, high)
+    return Bar(family_of(RECIPES[recipe].as_dict()), name, recipe, value, low, high)
 
 
 def _lead_at(curve: Curve, x: float, first: str, second: str) -> Lead | None:

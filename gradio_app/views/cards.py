@@ -10,7 +10,7 @@ from engine.data.reading import WORDS
 from engine.data.tasks import Task
 from engine.evaluation.metrics import interval_of
 from engine.experiments.foundations import Foundation, licences_of, of_checkpoint
-from engine.results.answer import kind_of
+from engine.results.comparison import family_of
 from engine.serving.answers import Answer, Failure
 from engine.serving.exports import RUNTIMES as LONG_RUNTIMES
 from engine.training.checkpoints import Checkpoint
@@ -46,7 +46,7 @@ class Facts:
 
 GROUPS: Mapping[str, str] = {
     "scratch": message("Trained from scratch"),
-    "hybrid": message("From scratch, with TF-IDF in it"),
+    "hybrid": message("TF-IDF and a decoder"),
     "pretrained": message("Adapted"),
     "frozen": message("Not trained here"),
     "baseline": message("Baselines"),
@@ -73,7 +73,7 @@ def facts_of(say: Language, checkpoint: Checkpoint, means: Mapping[str, Any] | N
         mean=_say_mean(say, means) if means else "",
         rests=_say_rests(say, of_checkpoint(checkpoint)) if recipe["kind"] == "frozen" else "",
         votes=not ignores and recipe["kind"] != "frozen",
-        kind=kind_of(checkpoint.recipe),
+        kind=family_of(checkpoint.recipe.as_dict()),
         title=name_model(say, checkpoint.recipe),
         accuracy=test["accuracy"],
     )

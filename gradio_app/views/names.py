@@ -92,6 +92,10 @@ def name_model(say: Language, recipe: Recipe) -> str:
     if recipe.kind == "baseline":
         return say("Most frequent class") if recipe.baseline == "majority" else say("TF-IDF, logistic regression")
     if recipe.kind == "scratch":
+        if recipe.is_hybrid:
+            return say("TF-IDF and a decoder")
+        if recipe.learns_vectors:
+            return say("Decoder over word vectors")
         return say("Decoder of words") if recipe.reads_words else say("Decoder of tokens")
     backbone = say(BACKBONES.get(recipe.backbone, recipe.backbone))
     if recipe.random_weights:
