@@ -47,7 +47,7 @@ def batch(
     from engine.serving.registry import Registry
 
     chosen = get_task(task)
-    if out.resolve() == file.resolve():
+    if out.resolve() == file.resolve() or (out.exists() and file.exists() and out.samefile(file)):
         raise DataError("--out is the file itself; name another one.")
     # Whatever is wrong with the place is said before models run.
     check_target(out, force)
