@@ -78,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, slang: TaskData, nli: Task
             for name in ("majority", "tfidf"):
                 train_model(RECIPES[name], data, places, store)
             train_model(tiny_recipe(), data, places, store)
-            train_model(tiny_recipe(seed=1, epochs=1), data, places, store, name="scratch-b")
+            train_model(tiny_recipe(seed=1), data, places, store, name="scratch-b")
         # What stands in the journal goes into the file, so that the file is the same before and after a look at it.
         store.db.close()
 

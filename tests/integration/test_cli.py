@@ -116,7 +116,7 @@ def test_help_of_every_command_has_an_example_and_imports_nothing_heavy() -> Non
         input=json.dumps(list(COMMANDS)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -135,7 +135,7 @@ def test_help_of_the_program_itself_imports_nothing_heavy() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert result.returncode == 0

@@ -344,7 +344,7 @@ def test_a_run_killed_again_and_again_ends_with_the_weights_of_an_unbroken_one(t
             env=environments["killed"],
             start_new_session=True,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         states = homes["killed"] / "checkpoints" / ".training"
         before = _newest(states)
         while process.poll() is None and time.monotonic() < deadline and _newest(states) == before:

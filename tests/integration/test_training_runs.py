@@ -35,7 +35,7 @@ from support.models import cut, places_in, train_model
 
 ENGLISH = get_language("en")
 UNCHANGED = (None, None, None, None)
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def run_page(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         env=environment | {"COLUMNS": "1000"} | more,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

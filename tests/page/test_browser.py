@@ -127,6 +127,7 @@ class Opener:
     ) -> Page:
         page = self.browser.new_page(viewport={"width": size[0], "height": size[1]}, locale=locale)
         page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))

@@ -158,7 +158,7 @@ def test_a_killed_command_repeated_ends_with_the_same_weights_file(slang: TaskDa
     source = tmp_path / "rows.csv"
     slang.frame.groupby("split").head(160)[["text", "label", "split"]].to_csv(source, index=False)
     unbroken, killed = command(tmp_path / "unbroken", source), command(tmp_path / "killed", source)
-    checkpoints, deadline = tmp_path / "killed" / "checkpoints", time.monotonic() + 90
+    checkpoints, deadline = tmp_path / "killed" / "checkpoints", time.monotonic() + 240
     while not list(checkpoints.glob(".training/*.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(killed.pid, signal.SIGKILL)
@@ -166,8 +166,8 @@ def test_a_killed_command_repeated_ends_with_the_same_weights_file(slang: TaskDa
     assert not list(checkpoints.glob("slang/*"))
 
     again = command(tmp_path / "killed", source)
-    _, said = again.communicate(timeout=90)
-    unbroken.communicate(timeout=90)
+    _, said = again.communicate(timeout=240)
+    unbroken.communicate(timeout=240)
     assert (again.returncode, unbroken.returncode) == (0, 0)
     assert 1 <= said.count("(trained before)") < 8
     (one,), (other,) = (
