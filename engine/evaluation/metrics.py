@@ -171,4 +171,5 @@ def score(labels: Ints, probabilities: Floats, languages: Sequence[str] | None =
         per_class=per_class,
         confusion=tuple(tuple(int(cell) for cell in row) for row in matrix),
         per_language=per_language,
+        intervals={},
     )
