@@ -12,4 +12,6 @@ def create_answer(context: Context, say: Language, task: Task) -> None:
     """What was measured says of the product's question; nothing where no model is trained."""
     answer = context.answer(task)
     if answer is not None:
-        gr.HTML(render_answer(say, task, answer, context.answers_by_examples(task)), elem_id=f"{task.name}-panel")
+        recipes = {model.name: model.recipe for model in context.models(task)}
+        panel = render_answer(say, task, answer, context.answers_by_examples(task), recipes)
+        gr.HTML(panel, elem_id=f"{task.name}-panel")

@@ -6,7 +6,7 @@ from html import escape
 from engine.data.tasks import Task
 from engine.evaluation.differences import Verdict
 from engine.results.answer import Answer, Bar, Lead
-from engine.training.recipes import RECIPES
+from engine.training.recipe import Recipe
 from gradio_app.languages import Language, message
 from gradio_app.views.names import foreign, name_model, name_source
 from gradio_app.views.units import count, interval, percent, points
@@ -21,7 +21,9 @@ KINDS: Mapping[str, str] = {
 """A bar's kind."""
 
 
-def render_answer(say: Language, task: Task, table: Answer, curve: Sequence[Answer] = ()) -> str:
+def render_answer(
+    say: Language, task: Task, table: Answer, curve: Sequence[Answer] = (), recipes: Mapping[str, Recipe] | None = None
+) -> str:
     """The panel: what the models' own table says, and behind it what each place of a curve says.
 
     Args:
@@ -29,9 +31,12 @@ def render_answer(say: Language, task: Task, table: Answer, curve: Sequence[Answ
         task: Whose question it is.
         table: What the models on the page were found to do.
         curve: The same at rising numbers of training examples.
+        recipes: Model → what it was made with, for those in the table; others go by their names.
     """
-    states = [_state(say, table, "table", shown=True)]
-    states += [_state(say, answer, str(answer.train_rows), shown=False) for answer in curve]
+    called = {name: name_model(say, recipe) for name, recipe in (recipes or {}).items()}
+    states = [_state(say, table, "table", called, shown=True)]
+    # What a recipe was when a curve was measured, its name alone tells.
+    states += [_state(say, answer, str(answer.train_rows), {}, shown=False) for answer in curve]
     name = f"{task.name}-answer"
     return (
         f'<section class="oz-answer" id="{name}" aria-label="{escape(say("From scratch, or adapt?"))}">'
@@ -53,8 +58,8 @@ def _slider(say: Language, name: str, curve: Sequence[Answer]) -> str:
     )
 
 
-def _state(say: Language, answer: Answer, place: str, shown: bool) -> str:
-    bars = "".join(_bar(say, bar, answer.train_rows is not None) for bar in answer.bars)
+def _state(say: Language, answer: Answer, place: str, called: Mapping[str, str], shown: bool) -> str:
+    bars = "".join(_bar(say, bar, called.get(bar.model, bar.model)) for bar in answer.bars)
     hidden = "" if shown else " hidden"
     sentences = " ".join(filter(None, (_say_question(say, answer), _say_baseline(say, answer))))
     return (
@@ -64,11 +69,8 @@ def _state(say: Language, answer: Answer, place: str, shown: bool) -> str:
     )
 
 
-def _bar(say: Language, bar: Bar, of_curve: bool) -> str:
+def _bar(say: Language, bar: Bar, own: str) -> str:
     """A kind's best model: what it is, how often it is right, and how sure that is."""
-    # What a recipe was when a curve was measured, its name alone tells.
-    is_present = bar.recipe in RECIPES and not of_curve
-    own = name_model(say, RECIPES[bar.recipe]) if is_present else bar.model
     whisker = unseen = ""
     if bar.low is not None and bar.high is not None:
         whisker = f'<b style="left:{100 * bar.low:.1f}%;width:{100 * (bar.high - bar.low):.1f}%"></b>'

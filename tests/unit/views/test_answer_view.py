@@ -56,8 +56,9 @@ def test_the_baseline_is_told_whatever_it_says(verdict: Verdict, says: str) -> N
 
 
 def test_each_kind_has_a_bar_with_its_interval_and_what_it_is() -> None:
-    panel = render_answer(ENGLISH, SLANG, ANSWER)
+    panel = render_answer(ENGLISH, SLANG, ANSWER, recipes={"mini-full": RECIPES["mini-full"]})
     assert panel.count("<li ") == 3
+    assert "<small>tfidf</small>" in panel, "what isn't here any more goes by its name"
     assert 'style="left:60.0%;width:8.0%"' in panel
     assert "Polish GPT-mini, all weights trained" in panel
     assert "69\u00a0%" in panel
@@ -67,7 +68,8 @@ def test_each_kind_has_a_bar_with_its_interval_and_what_it_is() -> None:
 
 def test_places_of_a_curve_are_there_and_hidden_until_they_are_chosen() -> None:
     curve = [replace(ANSWER, train_rows=rows, source="x<script>", seeds=3, version="0.3.0") for rows in (50, 1000)]
-    panel = render_answer(ENGLISH, SLANG, ANSWER, curve)
+    panel = render_answer(ENGLISH, SLANG, ANSWER, curve, {"scratch": RECIPES["scratch"]})
+    assert panel.count("Decoder of words") == 1, "the curve's may have been another"
     assert panel.count('class="oz-state"') == 3
     assert 'data-place="table">' in panel
     assert 'data-place="50" hidden' in panel
