@@ -22,7 +22,7 @@ from engine.results.comparison import family_of
 from engine.results.repeated import answers_of, find_repeats
 from engine.training.recipes import RECIPES
 
-KINDS = ("scratch", "pretrained", "frozen", "baseline")
+KINDS = ("scratch", "pretrained", "frozen", "hybrid", "baseline")
 """Kinds of models, in the order in which they are told."""
 FIGURE = "accuracy"
 """What is told of a model: how often it is right."""

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "scratch": message("From scratch"),
     "pretrained": message("Adapted"),
     "frozen": message("Not trained here"),
+    "hybrid": message("TF-IDF and a decoder"),
     "baseline": message("Baseline"),
 }
 """A bar's kind."""
