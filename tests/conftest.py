@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 # Models this small gain nothing from a second thread, and wait for it where tests run side by side. It is read when
 # torch is imported, here and in the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# Uploads of the pages that this process starts: what another one's visitors send and delete is none of its business.
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="odzera-uploads-")
+atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

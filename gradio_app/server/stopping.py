@@ -13,21 +13,27 @@ import gradio as gr
 
 from engine import terminal
 
+WAKE_SECONDS = 0.1
+"""How often it looks whether it was told to stop."""
 TELLING_SECONDS = 0.4
 """For what visitors are told last to reach them."""
 
 
 class Stopping:
-    """Waits until the program is told to stop; being told before it waits counts too."""
+    """Waits until the program is told to stop; being told before it waits counts too.
+
+    Python runs a signal's handler in the main thread, and where the system gave the signal to another thread, it does
+    so only when the main one wakes: it sleeps a little at a time, and waits for no lock.
+    """
 
     def __init__(self) -> None:
         """Listen for SIGTERM and Ctrl-C from now on."""
-        self._told = threading.Event()
+        self._is_told = False
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, self._tell)
 
     def _tell(self, number: int, _: Any) -> None:
-        self._told.set()
+        self._is_told = True
         # Whoever insists needn't wait.
         signal.signal(number, signal.SIG_DFL)
 
@@ -38,7 +44,8 @@ class Stopping:
             app: The page, launched.
             closing: Called before it stops answering.
         """
-        self._told.wait()
+        while not self._is_told:
+            time.sleep(WAKE_SECONDS)
         terminal.note("Stopping: what visitors have begun ends, and their files are deleted.")
         workers = [threading.Thread(target=one, daemon=True) for one in closing]
         for one in workers:

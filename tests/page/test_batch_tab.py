@@ -35,6 +35,7 @@ from gradio_app.handlers.batch import (
 )
 from gradio_app.handlers.files import Visits, name_upload
 from gradio_app.languages import NAMES, get_language
+from support.files import files_below
 from support.servers import free_port
 from support.visitors import Visitor, file_data
 
@@ -168,7 +169,7 @@ def test_a_wrong_file_gets_one_notice_and_is_gone_at_once(
     assert 'class="oz-notice"' in view.about
     assert says in view.about
     assert not view.readable
-    assert not [path for path in desk.visits.uploads.rglob("*") if path.is_file()]
+    assert files_below(desk.visits.uploads) == []
 
 
 def test_nothing_in_a_file_is_ever_markup(desk: Desk) -> None:
@@ -303,7 +304,7 @@ def test_a_link_to_a_file_outside_is_no_upload(desk: Desk, tmp_path: Path) -> No
 
 def test_what_another_visitor_handed_in_cant_be_taken_by_its_path(desk: Desk) -> None:
     hand_in(desk, "text\nsztos\n")
-    (source,) = (path for path in desk.visits.uploads.rglob("*") if path.is_file())
+    (source,) = files_below(desk.visits.uploads)
     assert "No file was uploaded" in receive(desk, ENGLISH, {"path": str(source)}, "two", None).about
     assert source.exists()
 
@@ -327,11 +328,6 @@ def test_a_sessions_id_opens_nothing_and_names_no_folder(desk: Desk) -> None:
     for key in ("abcdefghijk", "", None, 0, [view.key], f"{view.key} "):
         with pytest.raises(DataError):
             desk.visits.get(key)
-
-
-def files_below(folder: Path) -> list[Path]:
-    """Every file there."""
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def become_gone(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from gradio_app.context import open_context
 from gradio_app.server.dashboard import mount_dashboard
 from gradio_app.server.front import own_addresses
 from gradio_app.server.origins import Address, Asked, Own, read_address, read_names, why_refused
+from support.files import files_below
 from support.servers import free_port
 
 EVIL = "https://evil.example"
@@ -381,7 +382,7 @@ def test_no_browser_is_told_that_another_site_may_ask(page: gr.Blocks, path: str
 
 def test_nothing_another_sites_page_sends_is_kept_or_started(page: gr.Blocks) -> None:
     uploads = Path(page.app.uploaded_file_dir)
-    before = set(uploads.rglob("*")) if uploads.exists() else set()
+    before = files_below(uploads)
     body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\ntext,label\r\n--x--\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     started = len(page._queue.pending_messages_per_session)
@@ -390,7 +391,7 @@ def test_nothing_another_sites_page_sends_is_kept_or_started(page: gr.Blocks) ->
         join = b'{"data": ["ale kozak"], "fn_index": 0, "session_hash": "evil"}'
         # What a page may send without asking first.
         ask(page, "/gradio_api/queue/join", headers | {"Content-Type": "text/plain"}, "POST", join)
-    assert (set(uploads.rglob("*")) if uploads.exists() else set()) == before
+    assert files_below(uploads) == before
     assert len(page._queue.pending_messages_per_session) == started
     with httpx.Client(base_url=page.local_url) as own:
         own.headers["Origin"] = page.local_url.rstrip("/")

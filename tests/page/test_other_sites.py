@@ -19,6 +19,7 @@ from engine.search.shipped import default_storage
 from gradio_app.app import build_app, launch
 from gradio_app.context import Context, open_context
 from gradio_app.server.dashboard import mount_dashboard
+from support.files import files_below
 from support.models import places_in
 from support.servers import free_port
 
@@ -134,7 +135,7 @@ def start_training(page: gr.Blocks) -> str:
 
 def uploaded(page: gr.Blocks) -> list[Path]:
     """What the attack has left on the disk."""
-    return list(Path(page.app.uploaded_file_dir).rglob("evil.csv"))
+    return [one for one in files_below(Path(page.app.uploaded_file_dir)) if one.name == "evil.csv"]
 
 
 def attack(page: Page, target: str, join: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ from gradio_app.languages import get_language
 from gradio_app.server.dashboard import mount_dashboard
 from gradio_app.server.errors import FAILED, UNREADABLE, QuietBlocks, describe
 from gradio_app.server.gate import BODY_BYTES
+from support.files import files_below
 from support.servers import free_port
 
 MARK = "zażółć-gęślą-" + uuid.uuid4().hex
@@ -284,7 +285,7 @@ def test_an_upload_has_a_limit_however_it_is_sent(page: gr.Blocks, visitor: http
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     with suppress(httpx.TransportError):
         assert visitor.post("/gradio_api/upload", content=pieces(), headers=kind).status_code == 413
-    kept = [one for one in Path(page.app.uploaded_file_dir).rglob("*.csv") if one.stat().st_size > most]
+    kept = [one for one in files_below(Path(page.app.uploaded_file_dir)) if one.stat().st_size > most]
     assert kept == []
 
 

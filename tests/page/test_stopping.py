@@ -18,6 +18,7 @@ from engine.data.sources import TaskData
 from engine.paths import ROOT
 from engine.store import Store
 from gradio_app.handlers.batch import MOST_LABELS
+from support.files import files_below
 from support.models import TINY_DECODER, cut, places_in, tiny_recipe, train_model
 from support.servers import free_port, wait_for
 
@@ -96,7 +97,7 @@ def test_a_batch_is_ended_told_and_cleaned_within_five_seconds(
         choice = ["slang", "text", None, "label", None, ["scratch"], *[None] * MOST_LABELS]
         for message in join(client, session, after[run], [key, *choice]):
             if message["msg"] == "process_generating" and not begun:
-                assert [one for one in uploads.rglob("*.csv") if one.is_file()]
+                assert [one for one in files_below(uploads) if one.suffix == ".csv"]
                 server.send_signal(number)
                 begun = time.monotonic()
             last += json.dumps(message)

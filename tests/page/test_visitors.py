@@ -20,6 +20,7 @@ from gradio_app.context import open_context
 from gradio_app.handlers.batch import MOST_LABELS
 from gradio_app.handlers.files import name_upload
 from gradio_app.server import gate, listener
+from support.files import files_below
 from support.servers import free_port
 from support.visitors import Visitor, file_data
 
@@ -45,7 +46,7 @@ def uploads(page: gr.Blocks) -> Path:
 def left(uploads: Path, content: bytes) -> list[Path]:
     """Files of this content: what other tests and programs have there is theirs."""
     found = []
-    for one in (*uploads.glob("upload-*/*/*"), *uploads.glob("upload-*/*"), *uploads.glob("batch-*/*/*")):
+    for one in files_below(uploads):
         with suppress(OSError):
             if content in one.read_bytes():
                 found.append(one)
