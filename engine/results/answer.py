@@ -4,7 +4,7 @@ There are three sources of it, in the same form: repeated trainings over seeds a
 test figures, and a curve of quality against the number of training examples.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,15 +101,17 @@ def answer_of(folders: Sequence[Path], comparison: Mapping[str, Any]) -> Answer:
         repeats, _ = find_repeats(folders, comparison["task"], data["fingerprint"])
     except DataError:
         return answer_by_comparison(comparison)
-    answer = answer_by_repeats(repeats)
+    # What was tried beside the models that are here, a control or a recipe without its text, answers nothing.
+    answer = answer_by_repeats(repeats, {row["model"] for row in comparison["rows"]})
     return answer if answer.question else answer_by_comparison(comparison)
 
 
-def answer_by_repeats(repeats: Repeats, resamples: int = RESAMPLES) -> Answer:
+def answer_by_repeats(repeats: Repeats, models: Collection[str], resamples: int = RESAMPLES) -> Answer:
     """What trainings over seeds and folds say; a seed counts only with all its folds.
 
     Args:
         repeats: Trainings.
+        models: Those that count.
         resamples: Of the bootstrap behind each interval.
     """
     labels, folds, groups = digits(repeats.labels), digits(repeats.fold_of), np.array(repeats.groups)
@@ -118,7 +120,7 @@ def answer_by_repeats(repeats: Repeats, resamples: int = RESAMPLES) -> Answer:
     found = []
     for model, recipe in recipes.items():
         seeds, predicted = answers_of(repeats, model)
-        if seeds and recipe in RECIPES:
+        if seeds and model in models and recipe in RECIPES:
             answers[model] = predicted
             mean = average(labels, folds, groups, predicted, 0)[FIGURE].mean
             found.append(Bar(family_of(RECIPES[recipe].as_dict()), model, recipe, mean))

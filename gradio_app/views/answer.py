@@ -140,7 +140,7 @@ def _describe(say: Language, answer: Answer) -> str:
         parts.append(say.plural("{n} training example", "{n} training examples", answer.train_rows))
     parts.append(say.plural("{n} test row", "{n} test rows", answer.test_rows))
     if answer.folds > 1:
-        parts.append(say("mean over {seeds} seeds × {folds} folds", seeds=answer.seeds, folds=answer.folds))
+        parts.append(say("mean over up to {seeds} seeds × {folds} folds", seeds=answer.seeds, folds=answer.folds))
     elif answer.seeds > 1:
         parts.append(say.plural("mean over {n} seed", "mean over {n} seeds", answer.seeds))
     else:

@@ -44,7 +44,7 @@ def repeats(**shares: float) -> Repeats:
 
 
 def test_the_best_of_each_kind_over_seeds_and_folds_answer() -> None:
-    answer = answer_by_repeats(repeats(**RIGHT), resamples=300)
+    answer = answer_by_repeats(repeats(**RIGHT, vectors=0.97), RIGHT, resamples=300)
     assert [(bar.kind, bar.model) for bar in answer.bars] == [
         ("scratch", "scratch"),
         ("pretrained", "mini-full"),
@@ -68,10 +68,10 @@ def test_the_best_of_each_kind_over_seeds_and_folds_answer() -> None:
 
 
 def test_one_kind_alone_leaves_the_question_open() -> None:
-    answer = answer_by_repeats(repeats(scratch=0.8, tfidf=0.6), resamples=100)
+    answer = answer_by_repeats(repeats(scratch=0.8, tfidf=0.6), RIGHT, resamples=100)
     assert answer.question is None
     assert answer.baseline is not None
-    assert answer_by_repeats(repeats(**{"minilm-zero": 0.5})).baseline is None
+    assert answer_by_repeats(repeats(**{"minilm-zero": 0.5}), RIGHT).baseline is None
 
 
 def comparison(verdict: str, difference: float, low: float, high: float) -> dict[str, Any]:
