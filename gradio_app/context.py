@@ -105,10 +105,14 @@ class Context:
     def means(self, task: Task, fingerprint: str | None = None) -> dict[str, dict[str, Any]]:
         """Model → its means over seeds and folds, where they were measured."""
         models = self.models(task, fingerprint)
-        files = [(str(file), file.stat().st_mtime_ns) for file in list_files(self.curves, task.name) if file.is_file()]
-        mark = (tuple(files), tuple(one.manifest["run"]["id"] for one in models))
+        mark = (self._mark_of_repeats(task), tuple(one.manifest["run"]["id"] for one in models))
         key = ("means", task.name, models[0].fingerprint if models else "")
         return self.results.remember(key, mark, lambda: read_means(self.curves, task.name, models))
+
+    def _mark_of_repeats(self, task: Task) -> tuple[tuple[str, int], ...]:
+        """What changes when results over seeds and folds do."""
+        files = list_files(self.curves, task.name)
+        return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
 
     def answer(self, task: Task) -> Answer | None:
         """From scratch or adapted: what the models shown first were found to do; None where there are none.
@@ -119,8 +123,7 @@ class Context:
         comparison = self.comparison(task)
         if comparison is None:
             return None
-        files = [(str(file), file.stat().st_mtime_ns) for file in list_files(self.curves, task.name) if file.is_file()]
-        mark = (tuple(files), tuple(row["run"] for row in comparison["rows"]))
+        mark = (self._mark_of_repeats(task), tuple(row["run"] for row in comparison["rows"]))
         return self.results.remember(("answer", task.name), mark, lambda: answer_of(self.curves, comparison))
 
     def answers_by_examples(self, task: Task) -> list[Answer]:

@@ -48,13 +48,14 @@ def render_answer(
 def _slider(say: Language, name: str, curve: Sequence[Answer]) -> str:
     """Places of a curve to choose from; all are in the page already, so that it moves without a wait."""
     counts = [count(say, answer.train_rows or 0) for answer in curve]
+    idle = escape(say("move it"))
     label = escape(say("How many labelled examples do you have?"))
     return (
         f'<div class="oz-have"><label for="{name}-have">{label}</label>'
         f'<input type="range" id="{name}-have" min="0" max="{len(curve) - 1}" step="1" value="{len(curve) - 1}" '
         f'data-places="{escape(" ".join(str(answer.train_rows) for answer in curve))}" '
-        f'data-said="{escape("|".join(counts))}" aria-valuetext="{escape(say("not chosen"))}">'
-        f'<output for="{name}-have">{escape(say("move it"))}</output>'
+        f'data-said="{escape("|".join(counts))}" data-idle="{idle}" aria-valuetext="{idle}">'
+        f'<output for="{name}-have">{idle}</output>'
         f'<button type="button" class="oz-back" hidden>{escape(say("Back to these models"))}</button></div>'
     )
 

@@ -206,6 +206,10 @@ def test_a_verdict_and_the_answer_to_the_question_are_on_the_first_screen_withou
 def test_the_slider_shows_what_was_measured_at_so_many_examples(open_page: Opener) -> None:
     page = open_page(NARROW)
     slider = page.locator("#slang-answer-have")
+    # The thumb stands at the most examples, which are chosen by pressing it there.
+    box = slider.bounding_box()
+    slider.click(position={"x": box["width"] - 4, "y": box["height"] / 2})
+    expect(page.locator("#slang-answer .oz-state:visible")).to_contain_text("28,000 training examples")
     slider.press("Home")
     shown = page.locator("#slang-answer .oz-state:visible")
     expect(shown).to_have_count(1)
@@ -215,6 +219,7 @@ def test_the_slider_shows_what_was_measured_at_so_many_examples(open_page: Opene
     expect(shown).to_contain_text("100 training examples")
     page.get_by_role("button", name="Back to these models").click()
     expect(shown).not_to_contain_text("training examples")
+    expect(slider).to_have_attribute("aria-valuetext", "move it")
     assert_fits_in_width(page)
 
 
