@@ -120,8 +120,9 @@ def _voting(answers: Sequence[Answer], facts: Sequence[Facts]) -> list[Answer]:
 
 def lead_of(answers: Sequence[Answer], facts: Sequence[Facts]) -> Answer | None:
     """The answer of the model that was right most often on test, among those that count; the first of equal ones."""
-    accuracy = {fact.name: fact.accuracy for fact in facts}
-    return max(_voting(answers, facts), key=lambda answer: accuracy[answer.model], default=None)
+    # Whichever answered sooner.
+    ranks = {fact.name: (fact.accuracy, -place) for place, fact in enumerate(facts)}
+    return max(_voting(answers, facts), key=lambda answer: ranks[answer.model], default=None)
 
 
 def render_no_answers(say: Language) -> str:

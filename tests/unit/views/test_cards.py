@@ -140,6 +140,12 @@ def test_many_variants_of_a_worse_model_dont_outvote_the_best() -> None:
     assert lead_of([], facts("a")) is None
 
 
+def test_of_equally_good_models_the_same_leads_whichever_answers_first() -> None:
+    known = [Facts(name, "", "", accuracy=0.7) for name in "ab"]
+    first, second = answered("a", "positive"), answered("b", "negative")
+    assert lead_of([first, second], known) == lead_of([second, first], known) == first
+
+
 def test_a_baseline_that_ignores_the_text_never_leads_nor_counts() -> None:
     known = facts("majority", "a", "b", blind="majority")
     answers = [answered("majority", LABELS[1]), answered("a", "positive"), answered("b", "positive")]
